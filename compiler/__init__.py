@@ -1,0 +1,1 @@
+"""Turns a Graph of tensor ops into native code; knows no Tensor. Read pipeline.py first."""

@@ -1,0 +1,1 @@
+"""Kernels as text: LLVM IR for the CPU; nothing here runs anything."""

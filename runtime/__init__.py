@@ -1,0 +1,1 @@
+"""Runs a Program: dtypes, memory, threads, native code; knows no Graph and no Tensor."""

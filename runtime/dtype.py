@@ -1,0 +1,90 @@
+"""Element types: one record says all about each, and how two of them promote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class DType:
+    """An element type; `a is b` compares two."""
+
+    name: str
+    short: str
+    numpy: np.dtype
+    llvm: str  # the type of one element in memory
+    kind: str  # "bool", "int", "uint" or "float"
+    size: int  # bytes of one element
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether values are real numbers (PyTorch's dtype.is_floating_point)."""
+        return self.kind == "float"
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether values are complex numbers (none yet)."""
+        return self.kind == "complex"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether negative values exist."""
+        return self.kind in ("int", "float", "complex")
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.size
+
+    def __repr__(self) -> str:
+        return f"jitnet.{self.name}"
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return dtype_named, (self.name,)
+
+
+def _dtype(name: str, short: str, llvm: str, kind: str) -> DType:
+    numpy = np.dtype(name)
+    return DType(name, short, numpy, llvm, kind, numpy.itemsize)
+
+
+bool_ = _dtype("bool", "bool", "i8", "bool")
+uint8 = _dtype("uint8", "u8", "i8", "uint")
+int8 = _dtype("int8", "i8", "i8", "int")
+int16 = _dtype("int16", "i16", "i16", "int")
+int32 = _dtype("int32", "i32", "i32", "int")
+int64 = _dtype("int64", "i64", "i64", "int")
+float32 = _dtype("float32", "f32", "float", "float")
+float64 = _dtype("float64", "f64", "double", "float")
+
+DTYPES = (bool_, uint8, int8, int16, int32, int64, float32, float64)
+_BY_NAME = {dtype.name: dtype for dtype in DTYPES}
+_BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
+
+
+def dtype_named(name: str) -> DType:
+    """Return the dtype called `name`, such as "float32"."""
+    return _BY_NAME[name]
+
+
+def from_numpy_dtype(dtype: np.dtype) -> DType:
+    """Return the dtype that stores what a NumPy dtype stores; TypeError where there is none."""
+    found = _BY_NUMPY.get(np.dtype(dtype))
+    if found is None:
+        have = ", ".join(known.name for known in DTYPES)
+        raise TypeError(f"jitnet has no dtype for NumPy's {dtype}; cast to one of {have}")
+    return found
+
+
+@lru_cache(maxsize=None)
+def promote(a: DType, b: DType) -> DType:
+    """Return the dtype that holds both, as PyTorch's torch.promote_types."""
+    if a is b:
+        return a
+    if "float" in (a.kind, b.kind):
+        floats = [dtype for dtype in (a, b) if dtype.kind == "float"]
+        return max(floats, key=lambda dtype: dtype.size)
+    return from_numpy_dtype(np.promote_types(a.numpy, b.numpy))
