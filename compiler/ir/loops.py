@@ -1,0 +1,441 @@
+"""Kernel: loops, scalars and memory accesses; the level that every backend renders.
+
+An Expr is one scalar value at one point of the loops around it. A Stmt does something. Loops say
+what they are for (`parallel`, `vector`, ...); a backend decides how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, assert_never
+
+from jitnet.runtime.dtype import DType
+from jitnet.runtime.dtype import int64 as _INDEX
+
+from .index import Index, Var
+
+# -- memory -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Memory of one value.
+
+    place: "slot" (the caller's pointer number `slot`), "arena", or "constant" (data).
+    size: elements that accesses span.
+    """
+
+    name: str
+    dtype: DType
+    size: int
+    place: str
+    slot: int = -1
+    data: Any = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# -- expressions --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The condition low <= index < high."""
+
+    index: Index
+    low: int
+    high: int
+
+    def __str__(self) -> str:
+        return f"{self.low} <= {self.index} < {self.high}"
+
+
+@dataclass(frozen=True)
+class Const:
+    """A number."""
+
+    value: float | int | bool
+    dtype: DType
+    vars: frozenset[Var] = frozenset()
+
+    def substitute(self, values: Mapping[Var, Index]) -> Const:
+        """Return self."""
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.value}"
+
+
+@dataclass(frozen=True)
+class Load:
+    """An element of a buffer; not touched unless all conditions hold (then the value is unspecified)."""
+
+    buffer: Buffer
+    index: Index
+    conditions: tuple[Bound, ...] = ()
+
+    @property
+    def dtype(self) -> DType:
+        """Element type."""
+        return self.buffer.dtype
+
+    @cached_property
+    def vars(self) -> frozenset[Var]:
+        """Loop variables that the value depends on."""
+        return self.index.vars.union(*(bound.index.vars for bound in self.conditions))
+
+    def substitute(self, values: Mapping[Var, Index]) -> Load:
+        """Return the load with loop variables replaced."""
+        bounds = tuple(_substitute_bound(bound, values) for bound in self.conditions)
+        return Load(self.buffer, self.index.substitute(values), bounds)
+
+    def __str__(self) -> str:
+        return f"{self.buffer}[{self.index}]"
+
+
+@dataclass(frozen=True)
+class Apply:
+    """fn of scalars; fn is a name in SCALARS, "cast", or "random_..."."""
+
+    fn: str
+    args: tuple[Expr, ...]
+    dtype: DType
+
+    @cached_property
+    def vars(self) -> frozenset[Var]:
+        """Loop variables that the value depends on."""
+        return frozenset().union(*(arg.vars for arg in self.args))
+
+    def substitute(self, values: Mapping[Var, Index]) -> Apply:
+        """Return the expression with loop variables replaced."""
+        return Apply(self.fn, tuple(arg.substitute(values) for arg in self.args), self.dtype)
+
+    def __str__(self) -> str:
+        infix = INFIX.get(self.fn)
+        if infix and len(self.args) == 2:
+            return f"({self.args[0]} {infix} {self.args[1]})"
+        name = self.dtype.short if self.fn == "cast" else self.fn
+        return f"{name}({', '.join(map(str, self.args))})"
+
+
+@dataclass(frozen=True)
+class Position:
+    """The value of an index, as int64."""
+
+    index: Index
+    dtype: DType
+
+    @property
+    def vars(self) -> frozenset[Var]:
+        """Loop variables that the value depends on."""
+        return self.index.vars
+
+    def substitute(self, values: Mapping[Var, Index]) -> Position:
+        """Return the expression with loop variables replaced."""
+        return Position(self.index.substitute(values), self.dtype)
+
+    def __str__(self) -> str:
+        return f"<{self.index}>"
+
+
+@dataclass(frozen=True)
+class Holds:
+    """Whether a condition on indices holds, as bool."""
+
+    bounds: tuple[Bound, ...]
+    dtype: DType
+
+    @cached_property
+    def vars(self) -> frozenset[Var]:
+        """Loop variables that the value depends on."""
+        return frozenset().union(*(bound.index.vars for bound in self.bounds))
+
+    def substitute(self, values: Mapping[Var, Index]) -> Holds:
+        """Return the condition with loop variables replaced."""
+        return Holds(tuple(_substitute_bound(b, values) for b in self.bounds), self.dtype)
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.bounds))
+
+
+@dataclass(frozen=True)
+class Local:
+    """A named scalar of the kernel: a reduction's result or a value computed once."""
+
+    name: str
+    dtype: DType
+    vars: frozenset[Var] = frozenset()
+
+    def substitute(self, values: Mapping[Var, Index]) -> Local:
+        """Return self: a local belongs to the loops where it was defined."""
+        return self
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Expr = Const | Load | Apply | Position | Holds | Local
+
+INFIX = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=",
+    "gt": ">", "ge": ">=", "and": "and", "or": "or", "bitand": "&", "bitor": "|", "bitxor": "^",
+    "shl": "<<", "shr": ">>", "floordiv": "//", "rem": "%",
+}  # fmt: skip
+
+
+def _substitute_bound(bound: Bound, values: Mapping[Var, Index]) -> Bound:
+    return Bound(bound.index.substitute(values), bound.low, bound.high)
+
+
+# -- statements ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class For:
+    """Run body for each value of var.  kind: "parallel", "serial", "vector" or "unroll"."""
+
+    var: Var
+    body: tuple[Stmt, ...]
+    kind: str = "serial"
+
+
+@dataclass(frozen=True)
+class Define:
+    """Compute a value once and name it."""
+
+    local: Local
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Start an accumulator at the identity of fn; a backend may split it into partial ones."""
+
+    local: Local
+    fn: str
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """local = fn(local, expr); for "argmax" and "argmin", `at` is the candidate's position."""
+
+    local: Local
+    fn: str
+    expr: Expr
+    at: Index | None = None
+
+
+@dataclass(frozen=True)
+class Store:
+    """buffer[index] = expr (or += expr)."""
+
+    buffer: Buffer
+    index: Index
+    expr: Expr
+    accumulate: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """Unless low <= expr < high, set the program's status to code."""
+
+    expr: Expr
+    low: int
+    high: int
+    code: int
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An affine read of a buffer: element offset + the sum of stride * index."""
+
+    buffer: Buffer
+    offset: int
+    batch: tuple[int, ...]
+    outer: tuple[int, ...]  # strides of the row (or column) dims
+    inner: tuple[int, ...]  # strides of the summed dims
+
+
+@dataclass(frozen=True)
+class Contract:
+    """For all batch, rows, columns: result = sum over inner of a * b; then run body with it.
+
+    batch, rows, columns, inner: the loop variables of each group of dims.
+    """
+
+    batch: tuple[Var, ...]
+    rows: tuple[Var, ...]
+    columns: tuple[Var, ...]
+    inner: tuple[Var, ...]
+    a: Operand
+    b: Operand
+    result: Local
+    body: tuple[Stmt, ...]
+
+
+Stmt = For | Define | Begin | Accumulate | Store | Check | Contract
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A unit of work that all threads run together, with no barrier inside.
+
+    fused: names of the ops inside.  lines: the user's source lines, most telling first.
+    serial: whether one thread does it all.
+    """
+
+    name: str
+    body: tuple[Stmt, ...]
+    fused: tuple[str, ...]
+    lines: tuple[str, ...]
+    serial: bool = False
+    note: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def reads(self) -> frozenset[Buffer]:
+        """Buffers that are read."""
+        return frozenset(load.buffer for load in loads(self.body))
+
+    @cached_property
+    def writes(self) -> frozenset[Buffer]:
+        """Buffers that are written."""
+        return frozenset(stmt.buffer for stmt in walk(self.body) if isinstance(stmt, Store))
+
+    def __str__(self) -> str:
+        return print_kernel(self)
+
+
+def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """Yield every statement, outer before inner."""
+    for stmt in body:
+        yield stmt
+        if isinstance(stmt, For | Contract):
+            yield from walk(stmt.body)
+
+
+def expressions(stmt: Stmt) -> tuple[Expr, ...]:
+    """Return the expressions of one statement, not of those inside it."""
+    match stmt:
+        case Define() | Accumulate() | Check():
+            return (stmt.expr,)
+        case Store():
+            return (stmt.expr, Position(stmt.index, _INDEX))
+        case For() | Begin() | Contract():
+            return ()
+        case _:
+            assert_never(stmt)
+
+
+def subexpressions(expr: Expr) -> Iterator[Expr]:
+    """Yield expr and all inside it, those in lookups too."""
+    yield expr
+    match expr:
+        case Apply():
+            for arg in expr.args:
+                yield from subexpressions(arg)
+        case Load():
+            yield from _in_index(expr.index)
+            for bound in expr.conditions:
+                yield from _in_index(bound.index)
+        case Position():
+            yield from _in_index(expr.index)
+        case Holds():
+            for bound in expr.bounds:
+                yield from _in_index(bound.index)
+        case Const() | Local():
+            pass
+        case _:
+            assert_never(expr)
+
+
+def _in_index(index: Index) -> Iterator[Expr]:
+    from .index import FloorDiv, Lookup, Mod
+
+    for atom, _ in index.terms:
+        match atom:
+            case Lookup():
+                yield from subexpressions(atom.expr)
+            case FloorDiv() | Mod():
+                yield from _in_index(atom.value)
+            case Var():
+                pass
+
+
+@dataclass(frozen=True)
+class Access:
+    """A read of a whole operand, as `loads` reports it for contractions."""
+
+    buffer: Buffer
+
+
+def loads(body: tuple[Stmt, ...]) -> Iterator[Load | Access]:
+    """Yield every read of memory."""
+    for stmt in walk(body):
+        if isinstance(stmt, Contract):
+            yield Access(stmt.a.buffer)
+            yield Access(stmt.b.buffer)
+        if isinstance(stmt, Store) and stmt.accumulate:
+            yield Load(stmt.buffer, stmt.index)
+        for expr in expressions(stmt):
+            for inner in subexpressions(expr):
+                if isinstance(inner, Load):
+                    yield inner
+
+
+# -- printing -----------------------------------------------------------------------------------
+
+
+def print_kernel(kernel: Kernel) -> str:
+    """Return the kernel as text."""
+    lines = [f"kernel {kernel.name}" + ("  (one thread)" if kernel.serial else "")]
+    if kernel.lines:
+        lines.append(f"  # from {', '.join(kernel.lines[:4])}")
+    lines.append(f"  # fuses {' '.join(kernel.fused)}")
+    for key, value in kernel.note.items():
+        lines.append(f"  # {key}: {value}")
+    for stmt in kernel.body:
+        lines.extend(_print_stmt(stmt, "  "))
+    return "\n".join(lines)
+
+
+def _print_stmt(stmt: Stmt, pad: str) -> list[str]:
+    match stmt:
+        case For():
+            head = f"{pad}{stmt.kind} for {stmt.var} in {stmt.var.extent}:"
+            return [head, *(line for s in stmt.body for line in _print_stmt(s, pad + "  "))]
+        case Define():
+            return [f"{pad}{stmt.local}: {stmt.local.dtype.short} = {stmt.expr}"]
+        case Begin():
+            return [f"{pad}{stmt.local}: {stmt.local.dtype.short} = start of {stmt.fn}"]
+        case Accumulate():
+            at = f" at {stmt.at}" if stmt.at is not None else ""
+            return [f"{pad}{stmt.local} = {stmt.fn}({stmt.local}, {stmt.expr}{at})"]
+        case Store():
+            sign = "+=" if stmt.accumulate else "="
+            return [f"{pad}{stmt.buffer}[{stmt.index}] {sign} {stmt.expr}"]
+        case Check():
+            return [f"{pad}check {stmt.low} <= {stmt.expr} < {stmt.high}, else status {stmt.code}"]
+        case Contract():
+            return _print_contract(stmt, pad)
+        case _:
+            assert_never(stmt)
+
+
+def _print_contract(stmt: Contract, pad: str) -> list[str]:
+    def names(group: tuple[Var, ...]) -> str:
+        return " ".join(f"{var}:{var.extent}" for var in group) or "-"
+
+    def operand(item: Operand, groups: tuple[Var, ...]) -> str:
+        strides = (*item.batch, *item.outer, *item.inner)
+        terms = [f"{v}*{s}" for v, s in zip(groups, strides, strict=True) if s]
+        return f"{item.buffer}[{' + '.join([*terms, *([str(item.offset)] if item.offset else [])])}]"
+
+    a = operand(stmt.a, (*stmt.batch, *stmt.rows, *stmt.inner))
+    b = operand(stmt.b, (*stmt.batch, *stmt.columns, *stmt.inner))
+    head = f"{pad}contract batch {names(stmt.batch)}, rows {names(stmt.rows)}, "
+    head += f"columns {names(stmt.columns)}, over {names(stmt.inner)}:"
+    lines = [head, f"{pad}  {stmt.result}: {stmt.result.dtype.short} = sum {a} * {b}"]
+    return [*lines, *(line for s in stmt.body for line in _print_stmt(s, pad + "  "))]

@@ -1,0 +1,60 @@
+"""How an op becomes loops: the kinds of `Op.lower`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """Element i of the result is fn of element i of each argument; fn is a name in SCALARS."""
+
+    fn: str
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Element i of the result is an expression over elements of the arguments at computed places.
+
+    build: (read, index, node) -> Expr, where read(argument number, index tuple, conditions) gives
+    an argument's element, not touched in memory unless all conditions hold.
+    """
+
+    build: Callable[[Any, tuple[Any, ...], Any], Any]
+    view: bool = False  # only moves elements: build returns exactly one read
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """The result combines the elements of the argument along `axes` with fn."""
+
+    fn: str  # "add", "mul", "max", "min", "and", "or", "argmax", "argmin"
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """The result is a sum of products of two arguments over shared indices.
+
+    describe: node -> what passes/contract.py needs to choose row, column and inner indices.
+    """
+
+    kind: str  # "matmul", "conv", "conv_input_grad", "conv_weight_grad"
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """The result is the first argument with elements replaced or added to at looked-up places."""
+
+
+@dataclass(frozen=True)
+class Decompose:
+    """The op is written with other ops before loops are made: build(node) -> node."""
+
+    build: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """The value is data known when compiling."""
