@@ -11,7 +11,8 @@ WORKLOADS ?=
 
 python  := .venv/bin/python
 oracle  := $(if $(filter-out 0,$(ORACLE)),oracle)
-ready   = $(PYTHON) .ci/environment.py
+ready   := "$(PYTHON)" .ci/environment.py
+goal    := $(or $(firstword $(MAKECMDGOALS)),test)
 
 .PHONY: help demo test check format lint types bench clean supported
 .NOTPARALLEL:
@@ -64,10 +65,10 @@ clean:
 
 supported:
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
-	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name it:" >&2; \
-	  echo "  make $(or $(firstword $(MAKECMDGOALS)),test) PYTHON=/path/to/python3" >&2; \
+	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one:" >&2; \
+	  echo "  make $(goal) PYTHON=/path/to/python3" >&2; \
 	  exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "jitnet needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1)." >&2; \
-	  echo "Name a newer one: make $(or $(firstword $(MAKECMDGOALS)),test) PYTHON=python3.13" >&2; \
+	  echo "jitnet needs Python 3.11 or newer, and '$(PYTHON)' is not. Name a newer one:" >&2; \
+	  echo "  make $(goal) PYTHON=/path/to/python3.13" >&2; \
 	  exit 1; }

@@ -1,12 +1,16 @@
-"""What every test gets: the oracle's presence checked, and Hypothesis kept short and repeatable."""
+"""What every test gets: golden texts, the oracle's presence checked, Hypothesis short and repeatable."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+GOLDEN = Path(__file__).parent / "golden"
 
 settings.register_profile(
     "jitnet",
@@ -17,8 +21,31 @@ settings.register_profile(
 settings.load_profile("jitnet")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --update-golden."""
+    help = "write what the tests print to tests/golden/ instead of comparing with it"
+    parser.addoption("--update-golden", action="store_true", help=help)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse to skip the comparisons with PyTorch where they were asked for."""
     asked = os.environ.get("ORACLE", "") not in ("", "0")
     if asked and importlib.util.find_spec("torch") is None:
-        raise pytest.UsageError("ORACLE=1 asks for PyTorch, which is not installed: make test ORACLE=1")
+        message = "ORACLE=1 wants PyTorch, which is not installed; use: make test ORACLE=1"
+        raise pytest.UsageError(message)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with tests/golden/NAME: `golden("simplify.txt", str(graph))`."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        got = text.rstrip("\n") + "\n"
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(got)
+        assert path.exists(), f"no {path}: run pytest --update-golden, then read what it wrote"
+        assert got == path.read_text(), f"{path.name} differs; if it should: pytest --update-golden"
+
+    return check
