@@ -1,0 +1,40 @@
+"""The user's source line: the first frame outside this package."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_CHECKOUT = _HERE.parent
+_OURS = (
+    str(_HERE),
+    *(str(_CHECKOUT / name) for name in ("compiler", "runtime")),
+)
+
+
+@lru_cache(maxsize=None)
+def is_ours(filename: str) -> bool:
+    """Whether a code object's file belongs to jitnet itself, or is no file at all."""
+    if filename.startswith("<"):
+        return filename.startswith("<frozen") or filename == "<string>"
+    path = str(Path(filename).resolve())
+    return any(path.startswith(folder + "/") or path.startswith(folder + "\\") for folder in _OURS)
+
+
+@lru_cache(maxsize=4096)
+def _place(filename: str, line: int) -> str:
+    """Return "model.py:31"."""
+    return f"{Path(filename).name}:{line}"
+
+
+def user_line() -> str:
+    """Return "file.py:31" of the innermost frame outside jitnet; "" where there is none."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if not is_ours(filename):
+            return _place(filename, frame.f_lineno)
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""
