@@ -27,6 +27,12 @@ class Capture(Protocol):
     def journal(self, owner: Any, name: str) -> None:
         """Remember `owner.name`, which is about to be set, so that it can be put back."""
 
+    def hyper(self, group: Any, key: str, index: int | None) -> Tensor:
+        """Return `group[key]` (or `group[key][index]`), a float, as a weak 0-d run-time input."""
+
+    def switch(self, group: Any, key: str) -> None:
+        """Guard whether `group[key]` is zero, and nothing else about it."""
+
 
 active: Capture | None = None
 _thread: int | None = None  # the thread that traces; data loaders go on computing in others
@@ -54,6 +60,9 @@ def activated(capture: Capture | None) -> Iterator[None]:
 @contextmanager
 def suspended() -> Iterator[None]:
     """Run eager code inside a trace, such as an optimizer making its state."""
+    if current() is None:  # another thread's trace goes on
+        yield
+        return
     with activated(None):
         yield
 
@@ -72,3 +81,27 @@ def refuse(what: str, instead: str) -> None:
     if active is not None and current() is not None:
         message = f"{what} needs a tensor's value, which is not known while tracing; {instead}"
         raise CompileError(at_line(message))
+
+
+def hyper(group: Any, key: str, index: int | None = None) -> Any:
+    """Return an optimizer's hyper-parameter; in a trace, a weak scalar that each call reads anew.
+
+    So that schedules never recompile. A tensor, which a user may give as learning rate, is
+    returned as it is; index chooses an entry of a tuple (Adam's betas).
+    """
+    value = group[key] if index is None else group[key][index]
+    trace = current()
+    if trace is None or hasattr(value, "__bind__"):
+        return value
+    return trace.hyper(group, key, index)
+
+
+def switch(group: Any, key: str) -> bool:
+    """Whether a hyper-parameter is not zero: all that a trace may know of it beside `hyper`."""
+    value = group[key]
+    trace = current()
+    if hasattr(value, "__bind__"):
+        return True
+    if trace is not None:
+        trace.switch(group, key)
+    return bool(value != 0)
