@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -159,13 +158,6 @@ class Index:
             return whole + quotient, remainder + extra
         return whole + _atom(FloorDiv(rest, by)), _atom(Mod(rest, by))
 
-    def substitute(self, values: Mapping[Var, Index]) -> Index:
-        """Return the index with loop variables replaced."""
-        total = Index(self.const)
-        for atom, factor in self.terms:
-            total = total + _substitute(atom, values) * factor
-        return total
-
     def __str__(self) -> str:
         parts = [f"{atom}" if f == 1 else f"{atom}*{f}" for atom, f in self.terms]
         if self.const or not parts:
@@ -228,18 +220,6 @@ def _join_divisions(factors: dict[Atom, int]) -> None:
         del factors[atom], factors[partner]
         for inner, inner_factor in atom.value.terms:
             factors[inner] = factors.get(inner, 0) + inner_factor * factor
-
-
-def _substitute(atom: Atom, values: Mapping[Var, Index]) -> Index:
-    match atom:
-        case Var():
-            return values.get(atom, of(atom))
-        case FloorDiv():
-            return atom.value.substitute(values) // atom.by
-        case Mod():
-            return atom.value.substitute(values) % atom.by
-        case Lookup():
-            return _atom(Lookup(atom.expr.substitute(values), atom.size))
 
 
 def ravel(index: tuple[Index, ...], shape: tuple[int, ...]) -> Index:

@@ -1,12 +1,13 @@
 """Kernel: loops, scalars and memory accesses; the level that every backend renders.
 
-An Expr is one scalar value at one point of the loops around it. A Stmt does something. Loops say
+An Expr is one scalar value at one point of the loops around it; expressions share parts, so they
+are compared by identity. A Stmt does something. Loops say
 what they are for (`parallel`, `vector`, ...); a backend decides how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, assert_never
@@ -61,15 +62,11 @@ class Const:
     dtype: DType
     vars: frozenset[Var] = frozenset()
 
-    def substitute(self, values: Mapping[Var, Index]) -> Const:
-        """Return self."""
-        return self
-
     def __str__(self) -> str:
         return f"{self.value}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Load:
     """An element of a buffer; not touched unless all conditions hold (then the value is unspecified)."""
 
@@ -87,16 +84,11 @@ class Load:
         """Loop variables that the value depends on."""
         return self.index.vars.union(*(bound.index.vars for bound in self.conditions))
 
-    def substitute(self, values: Mapping[Var, Index]) -> Load:
-        """Return the load with loop variables replaced."""
-        bounds = tuple(_substitute_bound(bound, values) for bound in self.conditions)
-        return Load(self.buffer, self.index.substitute(values), bounds)
-
     def __str__(self) -> str:
         return f"{self.buffer}[{self.index}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Apply:
     """fn of scalars; fn is a name in SCALARS, "cast", or "random_..."."""
 
@@ -108,10 +100,6 @@ class Apply:
     def vars(self) -> frozenset[Var]:
         """Loop variables that the value depends on."""
         return frozenset().union(*(arg.vars for arg in self.args))
-
-    def substitute(self, values: Mapping[Var, Index]) -> Apply:
-        """Return the expression with loop variables replaced."""
-        return Apply(self.fn, tuple(arg.substitute(values) for arg in self.args), self.dtype)
 
     def __str__(self) -> str:
         infix = INFIX.get(self.fn)
@@ -133,10 +121,6 @@ class Position:
         """Loop variables that the value depends on."""
         return self.index.vars
 
-    def substitute(self, values: Mapping[Var, Index]) -> Position:
-        """Return the expression with loop variables replaced."""
-        return Position(self.index.substitute(values), self.dtype)
-
     def __str__(self) -> str:
         return f"<{self.index}>"
 
@@ -153,10 +137,6 @@ class Holds:
         """Loop variables that the value depends on."""
         return frozenset().union(*(bound.index.vars for bound in self.bounds))
 
-    def substitute(self, values: Mapping[Var, Index]) -> Holds:
-        """Return the condition with loop variables replaced."""
-        return Holds(tuple(_substitute_bound(b, values) for b in self.bounds), self.dtype)
-
     def __str__(self) -> str:
         return " and ".join(map(str, self.bounds))
 
@@ -169,10 +149,6 @@ class Local:
     dtype: DType
     vars: frozenset[Var] = frozenset()
 
-    def substitute(self, values: Mapping[Var, Index]) -> Local:
-        """Return self: a local belongs to the loops where it was defined."""
-        return self
-
     def __str__(self) -> str:
         return self.name
 
@@ -184,10 +160,6 @@ INFIX = {
     "gt": ">", "ge": ">=", "and": "and", "or": "or", "bitand": "&", "bitor": "|", "bitxor": "^",
     "shl": "<<", "shr": ">>", "floordiv": "//", "rem": "%",
 }  # fmt: skip
-
-
-def _substitute_bound(bound: Bound, values: Mapping[Var, Index]) -> Bound:
-    return Bound(bound.index.substitute(values), bound.low, bound.high)
 
 
 # -- statements ---------------------------------------------------------------------------------

@@ -1,0 +1,257 @@
+"""Groups the values to be kept into kernels: what shares loops shares a kernel.
+
+A group has a space, the dims that its loops run over (dims of size 1 left out), and `axes`, those
+of them that its reductions remove. A value in it lies in the whole space, or in the space without
+the axes (a result of the reductions, or computed from them). Values at the same place of the same
+group pass through registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jitnet.compiler.ir.graph import Node
+from jitnet.compiler.ir.index import Index, Var, of
+from jitnet.compiler.ir.loops import Bound, Const, Expr
+from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter
+from jitnet.runtime.dtype import int64
+
+from .materialize import reduced_axes
+from .storage import Conditions, Place, Reader, Storage
+
+ROW_LIMIT = 1 << 14  # elements of a row that later loops over it may find in the cache
+KEEP_PARALLEL = 16  # rows below which a reduction would starve the threads of a big map
+SMALL = 1 << 13
+
+
+@dataclass(frozen=True)
+class Read:
+    """One read of a kept value while computing another."""
+
+    node: Node
+    place: Place  # dims of size 1 left out
+    conditions: Conditions
+
+
+@dataclass(eq=False)
+class Group:
+    """A kernel in the making."""
+
+    kind: str  # "loops", "contract" or "scatter"
+    space: tuple[int, ...]
+    axes: tuple[int, ...] = ()
+    roots: list[Node] = field(default_factory=list)
+    levels: dict[Node, int] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The dims that reductions leave."""
+        return tuple(axis for axis in range(len(self.space)) if axis not in self.axes)
+
+    def is_row_value(self, node: Node) -> bool:
+        """Whether a value has one element for each place of the kept dims."""
+        if isinstance(node.op.lower, Reduction):
+            return True
+        return bool(self.axes) and squeeze(node.shape) != self.space
+
+
+def squeeze(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the dims larger than 1 (or of size 0)."""
+    return tuple(size for size in shape if size != 1)
+
+
+def own_space(node: Node) -> tuple[int, ...]:
+    """Return the space that computing a value runs over."""
+    source = node.args[0] if isinstance(node.op.lower, Reduction) else node
+    return squeeze(source.shape)
+
+
+def space_vars(space: tuple[int, ...]) -> tuple[Var, ...]:
+    """Return the loop variables of a space."""
+    return tuple(Var(f"i{axis}", size) for axis, size in enumerate(space))
+
+
+def spread(shape: tuple[int, ...], place: Sequence[Index]) -> Place:
+    """Return a place of `shape` from one without the dims of size 1."""
+    rest = iter(place)
+    return tuple(Index(0) if size == 1 else next(rest) for size in shape)
+
+
+def squeezed_axes(node: Node) -> tuple[int, ...]:
+    """Return a reduction's axes, counted without the dims of size 1."""
+    shape = node.args[0].shape
+    removed = reduced_axes(node)
+    return tuple(
+        sum(1 for size in shape[:axis] if size != 1) for axis in removed if shape[axis] != 1
+    )
+
+
+class Fuser:
+    """Puts each kept value into the first kernel that it fits."""
+
+    def __init__(self, roots: tuple[Node, ...], given: dict[Node, Storage]) -> None:
+        self._roots = set(roots)
+        self._given = given
+        self.groups: list[Group] = []
+        self._group_of: dict[Node, int] = {}
+        self._reads: dict[Node, list[Read]] = {}
+        for root in roots:
+            self._add(root)
+
+    def _add(self, root: Node) -> None:
+        lower = root.op.lower
+        reads = self.reads(root)
+        if isinstance(lower, Contraction | Scatter):
+            kind = "contract" if isinstance(lower, Contraction) else "scatter"
+            self._open(Group(kind, squeeze(root.shape)), root)
+            return
+        depends = {self._group_of[read.node] for read in reads if read.node in self._group_of}
+        earliest = max(depends, default=0)
+        shared = {read.node for read in reads}
+        for number in range(len(self.groups) - 1, earliest - 1, -1):
+            group = self.groups[number]
+            related = number in depends or self._shares_reads(group, shared)
+            if related and self._fits(group, root, reads):
+                self._place(number, root, reads)
+                return
+        axes = squeezed_axes(root) if isinstance(lower, Reduction) else ()
+        self._open(Group("loops", own_space(root), axes), root)
+
+    def _open(self, group: Group, root: Node) -> None:
+        self.groups.append(group)
+        group.roots.append(root)
+        group.levels[root] = 0
+        self._group_of[root] = len(self.groups) - 1
+
+    def _place(self, number: int, root: Node, reads: list[Read]) -> None:
+        group = self.groups[number]
+        if isinstance(root.op.lower, Reduction):
+            group.axes = squeezed_axes(root)
+        group.levels[root] = self._level(group, root, reads)
+        group.roots.append(root)
+        self._group_of[root] = number
+
+    def _shares_reads(self, group: Group, shared: set[Node]) -> bool:
+        return any(
+            read.node in shared for root in group.roots for read in self.reads(root)
+        )
+
+    def reads(self, root: Node) -> list[Read]:
+        """Return what computing root reads, at places of its own space."""
+        if root not in self._reads:
+            self._reads[root] = self._find_reads(root)
+        return self._reads[root]
+
+    def _find_reads(self, root: Node) -> list[Read]:
+        found: list[Read] = []
+
+        def stop(node: Node, place: Place, conditions: Conditions) -> Expr | None:
+            if node not in self._roots and node not in self._given:
+                return None
+            kept = tuple(at for at, size in zip(place, node.shape, strict=True) if size != 1)
+            found.append(Read(node, kept, conditions))
+            return Const(0, int64)
+
+        reader = Reader({}, stop)
+        lower = root.op.lower
+        if isinstance(lower, Contraction | Scatter):
+            return [Read(arg, (), ()) for arg in _kept_below(root, self._roots, self._given)]
+        source = root.args[0] if isinstance(lower, Reduction) else root
+        place = spread(source.shape, [of(var) for var in space_vars(squeeze(source.shape))])
+        if isinstance(lower, Reduction):
+            reader.read(source, place)
+        else:
+            reader.inside(root, place)
+        return found
+
+    def _fits(self, group: Group, root: Node, reads: list[Read]) -> bool:
+        if group.kind == "scatter":
+            return False
+        space = own_space(root)
+        if isinstance(root.op.lower, Reduction):
+            if group.kind != "loops" or space != group.space:
+                return False
+            axes = squeezed_axes(root)
+            if group.axes and axes != group.axes:
+                return False
+            if not group.axes and not _reduction_may_join(space, axes):
+                return False
+            row_value = False
+        else:
+            kept_space = tuple(group.space[axis] for axis in group.kept)
+            row_value = bool(group.axes) and space != group.space
+            if space != (kept_space if row_value else group.space):
+                return False
+            axes = group.axes
+        for read in reads:
+            if read.node in group.levels and not _aligned(group, axes, row_value, read):
+                return False
+        level = self._level(group, root, reads)
+        return level == 0 or row_value or _rows_fit(group.space, axes)
+
+    def _level(self, group: Group, root: Node, reads: list[Read]) -> int:
+        """Return which of the loops over the axes computes root (row values: comes before)."""
+        row_value = not isinstance(root.op.lower, Reduction) and group.is_row_value(root)
+        level = 0
+        for read in reads:
+            if read.node not in group.levels:
+                continue
+            there = group.levels[read.node]
+            if not row_value and group.is_row_value(read.node):
+                there += 1 if isinstance(read.node.op.lower, Reduction) else 0
+            elif row_value and isinstance(read.node.op.lower, Reduction):
+                there += 1
+            level = max(level, there)
+        return level
+
+
+def _kept_below(root: Node, roots: set[Node], given: dict[Node, Storage]) -> list[Node]:
+    found: list[Node] = []
+    stack = list(root.args)
+    while stack:
+        node = stack.pop()
+        if node in roots or node in given:
+            found.append(node)
+        else:
+            stack.extend(node.args)
+    return found
+
+
+def _aligned(group: Group, axes: tuple[int, ...], row_value: bool, read: Read) -> bool:
+    """Whether a value of the group is read at the very place that is being computed."""
+    if any(not _always(bound) for bound in read.conditions):
+        return False
+    places = [of(var) for var in space_vars(group.space)]
+    kept = [axis for axis in range(len(group.space)) if axis not in axes]
+    read_row = group.is_row_value(read.node)
+    if row_value:
+        own = space_vars(tuple(group.space[axis] for axis in kept))
+        return read_row and read.place == tuple(of(var) for var in own)
+    if read_row:
+        return read.place == tuple(places[axis] for axis in kept)
+    return read.place == tuple(places)
+
+
+def _always(bound: Bound) -> bool:
+    low, high = bound.index.bounds
+    return low >= bound.low and high < bound.high
+
+
+def _reduction_may_join(space: tuple[int, ...], axes: tuple[int, ...]) -> bool:
+    kept, total = 1, 1
+    for axis, size in enumerate(space):
+        total *= size
+        kept *= 1 if axis in axes else size
+    return kept >= KEEP_PARALLEL or total <= SMALL
+
+
+def _rows_fit(space: tuple[int, ...], axes: tuple[int, ...]) -> bool:
+    """Whether a second loop over the same row finds it in the cache."""
+    if not axes:
+        return True
+    first = len(space) - len(axes)
+    row = 1
+    for axis in axes:
+        row *= space[axis]
+    return row <= ROW_LIMIT and axes == tuple(range(first, len(space)))
