@@ -1,0 +1,1 @@
+"""jitnet beside its peers on the same work: `python -m benchmarks --help`."""

@@ -1,0 +1,159 @@
+"""What the machine can do at most: two short probes, written in LLVM IR and run by our runtime.
+
+The arithmetic probe keeps 12 independent chains of multiply-adds in vector registers. The memory
+probe is a triad, c = a + s b, past the cache (non-temporal) on arrays that no cache holds. The best
+of several runs counts, so that a floor is a floor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jitnet.runtime import cpu
+from jitnet.runtime.memory import aligned_empty
+from jitnet.runtime.target import Target
+
+from benchmarks.workloads import Workload
+
+HOW = "12 chains of vector multiply-adds; triad past the cache; LLVM IR through jitnet's runtime"
+CHAINS = 12
+STEPS = 2_000_000  # of the arithmetic probe
+FLOATS = 1 << 23  # of each array of the memory probe, 32 MiB
+TRIES = 5
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The limits of so many threads of this processor."""
+
+    processor: str
+    threads: int
+    flops: float  # float32, a second
+    bandwidth: float  # bytes a second
+
+    def floor_ms(self, workload: Workload) -> float:
+        """Return the milliseconds that one step takes at least; 0 where nothing is known."""
+        return 1e3 * max(workload.flops / self.flops, workload.bytes / self.bandwidth)
+
+
+def measure(threads: int) -> Machine:
+    """Return what `threads` threads reach together."""
+    target = cpu.host_target()
+    lanes = target.lanes(4)
+    module = cpu.load(cpu.compile_object(_text(target, lanes), target), {})
+    arithmetic = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_int64, ctypes.c_float)(
+        module.address("multiply_add")
+    )
+    triad = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64)(module.address("triad"))
+    arrays = [[_touched(FLOATS) for _ in range(3)] for _ in range(threads)]
+    pointers = [[array.ctypes.data for array in group] for group in arrays]
+    compute = _best(threads, lambda thread: arithmetic(STEPS, 1e-9))
+    stream = _best(threads, lambda thread: triad(*pointers[thread], FLOATS))
+    return Machine(
+        processor=f"{target.cpu}, {target.vector_bytes}-byte vectors",
+        threads=threads,
+        flops=2 * CHAINS * lanes * STEPS * threads / compute,
+        bandwidth=3 * 4 * FLOATS * threads / stream,
+    )
+
+
+def _touched(size: int) -> np.ndarray:
+    array = aligned_empty((size,), np.dtype(np.float32))
+    array.fill(1)
+    return array
+
+
+def _best(threads: int, work: Callable[[int], object]) -> float:
+    """Return the seconds of the fastest of several runs on all threads together."""
+    best = math.inf
+    for _ in range(TRIES):
+        gate = threading.Barrier(threads + 1)
+
+        def run(thread: int, gate: threading.Barrier = gate) -> None:
+            gate.wait()
+            work(thread)
+
+        workers = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+        for worker in workers:
+            worker.start()
+        gate.wait()
+        start = time.perf_counter()
+        for worker in workers:
+            worker.join()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _text(target: Target, lanes: int) -> str:
+    vector = f"<{lanes} x float>"
+    splat = f"{vector} zeroinitializer"
+    phis, updates, sums = [], [], []
+    for chain in range(CHAINS):
+        phis.append(f"  %a{chain} = phi {vector} [ %v, %entry ], [ %b{chain}, %loop ]")
+        updates.append(_multiply_add(target, vector, chain))
+    previous = "%b0"
+    for chain in range(1, CHAINS):
+        sums.append(f"  %s{chain} = fadd {vector} {previous}, %b{chain}")
+        previous = f"%s{chain}"
+    newline = "\n"
+    return f"""
+target triple = "{target.triple}"
+declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})
+
+define float @multiply_add(i64 %steps, float %x) {{
+entry:
+  %one = insertelement {splat}, float %x, i32 0
+  %v = shufflevector {vector} %one, {splat}, <{lanes} x i32> zeroinitializer
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+{newline.join(phis)}
+{newline.join(updates)}
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %steps
+  br i1 %more, label %loop, label %done
+done:
+{newline.join(sums)}
+  %sum = extractelement {vector} {previous}, i32 0
+  ret float %sum
+}}
+
+define void @triad(ptr noalias %a, ptr noalias %b, ptr noalias %c, i64 %count) {{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %pa = getelementptr float, ptr %a, i64 %i
+  %pb = getelementptr float, ptr %b, i64 %i
+  %pc = getelementptr float, ptr %c, i64 %i
+  %va = load {vector}, ptr %pa, align {4 * lanes}
+  %vb = load {vector}, ptr %pb, align {4 * lanes}
+  %twice = fadd {vector} %vb, %vb
+  %sum = fadd {vector} %va, %twice
+  store {vector} %sum, ptr %pc, align {4 * lanes}, !nontemporal !0
+  %next = add i64 %i, {lanes}
+  %more = icmp slt i64 %next, %count
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}}
+
+!0 = !{{i32 1}}
+"""
+
+
+def _multiply_add(target: Target, vector: str, chain: int) -> str:
+    lanes = target.lanes(4)
+    if target.has_fma:
+        arguments = f"{vector} %v, {vector} %v, {vector} %a{chain}"
+        return f"  %b{chain} = call {vector} @llvm.fma.v{lanes}f32({arguments})"
+    return (
+        f"  %p{chain} = fmul {vector} %a{chain}, %v\n"
+        f"  %b{chain} = fadd {vector} %p{chain}, %v"
+    )
