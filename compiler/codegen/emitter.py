@@ -112,20 +112,29 @@ class Module:
         self.declarations: dict[str, str] = {}
         self.globals: list[str] = []
         self.functions: list[str] = []
+        self.helpers: set[str] = set()  # internal functions that several callers share
         self._constants: dict[tuple[str, str], str] = {}
 
     def declare(self, name: str, returns: str, args: Sequence[str]) -> None:
         """Note that `name` is called with these types."""
         self.declarations[name] = f"declare {returns} @{name}({', '.join(args)})"
 
+    def function_table(self, names: Sequence[str]) -> Value:
+        """Return a pointer to an array of functions; equal arrays are stored once."""
+        body = ", ".join(f"ptr @{name}" for name in names)
+        return self._constant(PTR, len(names), body)
+
     def constant_array(self, element: str, values: Sequence[float | int]) -> Value:
         """Return a pointer to read-only data; equal data is stored once."""
         body = ", ".join(f"{element} {literal(element, value)}" for value in values)
+        return self._constant(element, len(values), body)
+
+    def _constant(self, element: str, count: int, body: str) -> Value:
         name = self._constants.get((element, body))
         if name is None:
             name = f"const{len(self._constants)}"
             self._constants[element, body] = name
-            kind = f"[{len(values)} x {element}]"
+            kind = f"[{count} x {element}]"
             self.globals.append(
                 f"@{name} = private unnamed_addr constant {kind} [{body}], align 64"
             )
@@ -139,6 +148,7 @@ class Module:
             f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" }}'
         )
         loops = '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}\n!2 = !{i32 1}'
+        loops += '\n!3 = !{!"branch_weights", i32 1, i32 4000}'
         declared = [self.declarations[name] for name in sorted(self.declarations)]
         parts = [*self.globals, *declared, *self.functions, attributes, loops]
         return "\n".join([f'target triple = "{self.target.triple}"', *parts, ""])
@@ -483,6 +493,28 @@ class Function:
         outer.lines.append(f"  br label %{done}")
         outer.lines.append(f"{done}:")
         outer.label = done
+
+    def rarely(
+        self, condition: Value, compute: Callable[[], Value], otherwise: Value
+    ) -> Value:
+        """Return compute() where condition (i1, seldom true) holds, else otherwise.
+
+        What compute emits for its effect or with `call` runs only then; pure instructions on
+        outer values are hoisted as everywhere, so a costly computation belongs into a function.
+        """
+        outer = self.scope
+        then, done = self.fresh("rare"), self.fresh("usual")
+        self._scopes.append(Scope(then, conditional=True))
+        value = compute()
+        scope = self._scopes.pop()
+        outer.lines.append(f"  br {condition}, label %{then}, label %{done}, !prof !3")
+        outer.lines.append(f"{then}:")
+        outer.lines.extend(scope.lines)
+        outer.lines.append(f"  br label %{done}")
+        outer.lines.append(f"{done}:")
+        arms = f"[{value.text}, %{scope.label}], [{otherwise.text}, %{outer.label}]"
+        outer.label = done
+        return self.emit_here(f"phi {otherwise.type} {arms}", otherwise.type)
 
     @contextmanager
     def while_(

@@ -1,0 +1,235 @@
+"""Writes the copies that put operands of a contraction in the order in which tiles read them.
+
+B goes to panels of `panel` columns, one row for each step along K, the last panel padded with
+zeros; A, where it is copied at all, becomes K-major so that the rows of a tile lie side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from .emitter import I64, Function, Value, vector
+
+from .contraction_form import Sizes, merged
+from .contraction_plan import Plan
+
+PackB = Callable[[Function, Value, Value, Value, int], Value]
+
+
+def affine(f: Function, flat: Value, sizes: Sizes, strides: Sizes) -> Value:
+    """Return the element offset of a flat index over dims with these strides."""
+    total = f.i64(0)
+    dims = list(zip(sizes, strides, strict=True))
+    while dims:
+        size, stride = dims.pop()
+        index = f.urem(flat, f.i64(size)) if dims else flat
+        total = f.add(total, f.mul(index, f.i64(stride)))
+        flat = f.udiv(flat, f.i64(size))
+    return total
+
+
+def fill_table(
+    f: Function, table: Value, first: Value, count: Value, sizes: Sizes, strides: Sizes
+) -> None:
+    """Write the offsets of `count` flat indices, the first being `first`, to a table of i64."""
+    with f.loop(f.i64(0), count) as entry:
+        offset = affine(f, f.add(first, entry.index), sizes, strides)
+        f.store(offset, f.gep(table, entry.index, I64), 8)
+
+
+def narrower(lanes: int, count: int) -> Iterator[tuple[int, int]]:
+    """Cut `count` columns into (first column, vector width), widths falling: 26 is 16 + 8 + 2."""
+    at, width = 0, lanes
+    while at < count:
+        while width > count - at:
+            width //= 2
+        yield at, width
+        at += width
+
+
+def transpose(f: Function, rows: Sequence[Value]) -> list[Value]:
+    """Transpose a square of as many vectors as each has lanes, by shuffles only."""
+    lanes = len(rows)
+    size = 4 if rows[0].element == "float" else 8
+    inside = min(lanes, 16 // size)
+    rows = list(rows)
+    for first in range(0, lanes, inside):
+        rows[first : first + inside] = _transpose_inside(f, rows[first : first + inside])
+    distance = inside
+    while distance < lanes:
+        for index in range(lanes):
+            if index & distance:
+                continue
+            low, high = rows[index], rows[index + distance]
+            picks = [
+                lane if not lane & distance else lanes + lane - distance for lane in range(lanes)
+            ]
+            rows[index] = f.shuffle(low, high, picks)
+            rows[index + distance] = f.shuffle(low, high, [pick + distance for pick in picks])
+        distance *= 2
+    return rows
+
+
+def _transpose_inside(f: Function, rows: Sequence[Value]) -> list[Value]:
+    """Transpose within each 128 bits: 4 vectors of 32-bit elements or 2 of 64-bit ones."""
+    lanes = rows[0].lanes
+
+    def unpack(a: Value, b: Value, width: int, high: bool) -> Value:
+        group = 4 if len(rows) == 4 else 2
+        picks: list[int] = []
+        for start in range(0, lanes, group):
+            half = range(start + (group // 2 if high else 0), start + group, width)
+            for at in list(half)[: max(1, group // 2 // width)]:
+                picks += [at + lane for lane in range(width)]
+                picks += [lanes + at + lane for lane in range(width)]
+        return f.shuffle(a, b, picks)
+
+    if len(rows) == 2:
+        return [unpack(rows[0], rows[1], 1, high) for high in (False, True)]
+    a, b, c, d = rows
+    low = unpack(a, b, 1, False), unpack(c, d, 1, False)
+    high = unpack(a, b, 1, True), unpack(c, d, 1, True)
+    return [unpack(x, y, 2, part) for x, y in (low, high) for part in (False, True)]
+
+
+class PanelPacker:
+    """Writes the packing of B's panels."""
+
+    def __init__(
+        self, f: Function, plan: Plan, b: Value, batch: Value, hook: PackB | None
+    ) -> None:
+        self.f = f
+        self.plan = plan
+        self.b = b
+        self.batch = batch
+        self.hook = hook
+        self.element = plan.c.dtype.llvm
+        self.size = plan.c.dtype.size
+        self.k_dims = merged(zip(plan.c.k, plan.c.b.k, strict=True))
+
+    def pack(self, destination: Value, start: Value, stop: Value, k: Value, count: Value) -> None:
+        """Pack columns start..stop (start at a panel) of `count` steps along K, the first being k.
+
+        Panels follow one another, each as many columns wide as tiles read of it.
+        """
+        f, plan = self.f, self.plan
+        full = plan.c.columns - plan.tail
+        if full:
+            with f.loop(start, f.minimum(stop, f.i64(full)), plan.panel) as panel:
+                place = f.mul(f.sub(panel.index, start), count)
+                to = f.gep(destination, place, self.element)
+                self._panel(to, panel.index, plan.panel, plan.panel, k, count)
+        if plan.tail:
+            width = -(-plan.tail // plan.lanes) * plan.lanes
+            with f.when(f.compare("icmp eq", stop, f.i64(plan.c.columns))):
+                place = f.mul(f.sub(f.i64(full), start), count)
+                to = f.gep(destination, place, self.element)
+                self._panel(to, f.i64(full), plan.tail, width, k, count)
+
+    def _panel(
+        self, to: Value, column: Value, columns: int, width: int, k: Value, count: Value
+    ) -> None:
+        """Pack one panel of `columns` columns, padded to width."""
+        if self.hook is None and self._along_k():
+            self._transposed(to, column, columns, width, k, count)
+        elif self.hook is not None or self.plan.c.b.free == (1,):
+            self._by_rows(to, column, columns, width, k, count)
+        else:
+            self._by_elements(to, column, columns, width, k, count)
+
+    def _along_k(self) -> bool:
+        """Whether B's elements are adjacent along the whole of K, long enough to transpose."""
+        return len(self.k_dims) == 1 and self.k_dims[0][1] == 1 and self.plan.c.b.free != (1,)
+
+    def _source(self, k: Value, column: Value) -> Value:
+        """Return the address of B at a flat k and column."""
+        f, c = self.f, self.plan.c
+        along_k = affine(f, k, tuple(d[0] for d in self.k_dims), tuple(d[1] for d in self.k_dims))
+        at = f.gep(self.b, affine(f, column, c.n, c.b.free), self.element)
+        return f.gep(at, along_k, self.element)
+
+    def _by_rows(
+        self, to: Value, column: Value, columns: int, width: int, k: Value, count: Value
+    ) -> None:
+        """Copy row by row, in vectors along the columns; or store what the hook computes."""
+        f, lanes = self.f, self.plan.lanes
+        with f.loop(f.i64(0), count) as step:
+            row = f.gep(to, f.mul(step.index, f.i64(width)), self.element)
+            flat = f.add(k, step.index)
+            if width > columns:
+                zero = f.const(vector(self.element, lanes), 0.0)
+                f.store(zero, f.gep(row, f.i64(width - lanes), self.element), self.size)
+            for at, piece in narrower(lanes, columns):
+                value = self._piece(flat, f.add(column, f.i64(at)), piece)
+                f.store(value, f.gep(row, f.i64(at), self.element), self.size)
+
+    def _piece(self, k: Value, column: Value, lanes: int) -> Value:
+        """Return `lanes` neighbouring columns of one row of B."""
+        if self.hook is not None:
+            return self.hook(self.f, self.batch, k, column, lanes)
+        return self.f.load(self._source(k, column), vector(self.element, lanes), self.size)
+
+    def _transposed(
+        self, to: Value, column: Value, columns: int, width: int, k: Value, count: Value
+    ) -> None:
+        """Copy squares, read along K and transposed in registers; the last few steps singly."""
+        f, lanes = self.f, self.plan.lanes
+        whole = f.binary("and", count, f.i64(-lanes)) if not _constant(count) else f.i64(
+            int(count.text) // lanes * lanes
+        )  # fmt: skip
+        for first in range(0, width, lanes):
+            here = min(lanes, columns - first)
+            sources = [
+                self._source(k, f.add(column, f.i64(first + lane))) for lane in range(here)
+            ]
+            zero = f.const(vector(self.element, lanes), 0.0)
+            with f.loop(f.i64(0), whole, lanes) as step:
+                rows = [
+                    f.load(f.gep(source, step.index, self.element), zero.type, self.size)
+                    for source in sources
+                ]
+                for index, row in enumerate(transpose(f, rows + [zero] * (lanes - here))):
+                    at = f.mul(f.add(step.index, f.i64(index)), f.i64(width))
+                    place = f.gep(to, f.add(at, f.i64(first)), self.element)
+                    f.store(row, place, self.size)
+        tail = f.gep(to, f.mul(whole, f.i64(width)), self.element)
+        self._by_elements(tail, column, columns, width, f.add(k, whole), f.sub(count, whole))
+
+    def _by_elements(
+        self, to: Value, column: Value, columns: int, width: int, k: Value, count: Value
+    ) -> None:
+        """Copy element by element, whatever the strides."""
+        f, lanes = self.f, self.plan.lanes
+        if count.text == "0":
+            return
+        with f.loop(f.i64(0), count) as step:
+            row = f.gep(to, f.mul(step.index, f.i64(width)), self.element)
+            if width > columns:
+                zero = f.const(vector(self.element, lanes), 0.0)
+                f.store(zero, f.gep(row, f.i64(width - lanes), self.element), self.size)
+            with f.loop(f.i64(0), f.i64(columns)) as lane:
+                source = self._source(f.add(k, step.index), f.add(column, lane.index))
+                value = f.load(source, self.element, self.size)
+                f.store(value, f.gep(row, lane.index, self.element), self.size)
+
+
+def pack_rows(
+    f: Function, plan: Plan, a: Value, to: Value, row: Value, rows: Value, k: Value, count: Value
+) -> None:
+    """Copy a block of A whose rows are adjacent in memory, K-major: packed_row elements a step."""
+    c, element, size, lanes = plan.c, plan.c.dtype.llvm, plan.c.dtype.size, plan.lanes
+    source = f.gep(a, row, element)
+    whole = f.binary("and", rows, f.i64(-lanes))
+    with f.loop(f.i64(0), count) as step:
+        along_k = affine(f, f.add(k, step.index), c.k, c.a.k)
+        line = f.gep(source, along_k, element)
+        place = f.gep(to, f.mul(step.index, f.i64(plan.packed_row)), element)
+        for start, stop, width in ((f.i64(0), whole, lanes), (whole, rows, 1)):
+            with f.loop(start, stop, width) as at:
+                type_ = vector(element, width)
+                value = f.load(f.gep(line, at.index, element), type_, size)
+                f.store(value, f.gep(place, at.index, element), size)
+
+
+def _constant(value: Value) -> bool:
+    return value.text.isdigit()
