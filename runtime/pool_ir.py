@@ -1,0 +1,381 @@
+"""LLVM IR of the thread pool: waiting workers, regions that fork and join, barriers, one lock.
+
+All threads share one control block, whose fields lie a cache line pair apart so that a thread that
+writes one does not disturb those that read another. A region is published by one atomic store of
+its word: a generation that never repeats, and the number of threads that take part. So a worker
+can tell from one load whether there is work and whether it is meant; what else it reads stays as
+it is until that worker has finished its part.
+"""
+
+from __future__ import annotations
+
+from string import Template
+
+from .platform_ir import PlatformCode, platform_code
+from .target import Target
+
+LINE = 128  # bytes: a cache line and its neighbour, which processors fetch together
+MAX_THREADS = 1024
+
+# Loops of about 20 to 100 ns. Long enough to bridge the gap between two steps of a busy program,
+# short enough not to take the core from NumPy's and PyTorch's own pools (measured: 100,000 do).
+SPINS = 2000
+
+# Offsets in the control block.
+WORD = 0 * LINE  # i64: generation << 32 | threads
+PENDING = 1 * LINE  # i32: workers that have not finished their part
+LOCK = 2 * LINE  # i32 next ticket, i32 ticket being served
+REGION = 3 * LINE  # program, slots, arena: ptr; float mode: i64
+WORKERS = 4 * LINE  # i64: workers that exist
+THREADS = WORKERS + 8  # i64: threads that a region may use
+SCRATCH = WORKERS + 16  # ptr: of thread 0; the next thread's follows
+SCRATCH_BYTES = WORKERS + 24  # i64: of one thread
+TEAM = 5 * LINE  # the barrier: i32 arrived, and a line later i32 generation
+PARKED = 7 * LINE  # i32 for each worker, a line apart: whether it sleeps
+CONTROL_BYTES = PARKED + MAX_THREADS * LINE
+
+STOP = 0xFFFFFFFF  # in place of the number of threads: workers return
+
+# Offsets in the record of one way to call a Program (see program.py).
+RECORD_PROGRAM = 0 * 8  # ptr: the function
+RECORD_SLOTS = 1 * 8  # ptr: the table of pointers
+RECORD_ARENA = 2 * 8  # ptr
+RECORD_LIMIT = 3 * 8  # i64: threads that the program may use
+RECORD_COUNT = 4 * 8  # i64: arguments
+RECORD_WHICH = 5 * 8  # ptr: the slot of each argument, i64
+RECORD_WORDS = 6
+
+_BARRIER = """
+; Wait until all threads of the team have come. The generation is read before arriving, and cannot
+; change before: so a thread may meet the next barrier while others still leave this one.
+define void @jitnet_barrier(ptr %team, i64 %threads) nounwind {
+entry:
+  %alone = icmp sle i64 %threads, 1
+  br i1 %alone, label %done, label %arrive
+arrive:
+  %generation_at = getelementptr i8, ptr %team, i64 $LINE
+  %generation = load atomic i32, ptr %generation_at acquire, align 4
+  %before = atomicrmw add ptr %team, i32 1 acq_rel, align 4
+  %all = trunc i64 %threads to i32
+  %come = add i32 %before, 1
+  %last = icmp eq i32 %come, %all
+  br i1 %last, label %open, label %wait
+open:
+  store atomic i32 0, ptr %team monotonic, align 4
+  %following = add i32 %generation, 1
+  store atomic i32 %following, ptr %generation_at release, align 4
+  ret void
+wait:
+  %turn = phi i64 [0, %arrive], [%turns, %again]
+  %current = load atomic i32, ptr %generation_at acquire, align 4
+  %opened = icmp ne i32 %current, %generation
+  br i1 %opened, label %done, label %again
+again:
+  %turns = add i64 %turn, 1
+  call void @linger(i64 %turns)
+  br label %wait
+done:
+  ret void
+}
+
+; Pass a moment of waiting: after many turns the awaited thread may need this very core.
+define internal void @linger(i64 %turns) nounwind {
+  %long = icmp ugt i64 %turns, $SPINS
+  br i1 %long, label %give, label %stay
+give:
+  call void @yield_thread()
+  ret void
+stay:
+  call void @pause()
+  ret void
+}
+"""
+
+_LOCK = """
+; One region at a time, in the order of asking. Taken without Python's lock, so that other Python
+; threads go on. Two i32: the next ticket, and the ticket being served.
+define void @jitnet_lock() nounwind {
+entry:
+  %next_at = getelementptr i8, ptr @jitnet_control, i64 $LOCK
+  %serving_at = getelementptr i8, ptr %next_at, i64 4
+  %ticket = atomicrmw add ptr %next_at, i32 1 seq_cst, align 4
+  br label %look
+look:
+  %turn = phi i64 [0, %entry], [%turns, %stay], [%turn, %sleep]
+  %serving = load atomic i32, ptr %serving_at seq_cst, align 4
+  %mine = icmp eq i32 %serving, %ticket
+  br i1 %mine, label %done, label %busy
+busy:
+  %turns = add i64 %turn, 1
+  %patient = icmp ult i64 %turn, 100
+  br i1 %patient, label %stay, label %sleep
+stay:
+  call void @pause()
+  br label %look
+sleep:
+  call void @wait(ptr %serving_at, i32 %serving)
+  br label %look
+done:
+  ret void
+}
+
+define void @jitnet_unlock() nounwind {
+  %next_at = getelementptr i8, ptr @jitnet_control, i64 $LOCK
+  %serving_at = getelementptr i8, ptr %next_at, i64 4
+  %serving = load atomic i32, ptr %serving_at monotonic, align 4
+  %following = add i32 %serving, 1
+  %before = atomicrmw xchg ptr %serving_at, i32 %following seq_cst, align 4
+  %next = load atomic i32, ptr %next_at seq_cst, align 4
+  %waited = icmp ne i32 %next, %following
+  br i1 %waited, label %wake, label %done
+wake:
+  call void @wake(ptr %serving_at)
+  br label %done
+done:
+  ret void
+}
+"""
+
+_WORKER = """
+; The life of worker `index` (1, 2, ...), which has seen the word `first`, until told to stop.
+define void @jitnet_worker(i64 %index, i64 %first) nounwind {
+entry:
+  %word_at = getelementptr i8, ptr @jitnet_control, i64 $WORD
+  %pending_at = getelementptr i8, ptr @jitnet_control, i64 $PENDING
+  %program_at = getelementptr i8, ptr @jitnet_control, i64 $REGION
+  %slots_at = getelementptr i8, ptr %program_at, i64 8
+  %arena_at = getelementptr i8, ptr %program_at, i64 16
+  %mode_at = getelementptr i8, ptr %program_at, i64 24
+  %scratch_at = getelementptr i8, ptr @jitnet_control, i64 $SCRATCH
+  %bytes_at = getelementptr i8, ptr @jitnet_control, i64 $SCRATCH_BYTES
+  %team = getelementptr i8, ptr @jitnet_control, i64 $TEAM
+  %line = mul i64 %index, $LINE
+  %parked_offset = add i64 %line, $PARKED
+  %parked_at = getelementptr i8, ptr @jitnet_control, i64 %parked_offset
+  br label %look
+look:
+  %seen = phi i64 [%first, %entry], [%seen, %pause], [%seen, %awake], [%word, %skip], [%word, %work]
+  %turn = phi i64 [0, %entry], [%turns, %pause], [0, %awake], [%turn, %skip], [0, %work]
+  %word = load atomic i64, ptr %word_at acquire, align 8
+  %changed = icmp ne i64 %word, %seen
+  br i1 %changed, label %published, label %idle
+idle:
+  %turns = add i64 %turn, 1
+  %patient = icmp ult i64 %turns, $SPINS
+  br i1 %patient, label %pause, label %park
+pause:
+  call void @pause()
+  br label %look
+park:
+  ; Say so, then look once more: whoever publishes a word does it in the opposite order.
+  %was = atomicrmw xchg ptr %parked_at, i32 1 seq_cst, align 4
+  %latest = load atomic i64, ptr %word_at seq_cst, align 8
+  %still = icmp eq i64 %latest, %seen
+  br i1 %still, label %sleep, label %awake
+sleep:
+  call void @wait(ptr %parked_at, i32 1)
+  br label %awake
+awake:
+  store atomic i32 0, ptr %parked_at seq_cst, align 4
+  br label %look
+published:
+  %threads = and i64 %word, $STOP
+  %stop = icmp eq i64 %threads, $STOP
+  br i1 %stop, label %return, label %skip
+skip:
+  %meant = icmp ult i64 %index, %threads
+  br i1 %meant, label %work, label %look
+work:
+  %mode = load i64, ptr %mode_at
+  call void @set_float_mode(i64 %mode)
+  %program = load ptr, ptr %program_at
+  %slots = load ptr, ptr %slots_at
+  %arena = load ptr, ptr %arena_at
+  %scratch = load ptr, ptr %scratch_at
+  %bytes = load i64, ptr %bytes_at
+  %offset = mul i64 %index, %bytes
+  %own = getelementptr i8, ptr %scratch, i64 %offset
+  call void %program(ptr %slots, ptr %arena, ptr %own, ptr %team, i64 %index, i64 %threads)
+  %left = atomicrmw sub ptr %pending_at, i32 1 release, align 4
+  br label %look
+return:
+  ret void
+}
+"""
+
+_PUBLISH = """
+; Publish a new word with this number of threads, or STOP, to workers 1 .. last.
+define internal void @publish(i64 %threads, i64 %last) nounwind {
+entry:
+  %word_at = getelementptr i8, ptr @jitnet_control, i64 $WORD
+  %word = load atomic i64, ptr %word_at monotonic, align 8
+  %generation = lshr i64 %word, 32
+  %following = add i64 %generation, 1
+  %high = shl i64 %following, 32
+  %next = or i64 %high, %threads
+  %old = atomicrmw xchg ptr %word_at, i64 %next seq_cst, align 8
+  %any = icmp sge i64 %last, 1
+  br i1 %any, label %each, label %done
+each:
+  %worker = phi i64 [1, %entry], [%worker_next, %next_worker]
+  %line = mul i64 %worker, $LINE
+  %offset = add i64 %line, $PARKED
+  %parked_at = getelementptr i8, ptr @jitnet_control, i64 %offset
+  %parked = load atomic i32, ptr %parked_at seq_cst, align 4
+  %asleep = icmp ne i32 %parked, 0
+  br i1 %asleep, label %rouse, label %next_worker
+rouse:
+  store atomic i32 0, ptr %parked_at seq_cst, align 4
+  call void @wake(ptr %parked_at)
+  br label %next_worker
+next_worker:
+  %worker_next = add i64 %worker, 1
+  %more = icmp sle i64 %worker_next, %last
+  br i1 %more, label %each, label %done
+done:
+  ret void
+}
+
+; Send workers 1 .. last home.
+define void @jitnet_stop(i64 %last) nounwind {
+  call void @jitnet_lock()
+  %workers_at = getelementptr i8, ptr @jitnet_control, i64 $WORKERS
+  store i64 0, ptr %workers_at
+  call void @publish(i64 $STOP, i64 %last)
+  call void @jitnet_unlock()
+  ret void
+}
+
+; Write one or two i64 while no region runs.
+define void @jitnet_store(ptr %where, i64 %value) nounwind {
+  call void @jitnet_lock()
+  store i64 %value, ptr %where
+  call void @jitnet_unlock()
+  ret void
+}
+
+define void @jitnet_store_pair(ptr %where, i64 %first, i64 %second) nounwind {
+  call void @jitnet_lock()
+  store i64 %first, ptr %where
+  %next = getelementptr i8, ptr %where, i64 8
+  store i64 %second, ptr %next
+  call void @jitnet_unlock()
+  ret void
+}
+"""
+
+_RUN = """
+; Run a program on `threads` threads, this one among them, and wait for all; the lock is held.
+define internal void @run(ptr %program, ptr %slots, ptr %arena, i64 %threads) nounwind {
+entry:
+  %team = getelementptr i8, ptr @jitnet_control, i64 $TEAM
+  %scratch_at = getelementptr i8, ptr @jitnet_control, i64 $SCRATCH
+  %scratch = load ptr, ptr %scratch_at
+  %alone = icmp sle i64 %threads, 1
+  br i1 %alone, label %single, label %fork
+single:
+  call void %program(ptr %slots, ptr %arena, ptr %scratch, ptr %team, i64 0, i64 1)
+  ret void
+fork:
+  %program_at = getelementptr i8, ptr @jitnet_control, i64 $REGION
+  %slots_at = getelementptr i8, ptr %program_at, i64 8
+  %arena_at = getelementptr i8, ptr %program_at, i64 16
+  %mode_at = getelementptr i8, ptr %program_at, i64 24
+  store ptr %program, ptr %program_at
+  store ptr %slots, ptr %slots_at
+  store ptr %arena, ptr %arena_at
+  %mode = call i64 @float_mode()
+  store i64 %mode, ptr %mode_at
+  %helpers = sub i64 %threads, 1
+  %helpers_short = trunc i64 %helpers to i32
+  %pending_at = getelementptr i8, ptr @jitnet_control, i64 $PENDING
+  store atomic i32 %helpers_short, ptr %pending_at monotonic, align 4
+  call void @publish(i64 %threads, i64 %helpers)
+  call void %program(ptr %slots, ptr %arena, ptr %scratch, ptr %team, i64 0, i64 %threads)
+  br label %join
+join:
+  %turn = phi i64 [0, %fork], [%turns, %again]
+  %pending = load atomic i32, ptr %pending_at acquire, align 4
+  %finished = icmp eq i32 %pending, 0
+  br i1 %finished, label %done, label %again
+again:
+  %turns = add i64 %turn, 1
+  call void @linger(i64 %turns)
+  br label %join
+done:
+  ret void
+}
+"""
+
+_CALL = """
+; Call the program of a record with these pointers; returns its status code. Takes the lock, because
+; the slot table, the arena and the scratch memory serve one call at a time.
+define i64 @jitnet_call(ptr %record, ptr %pointers) nounwind {
+entry:
+  %program_at = getelementptr i8, ptr %record, i64 $RECORD_PROGRAM
+  %slots_at = getelementptr i8, ptr %record, i64 $RECORD_SLOTS
+  %arena_at = getelementptr i8, ptr %record, i64 $RECORD_ARENA
+  %limit_at = getelementptr i8, ptr %record, i64 $RECORD_LIMIT
+  %count_at = getelementptr i8, ptr %record, i64 $RECORD_COUNT
+  %which_at = getelementptr i8, ptr %record, i64 $RECORD_WHICH
+  %program = load ptr, ptr %program_at
+  %slots = load ptr, ptr %slots_at
+  %arena = load ptr, ptr %arena_at
+  %limit = load i64, ptr %limit_at
+  %count = load i64, ptr %count_at
+  %which = load ptr, ptr %which_at
+  call void @jitnet_lock()
+  %some = icmp sgt i64 %count, 0
+  br i1 %some, label %bind, label %bound
+bind:
+  %number = phi i64 [0, %entry], [%number_next, %bind]
+  %from = getelementptr ptr, ptr %pointers, i64 %number
+  %pointer = load ptr, ptr %from
+  %slot_at = getelementptr i64, ptr %which, i64 %number
+  %slot = load i64, ptr %slot_at
+  %to = getelementptr ptr, ptr %slots, i64 %slot
+  store ptr %pointer, ptr %to
+  %number_next = add i64 %number, 1
+  %more = icmp slt i64 %number_next, %count
+  br i1 %more, label %bind, label %bound
+bound:
+  %status = load ptr, ptr %slots
+  store <4 x i64> zeroinitializer, ptr %status, align 8
+  %threads_at = getelementptr i8, ptr @jitnet_control, i64 $THREADS
+  %workers_at = getelementptr i8, ptr @jitnet_control, i64 $WORKERS
+  %allowed = load i64, ptr %threads_at
+  %workers = load i64, ptr %workers_at
+  %exist = add i64 %workers, 1
+  %usable = call i64 @llvm.smin.i64(i64 %allowed, i64 %exist)
+  %threads = call i64 @llvm.smin.i64(i64 %usable, i64 %limit)
+  call void @run(ptr %program, ptr %slots, ptr %arena, i64 %threads)
+  %code = load i64, ptr %status
+  call void @jitnet_unlock()
+  ret i64 %code
+}
+declare i64 @llvm.smin.i64(i64, i64)
+"""
+
+_OFFSETS = {
+    name: value for name, value in list(globals().items()) if name.isupper() and type(value) is int
+}
+
+
+def pool_code(target: Target) -> PlatformCode:
+    """Return the pool's IR text, and the addresses that it imports besides @jitnet_control."""
+    platform = platform_code(target.triple)
+    parts = (_BARRIER, _LOCK, _WORKER, _PUBLISH, _RUN, _CALL)
+    text = "\n".join(
+        [
+            f'target triple = "{target.triple}"',
+            "@jitnet_control = external global i8",
+            platform.text,
+            *(with_offsets(part) for part in parts),
+        ]
+    )
+    return PlatformCode(text, platform.imports)
+
+
+def with_offsets(text: str) -> str:
+    """Fill this file's offsets and limits into IR text that names them, such as $LINE."""
+    return Template(text).substitute(_OFFSETS)
