@@ -78,7 +78,7 @@ def flip(read: Read, at: Place, node: Any) -> Expr:
     )
 
 
-def _choose(bounds: tuple[Bound, ...], inside: Expr, outside: Expr) -> Expr:
+def choose(bounds: tuple[Bound, ...], inside: Expr, outside: Expr) -> Expr:
     """inside where all bounds hold, else outside; decided here where the ranges tell."""
     open_bounds = []
     for bound in bounds:
@@ -102,7 +102,7 @@ def pad(read: Read, at: Place, node: Any) -> Expr:
         if i.bounds[0] < 0 or i.bounds[1] >= size
     )
     fill = Const(node.dtype.numpy.type(node.params["value"]).item(), node.dtype)
-    return _choose(bounds, read(0, index, bounds), fill)
+    return choose(bounds, read(0, index, bounds), fill)
 
 
 def concat(read: Read, at: Place, node: Any) -> Expr:
@@ -119,7 +119,7 @@ def concat(read: Read, at: Place, node: Any) -> Expr:
         index = tuple(i - start if d == axis else i for d, i in enumerate(at))
         bound = Bound(at[axis], start, start + size)
         here = read(number, index, (bound,))
-        result = here if result is None else _choose((bound,), here, result)
+        result = here if result is None else choose((bound,), here, result)
     assert result is not None
     return result
 
@@ -141,7 +141,7 @@ def slice_assign(read: Read, at: Place, node: Any) -> Expr:
         index.append(shifted // step)
     del stops
     inside = read(1, tuple(index), tuple(bounds))
-    return _choose(tuple(bounds), inside, read(0, at, ()))
+    return choose(tuple(bounds), inside, read(0, at, ()))
 
 
 def take(read: Read, at: Place, node: Any) -> Expr:
@@ -222,4 +222,4 @@ def window(read: Read, at: Place, node: Any) -> Expr:
         if i.bounds[0] < 0 or i.bounds[1] >= size
     )
     fill = Const(node.dtype.numpy.type(node.params["fill"]).item(), node.dtype)
-    return _choose(bounds, read(0, (*lead, *index), bounds), fill)
+    return choose(bounds, read(0, (*lead, *index), bounds), fill)

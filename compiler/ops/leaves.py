@@ -1,0 +1,53 @@
+"""Values made of nothing: constants, one number repeated, counting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitnet.compiler.ir.dims import Shape
+from jitnet.compiler.ir.lowering import Inline, Leaf
+from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.types import TensorType
+from jitnet.runtime.dtype import DType, from_numpy_dtype
+
+from . import places
+
+
+def _constant_type(*, value: np.ndarray) -> TensorType:
+    return TensorType(from_numpy_dtype(value.dtype), tuple(value.shape))
+
+
+def _full_type(*, shape: Shape, dtype: DType, value: Any) -> TensorType:
+    return TensorType(dtype, tuple(shape))
+
+
+def _iota_type(*, shape: Shape, dtype: DType, axis: int) -> TensorType:
+    return TensorType(dtype, tuple(shape))
+
+
+def _full(*, shape: Shape, dtype: DType, value: Any) -> np.ndarray:
+    """Return the number at every place of the shape, stored once (all strides are 0)."""
+    with np.errstate(all="ignore"):
+        one = np.array(value).astype(dtype.numpy)
+    return np.ndarray(shape, dtype.numpy, one, 0, (0,) * len(shape))
+
+
+def _iota(*, shape: Shape, dtype: DType, axis: int) -> np.ndarray:
+    line = np.arange(shape[axis]).astype(dtype.numpy)
+    return np.broadcast_to(line.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape).copy()
+
+
+constant = Op("constant", _constant_type, eval=lambda *, value: value.copy(), lower=Leaf())
+full = Op("full", _full_type, eval=_full, lower=Inline(places.full))
+iota = Op("iota", _iota_type, eval=_iota, lower=Inline(places.iota))
+full_like = Op(
+    "full_like",
+    type=lambda x, *, value: x,
+    eval=lambda x, *, value: np.full(x.shape, value, x.dtype),
+    grad=lambda g, y, x, *, value: (None,),
+    lower=Inline(places.full_like),
+)
+
+OPS = (constant, full, iota, full_like)
