@@ -28,7 +28,10 @@ class Capture(Protocol):
         """Remember `owner.name`, which is about to be set, so that it can be put back."""
 
     def hyper(self, group: Any, key: str, index: int | None) -> Tensor:
-        """Return `group[key]` (or `group[key][index]`), a float, as a weak 0-d run-time input."""
+        """Return `group[key]` (or `group[key][index]`), a number, as a run-time input.
+
+        It is a 0-d float64 tensor and not weak: 1 - beta must keep the digits that Python gives.
+        """
 
     def switch(self, group: Any, key: str) -> None:
         """Guard whether `group[key]` is zero, and nothing else about it."""
@@ -84,7 +87,7 @@ def refuse(what: str, instead: str) -> None:
 
 
 def hyper(group: Any, key: str, index: int | None = None) -> Any:
-    """Return an optimizer's hyper-parameter; in a trace, a weak scalar that each call reads anew.
+    """Return an optimizer's hyper-parameter; in a trace, a 0-d float64 that each call reads anew.
 
     So that schedules never recompile. A tensor, which a user may give as learning rate, is
     returned as it is; index chooses an entry of a tuple (Adam's betas).
