@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from jitnet.compiler.codegen.contraction import Contraction, Operand, emit_contraction, scratch_bytes
+from jitnet.compiler.codegen.contraction import (
+    Contraction,
+    Operand,
+    emit_contraction,
+    scratch_bytes,
+)
 from jitnet.compiler.codegen.contraction_form import Sizes, canonical
-from jitnet.compiler.codegen.contraction_plan import plan
-from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value
+from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value, vector
 from jitnet.compiler.codegen.microkernels import library
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
@@ -42,7 +45,7 @@ SMALL_CACHE = replace(HOST, cache_bytes=1 << 13)
 TARGETS = {"host": HOST, "narrow": NARROW, "small cache": SMALL_CACHE}
 
 
-@lru_cache(maxsize=None)
+@cache
 def engine_for(target: Target) -> tuple[llvm.ExecutionEngine, llvm.TargetMachine]:
     """Return an engine that has the tile library of a target."""
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
@@ -59,13 +62,14 @@ class Run:
     c: Contraction
     target: Target
     address: int
+    scratch: int
 
     def __call__(self, a: np.ndarray, b: np.ndarray, threads: int = 1) -> np.ndarray:
         """Return C; the threads of the team take their turns."""
         c = self.c
         out = np.full((c.batches, c.rows, c.columns), np.nan, c.dtype.numpy)
         guard = 64
-        need = scratch_bytes(c, self.target)
+        need = self.scratch
         scratch = np.full(need + 2 * guard + 64, 0xA5, np.uint8)
         start = guard + -(scratch.ctypes.data + guard) % 64
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)
@@ -80,14 +84,15 @@ class Run:
 
 
 COUNT = iter(range(1 << 30))
+POINTERS = [("a", PTR), ("b", PTR), ("out", PTR), ("scratch", PTR)]
+ARGUMENTS = [*POINTERS, ("thread", I64), ("threads", I64)]
 
 
-def build(c: Contraction, target: Target = HOST, fused: bool = False) -> Run:
-    """Compile a contraction whose epilogue stores C row-major; fused multiplies B by 2 packing."""
+def build(c: Contraction, target: Target = HOST, doubled: bool = False) -> Run:
+    """Compile a contraction whose epilogue stores C row-major; `doubled` packs 2 * B, row-major."""
     module = Module(target)
     name = f"contraction{next(COUNT)}"
-    pointers = [(arg, PTR) for arg in ("a", "b", "out", "scratch")]
-    f = Function(module, name, [*pointers, ("thread", I64), ("threads", I64)], internal=False)
+    f = Function(module, name, ARGUMENTS, internal=False)
     a, b, out, scratch, thread, threads = f.args
     element, size = c.dtype.llvm, c.dtype.size
 
@@ -99,19 +104,24 @@ def build(c: Contraction, target: Target = HOST, fused: bool = False) -> Run:
         at = f.add(f.mul(line, f.i64(c.columns)), column)
         f.store(sums, f.gep(out, at, element), size)
 
-    emit_contraction(f, c, a, b, scratch, thread, threads, store)
+    def twice(f: Function, batch: Value, k: Value, column: Value, lanes: int) -> Value:
+        line = f.add(f.mul(batch, f.i64(c.depth)), k)
+        at = f.gep(b, f.add(f.mul(line, f.i64(c.columns)), column), element)
+        value = f.load(at, vector(element, lanes), size)
+        return f.fadd(value, value)
+
+    hook = twice if doubled else None
+    emit_contraction(f, c, a, b, scratch, thread, threads, store, hook)
     f.finish()
     engine, _ = engine_for(target)
     parsed = llvm.parse_assembly(module.text())
     parsed.verify()
     engine.add_module(parsed)
     engine.finalize_object()
-    return Run(c, target, engine.get_function_address(name))
+    return Run(c, target, engine.get_function_address(name), scratch_bytes(c, target, doubled))
 
 
-def matrices(
-    dtype: DType, layout: str, m: int, n: int, k: int, batch: int = 1
-) -> Contraction:
+def matrices(dtype: DType, layout: str, m: int, n: int, k: int, batch: int = 1) -> Contraction:
     """Return a batched matrix product; layout NT has B stored [n, k], and so on."""
     a = (k, 1) if layout[0] == "N" else (1, m)
     b = (n, 1) if layout[1] == "N" else (1, k)
@@ -168,3 +178,118 @@ def test_matrix_products(
 ) -> None:
     """Every layout, on every plan."""
     check(matrices(dtype, layout, *size), TARGETS[target])
+
+
+def convolution(
+    kind: str, dtype: DType, image: Sizes, channels: tuple[int, int], kernel: Sizes, stride: int = 1
+) -> Contraction:
+    """Return a channels-last convolution or one of its gradients.
+
+    image: (count, height, width) of the padded input; for "input", of the input, whose output's
+    gradient is padded with kernel - 1 all round; weights are stored [out, height, width, in].
+    """
+    count, height, width = image
+    ic, oc = channels
+    kh, kw = kernel
+    x = (height * width * ic, width * ic, ic)
+    w = (kh * kw * ic, kw * ic, ic)
+    if kind == "input":
+        wide = (width + kw - 1) * oc
+        y = ((height + kh - 1) * wide, wide, oc)
+        offset = (kh - 1) * y[1] + (kw - 1) * y[2]
+        a = Operand(offset, (), y, (-y[1], -y[2], 1))
+        b = Operand(0, (), (1,), (w[1], w[2], w[0]))
+        return Contraction(dtype, (), image, (ic,), (kh, kw, oc), a, b)
+    oh, ow = (height - kh) // stride + 1, (width - kw) // stride + 1
+    steps = (x[0], stride * x[1], stride * x[2])
+    if kind == "output":
+        a = Operand(0, (), steps, (x[1], x[2], 1))
+        b = Operand(0, (), (w[0],), (w[1], w[2], 1))
+        return Contraction(dtype, (), (count, oh, ow), (oc,), (kh, kw, ic), a, b)
+    a = Operand(0, (), (x[1], x[2], 1), steps)
+    b = Operand(0, (), (1,), (oh * ow * oc, ow * oc, oc))
+    return Contraction(dtype, (), (kh, kw, ic), (oc,), (count, oh, ow), a, b)
+
+
+@pytest.mark.parametrize("kind", ["output", "input", "weight"])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    ("image", "channels", "kernel", "stride"),
+    [
+        ((3, 12, 11), (3, 6), (5, 5), 1),
+        ((2, 9, 9), (6, 16), (3, 2), 2),
+        ((1, 8, 8), (33, 40), (1, 1), 1),
+        ((4, 7, 7), (64, 10), (3, 3), 1),
+    ],
+    ids=str,
+)
+def test_convolutions(
+    kind: str, target: str, image: Sizes, channels: tuple[int, int], kernel: Sizes, stride: int
+) -> None:
+    """Forward and both gradients, channels-last."""
+    check(convolution(kind, float32, image, channels, kernel, stride), TARGETS[target])
+
+
+@st.composite
+def contractions(draw: st.DrawFn) -> Contraction:
+    """Draw sizes and strides of every sign, with broadcast (stride 0) dims."""
+    size = st.integers(1, 9)
+
+    def sizes(most: int) -> Sizes:
+        return tuple(draw(st.lists(size, max_size=most)))
+
+    batch, m, n, k = sizes(2), sizes(3), sizes(2), sizes(3)
+
+    def operand(free: Sizes) -> Operand:
+        dims = [*batch, *free, *k]
+        order = draw(st.permutations(range(len(dims))))
+        strides, step = [0] * len(dims), 1
+        for index in order:
+            strides[index] = step * draw(st.sampled_from([1, 1, 1, -1, 0]))
+            step *= dims[index] + draw(st.sampled_from([0, 0, 1]))
+        low = sum((d - 1) * s for d, s in zip(dims, strides, strict=True) if s < 0)
+        cut, last = len(batch), len(batch) + len(free)
+        return Operand(-low, tuple(strides[:cut]), tuple(strides[cut:last]), tuple(strides[last:]))
+
+    dtype = draw(st.sampled_from([float32, float64]))
+    return Contraction(dtype, batch, m, n, k, operand(m), operand(n))
+
+
+@given(c=contractions(), target=st.sampled_from(list(TARGETS)))
+@settings(max_examples=60)
+def test_any_strides(c: Contraction, target: str) -> None:
+    """Any affine reads: permuted, reversed, broadcast, with gaps."""
+    check(c, TARGETS[target], threads=(1, 3))
+
+
+@pytest.mark.parametrize("layout", ["NN", "NT", "TN"])
+@pytest.mark.parametrize("batch", [3, 9])
+def test_batches(layout: str, batch: int) -> None:
+    """Batches are shared out whole where there are many."""
+    check(matrices(float32, layout, 20, 35, 17, batch))
+
+
+@pytest.mark.parametrize("layout", ["NN", "NT", "TN"])
+def test_long_sums(layout: str) -> None:
+    """Large enough for every kind of block: rows, columns and K, packed whole and by block."""
+    check(matrices(float32, layout, 150, 70, 900), SMALL_CACHE, threads=(1, 2))
+    check(matrices(float32, layout, 1100, 40, 20), threads=(1, 2))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_producer_is_fused_into_packing(target: str) -> None:
+    """pack_b gives the values of B, at flat indices, instead of memory."""
+    c = matrices(float32, "NN", 21, 43, 500, 2)
+    a, b = memory(c, c.a, c.m, 1), memory(c, c.b, c.n, 2)
+    got = build(c, TARGETS[target], doubled=True)(a, b, 2)
+    np.testing.assert_allclose(got, 2 * expected(c, a, b), atol=2e-4)
+
+
+def test_canonical_merges_reverses_and_sorts() -> None:
+    """The input gradient of a convolution becomes runs of kw * oc, read forwards."""
+    c = canonical(convolution("input", float32, (2, 6, 6), (3, 4), (3, 3)))
+    assert (c.m, c.n, c.k) == ((2, 6, 6), (3,), (3, 3, 4))
+    assert c.a == Operand(0, (), (256, 32, 4), (32, 4, 1))
+    assert c.b.k == (-9, -3, 27)
+    c = canonical(convolution("output", float32, (2, 6, 6), (3, 4), (1, 1)))
+    assert (c.m, c.k) == ((72,), (3,))

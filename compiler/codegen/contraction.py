@@ -109,9 +109,7 @@ class _Writer:
         self.size = plan.c.dtype.size
         self.a = f.gep(a, f.i64(plan.c.a.offset), self.element)
         self.b = f.gep(b, f.i64(plan.c.b.offset), self.element)
-        self.part = {
-            name: f.gep(scratch, f.i64(at)) for name, (at, _) in plan.regions.items()
-        }
+        self.part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in plan.regions.items()}
         self.epilogue = epilogue
         self.pack_b = pack_b
 
@@ -136,7 +134,7 @@ class _Writer:
 
     def _share(self, count: int, unit: int, thread: Value, threads: Value) -> _Range:
         """Return this thread's part of 0..count, cut at multiples of unit."""
-        f, units = self.f, f_units(count, unit)
+        f, units = self.f, -(-count // unit)
 
         def cut(index: Value) -> Value:
             at = f.udiv(f.mul(f.i64(units), index), threads)
@@ -187,9 +185,7 @@ class _Writer:
 
     def _pack_a(self, at: _Operands, rows: _Range, k: _KBlock) -> None:
         count = self.f.sub(rows.stop, rows.start)
-        pack_rows(
-            self.f, self.plan, at.a, self.part["a"], rows.start, count, k.start, k.length
-        )
+        pack_rows(self.f, self.plan, at.a, self.part["a"], rows.start, count, k.start, k.length)
 
     # -- K ------------------------------------------------------------------------------------
 
@@ -304,7 +300,7 @@ class _Writer:
         return f.select(full, table(plan.vectors), table(tail))
 
     def _tile_rows(self, left: Value) -> Value:
-        """Return the rows of the next tile: near-equal tiles at the end, since thin ones are weak."""
+        """Return the rows of the next tile; the last are near-equal, since thin ones are weak."""
         f, most = self.f, self.plan.rows
         if left.text.isdigit():
             return f.i64(next_rows(int(left.text), most))
@@ -344,18 +340,14 @@ class _Writer:
         with self.f.when(k.last):
             self._vectors(at, row, count, column, c)
 
-    def _vectors(
-        self, at: _Operands, row: Value, count: Value, column: Value, c: Value
-    ) -> None:
+    def _vectors(self, at: _Operands, row: Value, count: Value, column: Value, c: Value) -> None:
         """Write the loops over the vectors of a tile, then over what is left of its columns."""
         f, plan = self.f, self.plan
         tail = list(narrower(plan.lanes, plan.tail % plan.lanes))
         full = f.minimum(f.i64(plan.panel), f.sub(f.i64(plan.c.columns), column))
         if not plan.tail:
             full = f.i64(plan.panel)
-        whole = f.binary("and", full, f.i64(-plan.lanes)) if not full.text.isdigit() else f.i64(
-            int(full.text) // plan.lanes * plan.lanes
-        )  # fmt: skip
+        whole = f.mul(f.udiv(full, f.i64(plan.lanes)), f.i64(plan.lanes))
         if plan.c.columns >= plan.lanes:
             with self._blocks(_Range(f.i64(0), whole), plan.lanes) as part:
                 self._rows(at, row, count, column, part.start, c, plan.lanes)
@@ -392,11 +384,6 @@ class _Writer:
             sums = f.load(f.gep(c, place, self.element), vector(self.element, lanes), self.size)
             here = f.add(row, r.index)
             self.epilogue(f, at.batch, here, f.add(column, first), lanes, sums)
-
-
-def f_units(count: int, unit: int) -> int:
-    """Return how many units cover a count."""
-    return -(-count // unit)
 
 
 def next_rows(left: int, most: int) -> int:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from .emitter import I64, Function, Value, vector
-
 from .contraction_form import Sizes, merged
 from .contraction_plan import Plan
+from .emitter import I64, Function, Value, vector
 
 PackB = Callable[[Function, Value, Value, Value, int], Value]
 
@@ -95,9 +94,7 @@ def _transpose_inside(f: Function, rows: Sequence[Value]) -> list[Value]:
 class PanelPacker:
     """Writes the packing of B's panels."""
 
-    def __init__(
-        self, f: Function, plan: Plan, b: Value, batch: Value, hook: PackB | None
-    ) -> None:
+    def __init__(self, f: Function, plan: Plan, b: Value, batch: Value, hook: PackB | None) -> None:
         self.f = f
         self.plan = plan
         self.b = b
@@ -174,14 +171,10 @@ class PanelPacker:
     ) -> None:
         """Copy squares, read along K and transposed in registers; the last few steps singly."""
         f, lanes = self.f, self.plan.lanes
-        whole = f.binary("and", count, f.i64(-lanes)) if not _constant(count) else f.i64(
-            int(count.text) // lanes * lanes
-        )  # fmt: skip
+        whole = f.mul(f.udiv(count, f.i64(lanes)), f.i64(lanes))
         for first in range(0, width, lanes):
             here = min(lanes, columns - first)
-            sources = [
-                self._source(k, f.add(column, f.i64(first + lane))) for lane in range(here)
-            ]
+            sources = [self._source(k, f.add(column, f.i64(first + lane))) for lane in range(here)]
             zero = f.const(vector(self.element, lanes), 0.0)
             with f.loop(f.i64(0), whole, lanes) as step:
                 rows = [
@@ -219,7 +212,7 @@ def pack_rows(
     """Copy a block of A whose rows are adjacent in memory, K-major: packed_row elements a step."""
     c, element, size, lanes = plan.c, plan.c.dtype.llvm, plan.c.dtype.size, plan.lanes
     source = f.gep(a, row, element)
-    whole = f.binary("and", rows, f.i64(-lanes))
+    whole = f.mul(f.udiv(rows, f.i64(lanes)), f.i64(lanes))
     with f.loop(f.i64(0), count) as step:
         along_k = affine(f, f.add(k, step.index), c.k, c.a.k)
         line = f.gep(source, along_k, element)
@@ -229,7 +222,3 @@ def pack_rows(
                 type_ = vector(element, width)
                 value = f.load(f.gep(line, at.index, element), type_, size)
                 f.store(value, f.gep(place, at.index, element), size)
-
-
-def _constant(value: Value) -> bool:
-    return value.text.isdigit()

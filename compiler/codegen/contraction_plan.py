@@ -165,7 +165,7 @@ def _cut_k(c: Contraction) -> KBlocks:
 def _split(c: Contraction, rows: int, panel: int) -> str:
     """Choose what threads share out: whole products, else columns unless there are few of them."""
     panels, tiles = -(-c.columns // panel), -(-c.rows // rows)
-    if c.batches >= 8 or c.batches > 1 and c.batches >= max(panels, tiles):
+    if c.batches >= 8 or (c.batches > 1 and c.batches >= max(panels, tiles)):
         return "batch"
     return "columns" if panels >= min(tiles, 4) else "rows"
 
@@ -210,6 +210,6 @@ def _row_block(
 
 
 def _packs_a(c: Contraction, k: KBlocks, panel: int) -> bool:
-    """Return whether A is copied, K-major: its rows are adjacent and its steps along K far apart."""
+    """Return whether A is copied, K-major: its rows are adjacent, its steps along K far."""
     far = k.step * c.dtype.size >= 512 and k.longest >= 64
     return far and c.a.free == (1,) and c.columns >= 2 * panel and c.rows >= 8

@@ -1,6 +1,6 @@
 """The micro-kernel library: register tiles of C += A * B that every contraction shares.
 
-A tile has up to `tile_rows` rows and up to `MAX_VECTORS` vectors of columns, all of it in registers.
+A tile has up to `tile_rows` rows and `MAX_VECTORS` vectors of columns, all of it in registers.
 A is read in place: one offset for each row, loaded once, and a table of offsets ("taps") for the
 outer steps along K; inside a tap K advances by a fixed step. So one kernel serves matrices in any
 layout and convolutions, and nothing is materialised. B is a panel whose rows are `b_step` apart.
@@ -89,9 +89,7 @@ def emit_tile(module: Module, dtype: DType, rows: int, vectors: int) -> None:
     f = Function(module, name, ARGUMENTS, internal=False)
     a, row_table, taps, tap_count, run, a_step, b, b_step, c, c_step, accumulate = f.args
     zero = f.const(vector(dtype.llvm, module.target.lanes(dtype.size)), 0.0)
-    pointers = [
-        f.gep(a, _load_i64(f, row_table, f.i64(row)), dtype.llvm) for row in range(rows)
-    ]
+    pointers = [f.gep(a, _load_i64(f, row_table, f.i64(row)), dtype.llvm) for row in range(rows)]
     with f.loop(f.i64(0), tap_count, carried=[zero] * (rows * vectors) + [b]) as tap:
         start = _load_i64(f, taps, tap.index)
         with f.loop(f.i64(0), run, carried=[*tap.carried, start], may_be_empty=True) as k:

@@ -1,0 +1,75 @@
+"""The tile kernels' machine code: nothing spilled, for registers of every size."""
+
+from __future__ import annotations
+
+import re
+
+import llvmlite.binding as llvm
+import pytest
+from jitnet.compiler.codegen.microkernels import library, symbols, tile_rows
+from jitnet.runtime.target import Target
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+
+TRIPLE = "x86_64-unknown-linux-gnu"
+TARGETS = {
+    "sse": Target("x86-64", "", TRIPLE, 16, 16, has_fma=False),
+    "avx2": Target("haswell", "", TRIPLE, 32, 16),
+    "avx512": Target("skylake-avx512", "", TRIPLE, 64, 32),
+    "zen5": Target("znver5", "", TRIPLE, 64, 32),
+}
+
+
+def functions(target: Target) -> dict[str, list[str]]:
+    """Return the lines of assembly of each function in a target's library."""
+    try:
+        found = llvm.Target.from_triple(target.triple)
+    except RuntimeError:
+        pytest.skip(f"this LLVM writes no code for {target.triple}")
+    machine = found.create_target_machine(cpu=target.cpu, features=target.features, opt=1, jit=True)
+    assembly = machine.emit_assembly(llvm.parse_assembly(library(target)))
+    result: dict[str, list[str]] = {}
+    for part in re.split(r"^(?=jitnet_tile_\w+:)", assembly, flags=re.M)[1:]:
+        name, _, body = part.partition(":")
+        result[name] = body.split(".Lfunc_end")[0].splitlines()
+    return result
+
+
+def innermost_loops(lines: list[str]) -> list[list[str]]:
+    """Return the blocks that jump back to their own beginning."""
+    loops = []
+    for at, line in enumerate(lines):
+        label = line.partition(":")[0]
+        if not line.startswith(".LBB"):
+            continue
+        for end in range(at + 1, len(lines)):
+            if lines[end].startswith(".LBB"):
+                break
+            if re.search(rf"\bj\w+\s+{re.escape(label)}$", lines[end]):
+                loops.append(lines[at:end])
+    return loops
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_tile_kernel_spills(name: str) -> None:
+    """No vector goes to the stack or comes from it; the loop along K writes nothing there."""
+    target = TARGETS[name]
+    code = functions(target)
+    assert sorted(code) == sorted(symbols(target))
+    for symbol, lines in code.items():
+        stack = re.compile(r"[xyz]mm\d.*\(%rsp\)|\(%rsp\).*[xyz]mm")
+        spilled = [line for line in lines if stack.search(line)]
+        assert not spilled, (symbol, spilled)
+        loops = innermost_loops(lines)
+        assert any(re.search(r"fmadd|mulp", line) for loop in loops for line in loop), symbol
+        for loop in loops:
+            written = [line for line in loop if re.search(r"%\w+, -?\d*\(%rsp\)$", line)]
+            assert not written, (symbol, written)
+
+
+def test_tiles_fill_the_registers() -> None:
+    """Sums, vectors of B and one element of A fit, and one more row would not (or its pointer)."""
+    assert tile_rows(TARGETS["avx2"], 2) == 6
+    assert tile_rows(TARGETS["avx512"], 2) == 12
+    assert tile_rows(TARGETS["sse"], 2) == 6
