@@ -188,8 +188,9 @@ def write_plot(outcomes: list[Outcome], folder: Path) -> list[Path]:
         axis.invert_yaxis()
         axis.margins(x=0.15)
         axis.set_title(outcome.workload.title, loc="left", fontsize=10)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.tick_params(labelsize=8)
+        axis.spines[["top", "right", "bottom"]].set_visible(False)
+        axis.tick_params(labelsize=9)
+        axis.xaxis.set_visible(False)
     paths = [folder / "benchmarks.png", folder / "benchmarks.svg"]
     for path in paths:
         figure.savefig(path, dpi=150)
