@@ -168,6 +168,8 @@ def write_plot(outcomes: list[Outcome], folder: Path) -> list[Path]:
     from matplotlib import pyplot
 
     drawn = [outcome for outcome in outcomes if any(each.worked for each in outcome.rows)]
+    if not drawn:
+        return []
     heights = [len([each for each in outcome.rows if each.worked]) + 1.2 for outcome in drawn]
     figure, axes = pyplot.subplots(
         len(drawn),

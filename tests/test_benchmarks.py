@@ -1,0 +1,176 @@
+"""The benchmarks: the same numbers from every adapter, honest tables, errors that name the peer."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from benchmarks import inputs, report
+from benchmarks.case import Case
+from benchmarks.child import begin
+from benchmarks.floor import Machine
+from benchmarks.peers import ALL, JITNET, NUMPY, PEERS, Peer, Setting
+from benchmarks.rounds import Plan, Result, best_of_each, disagreements, run
+from benchmarks.workloads import WORKLOADS, Work, workload_named, workloads_like
+from rich.console import Console
+
+ROOT = Path(__file__).parents[1]
+QUICK = Plan(threads=1, rounds=2, seconds=0.01)
+SMALL = (
+    "mlp_train",
+    "lenet_train_b4",
+    "elementwise_fwd_1e3",
+    "elementwise_fwdbwd_1e3",
+    "call_overhead",
+    "matmul_64x784x128",
+    "matmul_1x768x3072",
+)
+MACHINE = Machine("some processor", 2, flops=1e11, bandwidth=1e10)
+
+
+def _result(peer: Peer, milliseconds: float, setting: str = "default", error: str = "") -> Result:
+    values = () if error else (2.0, 1.0)
+    return Result(peer.name, peer.title, setting, "1", milliseconds, values=values, error=error)
+
+
+def _values(adapter: str, work: Work, options: frozenset[str] = frozenset()) -> tuple[float, ...]:
+    module = pytest.importorskip(f"benchmarks.adapters.{adapter}")
+    return begin(module.case(work, options), "", 0.0).values
+
+
+def _small_softmax(backward: bool) -> Work:
+    name = "softmax_layernorm_fwdbwd" if backward else "softmax_layernorm_fwd"
+    return replace(workload_named(name).work, rows=8, columns=32)
+
+
+WORK = [
+    *(pytest.param(workload_named(name).work, id=name) for name in SMALL),
+    pytest.param(_small_softmax(False), id="softmax_layernorm_fwd"),
+    pytest.param(_small_softmax(True), id="softmax_layernorm_fwdbwd"),
+]
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_compiled_and_eager_agree(work: Work) -> None:
+    eager = _values("jitnet", work, frozenset({"eager"}))
+    assert _values("jitnet", work) == pytest.approx(eager, rel=1e-4)
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_jitnet_and_pytorch_agree(work: Work) -> None:
+    pytest.importorskip("torch", reason="the comparison with PyTorch needs PyTorch")
+    assert _values("jitnet", work) == pytest.approx(_values("pytorch", work), rel=1e-4)
+
+
+def test_weights_depend_on_the_name_alone() -> None:
+    first = inputs.weight("c1.weight", (6, 3, 5, 5))
+    assert (first == inputs.weights("lenet")["c1.weight"]).all()
+    assert float(first.flat[0]) != float(inputs.weight("c2.weight", (6, 3, 5, 5)).flat[0])
+    assert not inputs.weight("c1.bias", (6,)).any()
+
+
+def test_names_are_unique_and_found_by_their_beginnings() -> None:
+    assert len({each.name for each in WORKLOADS}) == len(WORKLOADS)
+    assert len({each.name for each in ALL}) == len(ALL)
+    assert [each.name for each in workloads_like(["lenet"])] == ["lenet_train_b4", "lenet_train_b128"]
+    assert workloads_like([]) == WORKLOADS
+    with pytest.raises(ValueError, match="no workload begins with 'lennet'; there are mlp_train"):
+        workloads_like(["lennet"])
+
+
+def test_a_case_is_stepped_three_times_and_read_after_one_and_three() -> None:
+    steps = iter((5.0, 4.0, 3.0))
+    assert begin(Case(lambda: next(steps), float), "1", 0.0).values == (5.0, 3.0)
+
+
+def test_children_take_turns_and_agree() -> None:
+    told: list[str] = []
+    results = run(workload_named("call_overhead"), [JITNET, NUMPY], QUICK, told.append)
+    assert [each.error for each in results] == ["", ""]
+    assert all(each.median_ms > 0 and each.first_seconds > 0 for each in results)
+    assert disagreements(results) == []
+    assert told[-1].endswith("round 2 of 2")
+
+
+def test_what_a_peer_cannot_do_is_a_row_with_its_own_words() -> None:
+    broken = Peer("broken", "Broken", "numpy", "array", (Setting(), Setting("other")))
+    results = run(workload_named("mlp_train"), [broken], QUICK, lambda line: None)
+    assert [each.error for each in results] == ["NotImplementedError: NumPy has no Training"] * 2
+    assert best_of_each(results) == results[:1]
+
+
+def test_the_best_setting_counts_and_jitnet_comes_first() -> None:
+    torch, compile, jax = PEERS[:3]
+    rows = best_of_each(
+        [
+            _result(torch, math.nan, error="no"),
+            _result(torch, 3.0, "fused"),
+            _result(torch, 2.0, "kept"),
+            _result(compile, math.nan, error="no compiler"),
+            _result(jax, 1.0),
+            _result(JITNET, 4.0),
+        ]
+    )
+    assert [(each.peer, each.setting) for each in rows[:3]] == [
+        ("jitnet", "default"),
+        ("jax", "default"),
+        ("torch", "kept"),
+    ]
+    assert rows[3].error == "no compiler"
+
+
+def test_results_that_differ_are_told() -> None:
+    torch, _, jax = PEERS[:3]
+    odd = replace(_result(JITNET, 1.0), values=(2.0, 1.1))
+    assert disagreements([_result(torch, 1.0), _result(jax, 1.0)]) == []
+    (line,) = disagreements([odd, _result(torch, 1.0), _result(jax, 1.0)])
+    assert line.startswith("jitnet: (2.0, 1.1), but PyTorch eager")
+
+
+def test_the_report_shows_ratio_floor_and_failures(tmp_path: Path) -> None:
+    torch, compile = PEERS[:2]
+    workload = workload_named("lenet_train_b128")
+    results = (
+        _result(JITNET, 2.0),
+        _result(torch, 5.0),
+        _result(compile, math.nan, error="it broke"),
+    )
+    outcome = report.Outcome(workload, MACHINE.floor_ms(workload), results)
+    assert outcome.ratio == 2.5
+    assert outcome.floor_ms == pytest.approx(4.1)
+    console = Console(record=True, width=120)
+    report.show(outcome, console)
+    report.show_ratios([outcome], console)
+    text = console.export_text()
+    assert "torch.compile (default) failed: it broke" in text
+    assert "lenet_train_b128" in text and "2.5" in text
+    report.write_json([outcome], MACHINE, QUICK, tmp_path / "out.json")
+    record = json.loads((tmp_path / "out.json").read_text())["workloads"][0]
+    assert record["ratio"] == 2.5
+    assert record["results"][2]["median_ms"] is None
+
+
+def test_the_plot_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the plot needs matplotlib")
+    outcome = report.Outcome(workload_named("mlp_train"), 0.5, (_result(JITNET, 2.0),))
+    assert all(path.stat().st_size > 1000 for path in report.write_plot([outcome], tmp_path))
+    assert report.write_plot([], tmp_path) == []
+
+
+def test_durations_are_read_easily() -> None:
+    shown = [report.duration(each) for each in (math.nan, 0.000439, 0.0996, 0.194, 23.61, 1234.5)]
+    assert shown == ["-", "0.439 us", "99.6 us", "0.194 ms", "23.6 ms", "1234 ms"]
+
+
+def test_the_command_lists_and_refuses() -> None:
+    command = [sys.executable, "-m", "benchmarks"]
+    listed = subprocess.run([*command, "--list"], cwd=ROOT, capture_output=True, text=True)
+    assert "mlp_train" in listed.stdout and "--peers torch" in listed.stdout, listed.stderr
+    refused = subprocess.run([*command, "nosuch"], cwd=ROOT, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "no workload begins with 'nosuch'" in refused.stderr
