@@ -76,7 +76,15 @@ def install(extras: tuple[str, ...]) -> None:
     """Install the checkout, editable, with its extras."""
     named = ",".join(extras)
     print(f"Installing jitnet[{named}] and what it needs into .venv", flush=True)
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable"]
+    command = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--editable",
+    ]
     if subprocess.run([*command, f"{ROOT}[{named}]"], check=False).returncode != 0:
         version = platform.python_version()
         sys.exit(INSTALL_FAILED.format(extras=named, version=version))

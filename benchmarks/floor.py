@@ -15,11 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from benchmarks.workloads import Workload
 from jitnet.runtime import cpu
 from jitnet.runtime.memory import aligned_empty
 from jitnet.runtime.target import Target
-
-from benchmarks.workloads import Workload
 
 HOW = "12 chains of vector multiply-adds; triad past the cache; LLVM IR through jitnet's runtime"
 CHAINS = 12
@@ -153,7 +153,4 @@ def _multiply_add(target: Target, vector: str, chain: int) -> str:
     if target.has_fma:
         arguments = f"{vector} %v, {vector} %v, {vector} %a{chain}"
         return f"  %b{chain} = call {vector} @llvm.fma.v{lanes}f32({arguments})"
-    return (
-        f"  %p{chain} = fmul {vector} %a{chain}, %v\n"
-        f"  %b{chain} = fadd {vector} %p{chain}, %v"
-    )
+    return f"  %p{chain} = fmul {vector} %a{chain}, %v\n  %b{chain} = fadd {vector} %p{chain}, %v"

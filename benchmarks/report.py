@@ -99,7 +99,9 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(table)
     for result in outcome.results:
         if not result.worked:
-            console.print(f"  {result.title} ({result.setting}) failed: {result.error}", style="dim")
+            console.print(
+                f"  {result.title} ({result.setting}) failed: {result.error}", style="dim"
+            )
     for line in disagreements(list(outcome.results)):
         console.print(f"[bold red]results differ[/]: {line}")
 

@@ -96,7 +96,13 @@ class Child:
     def _environment(self, threads: int) -> dict[str, str]:
         caches = {name: str(self._folder / end) for name, end in CACHE_VARIABLES.items()}
         counts = dict.fromkeys(THREAD_VARIABLES, str(threads))
-        return {**os.environ, **counts, **caches, **self.peer.environment, **self.setting.environment}
+        return {
+            **os.environ,
+            **counts,
+            **caches,
+            **self.peer.environment,
+            **self.setting.environment,
+        }
 
     def __enter__(self) -> Child:
         return self

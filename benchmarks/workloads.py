@@ -86,7 +86,9 @@ def _softmax(backward: bool) -> Workload:
 
 
 def _matmul(m: int, k: int, n: int) -> Workload:
-    return Workload(f"matmul_{m}x{k}x{n}", f"matmul {m} x {k} x {n}", Matmul(m, k, n), 2 * m * k * n)
+    return Workload(
+        f"matmul_{m}x{k}x{n}", f"matmul {m} x {k} x {n}", Matmul(m, k, n), 2 * m * k * n
+    )
 
 
 _MATMULS = [(size, size, size) for size in (64, 128, 256, 512, 1024, 2048)]

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
 from benchmarks import inputs, report
 from benchmarks.case import Case
 from benchmarks.child import begin
@@ -17,7 +19,6 @@ from benchmarks.floor import Machine
 from benchmarks.peers import ALL, JITNET, NUMPY, PEERS, Peer, Setting
 from benchmarks.rounds import Plan, Result, best_of_each, disagreements, run
 from benchmarks.workloads import WORKLOADS, Work, workload_named, workloads_like
-from rich.console import Console
 
 ROOT = Path(__file__).parents[1]
 QUICK = Plan(threads=1, rounds=2, seconds=0.01)
@@ -77,7 +78,10 @@ def test_weights_depend_on_the_name_alone() -> None:
 def test_names_are_unique_and_found_by_their_beginnings() -> None:
     assert len({each.name for each in WORKLOADS}) == len(WORKLOADS)
     assert len({each.name for each in ALL}) == len(ALL)
-    assert [each.name for each in workloads_like(["lenet"])] == ["lenet_train_b4", "lenet_train_b128"]
+    assert [each.name for each in workloads_like(["lenet"])] == [
+        "lenet_train_b4",
+        "lenet_train_b128",
+    ]
     assert workloads_like([]) == WORKLOADS
     with pytest.raises(ValueError, match="no workload begins with 'lennet'; there are mlp_train"):
         workloads_like(["lennet"])

@@ -1,4 +1,4 @@
-"""The wheel: every package and data file in it, nothing generic beside it, and it runs from anywhere."""
+"""The wheel: every package and data file inside, nothing generic beside it, runs from anywhere."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = venv / "bin" / "python"
     install = ["install", "--no-deps", "--no-index", "--quiet", wheel]
     _run(sys.executable, "-m", "pip", "--python", python, *install)
-    site = Path(_run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    site = Path(
+        _run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    )
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
 

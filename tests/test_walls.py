@@ -151,9 +151,7 @@ def test_llvmlite_stays_in_the_runtime() -> None:
 
 def test_numba_stays_in_the_cuda_runtime_and_inside_functions() -> None:
     uses = [each for each in IMPORTS if _within(each.imported, "numba")]
-    broken = [
-        each for each in uses if not each.importer.startswith(NUMBA_FILES) or each.at_import
-    ]
+    broken = [each for each in uses if not each.importer.startswith(NUMBA_FILES) or each.at_import]
     assert not broken, _listed(broken, "numba only in the runtime's CUDA file, inside functions:")
 
 
