@@ -1,4 +1,4 @@
-"""What every test gets: golden texts, the oracle where asked for, a short and repeatable Hypothesis."""
+"""What every test gets: golden texts, the oracle where asked for, a repeatable Hypothesis."""
 
 from __future__ import annotations
 
