@@ -548,6 +548,14 @@ class Function:
         assert test_label == head, "the condition must be straight-line code"
         loop.results = [Value(value.text, value.type, depth - 1) for value in inner]
 
+    def return_when(self, condition: Value) -> None:
+        """Leave a void function here if condition (i1) holds."""
+        leave, stay = self.fresh("leave"), self.fresh("stay")
+        lines = self.scope.lines
+        lines.append(f"  br {condition}, label %{leave}, label %{stay}")
+        lines.extend([f"{leave}:", "  ret void", f"{stay}:"])
+        self.scope.label = stay
+
     def finish(self, result: Value | None = None) -> None:
         """Close the function and add it to its module."""
         assert len(self._scopes) == 1, "a loop is still open"

@@ -1,0 +1,21 @@
+"""Scalar functions as vector IR: inlined polynomials, never a libm call."""
+
+from .cast import emit_cast
+from .philox import normal, philox4x32, random_words, uniform32, uniform64
+from .reduction import combine, horizontal, identity
+from .table import SCALARS, Scalar, emit_scalar
+
+__all__ = [
+    "SCALARS",
+    "Scalar",
+    "combine",
+    "emit_cast",
+    "emit_scalar",
+    "horizontal",
+    "identity",
+    "normal",
+    "philox4x32",
+    "random_words",
+    "uniform32",
+    "uniform64",
+]
