@@ -69,8 +69,8 @@ def cache_folder() -> Path | None:
         return None
     if not _is_private(status):
         _warn(
-            f"jitnet keeps no compiled code in {folder}: others may write there; run"
-            f" chmod 700 on it, or set JITNET_CACHE_DIR to a folder of your own"
+            f"jitnet keeps no compiled code in {folder}: it is not a folder that only you may"
+            f" write; run chmod 700 on it, or set JITNET_CACHE_DIR to a folder of your own"
         )
         return None
     return folder

@@ -177,7 +177,11 @@ class NativeModule:
         self._addresses: dict[str, int] = {}
 
     def address(self, symbol: str) -> int:
-        """Return the address of a function or global that the module defines; KeyError if none."""
+        """Return the address of a function or global that the module defines.
+
+        The first of these links the module: RuntimeError where it lacks this symbol, or needs one
+        that `imports` does not have; LLVM then names that one on stderr.
+        """
         found = self._addresses.get(symbol)
         if found is None:
             found = self._addresses[symbol] = self._look_up(symbol)
@@ -188,7 +192,8 @@ class NativeModule:
             try:
                 tracker = _linker().lookup(self._library, symbol)
             except RuntimeError as error:
-                raise KeyError(f"the loaded code defines no symbol {symbol!r}: {error}") from error
+                message = f"generated code cannot be linked for its symbol {symbol!r}: {error}"
+                raise RuntimeError(message) from error
         self._trackers.append(tracker)
         address: int = tracker[symbol]
         return address

@@ -21,10 +21,9 @@ def _samples() -> list[NDArray[Any]]:
     """Return arrays of every kind of layout that can reach a Program."""
     block = np.arange(24, dtype=np.float32).reshape(4, 6)
     views = [block[1:, 2:], block[::-1, ::-2], block.T, block[2, 3], block[4:]]
+    views.append(np.broadcast_to(block, (2, 4, 6)))
     fresh = [np.zeros((), np.int64), np.zeros((0, 3)), np.ones(3, bool)]
-    return [
-        np.asarray(array) for array in (block, *views, *fresh, np.broadcast_to(block, (2, 4, 6)))
-    ]
+    return [np.asarray(array) for array in (block, *views, *fresh)]
 
 
 def _is_as_expected() -> bool:

@@ -17,8 +17,9 @@ from .target import Target
 LINE = 128  # bytes: a cache line and its neighbour, which processors fetch together
 MAX_THREADS = 1024
 
-# Loops of about 20 to 100 ns. Long enough to bridge the gap between two steps of a busy program,
-# short enough not to take the core from NumPy's and PyTorch's own pools (measured: 100,000 do).
+# Turns of a waiting loop, of about 20 to 100 ns. Long enough to bridge the gap between two steps of
+# a busy program, short enough not to take the core from NumPy's and PyTorch's own pools (100,000
+# cost milliseconds). With more threads than processors the awaited one needs this very core: 0.
 SPINS = 2000
 
 # Offsets in the control block.
@@ -30,6 +31,7 @@ WORKERS = 4 * LINE  # i64: workers that exist
 THREADS = WORKERS + 8  # i64: threads that a region may use
 SCRATCH = WORKERS + 16  # ptr: of thread 0; the next thread's follows
 SCRATCH_BYTES = WORKERS + 24  # i64: of one thread
+PATIENCE = WORKERS + 32  # i64: SPINS or 0
 TEAM = 5 * LINE  # the barrier: i32 arrived, and a line later i32 generation
 PARKED = 7 * LINE  # i32 for each worker, a line apart: whether it sleeps
 CONTROL_BYTES = PARKED + MAX_THREADS * LINE
@@ -80,7 +82,9 @@ done:
 
 ; Pass a moment of waiting: after many turns the awaited thread may need this very core.
 define internal void @linger(i64 %turns) nounwind {
-  %long = icmp ugt i64 %turns, $SPINS
+  %patience_at = getelementptr i8, ptr @jitnet_control, i64 $PATIENCE
+  %patience = load i64, ptr %patience_at
+  %long = icmp ugt i64 %turns, %patience
   br i1 %long, label %give, label %stay
 give:
   call void @yield_thread()
@@ -148,6 +152,7 @@ entry:
   %mode_at = getelementptr i8, ptr %program_at, i64 24
   %scratch_at = getelementptr i8, ptr @jitnet_control, i64 $SCRATCH
   %bytes_at = getelementptr i8, ptr @jitnet_control, i64 $SCRATCH_BYTES
+  %patience_at = getelementptr i8, ptr @jitnet_control, i64 $PATIENCE
   %team = getelementptr i8, ptr @jitnet_control, i64 $TEAM
   %line = mul i64 %index, $LINE
   %parked_offset = add i64 %line, $PARKED
@@ -161,7 +166,8 @@ look:
   br i1 %changed, label %published, label %idle
 idle:
   %turns = add i64 %turn, 1
-  %patient = icmp ult i64 %turns, $SPINS
+  %patience = load i64, ptr %patience_at
+  %patient = icmp ult i64 %turns, %patience
   br i1 %patient, label %pause, label %park
 pause:
   call void @pause()

@@ -19,8 +19,10 @@ from .pool_ir import (
     LINE,
     LOCK,
     MAX_THREADS,
+    PATIENCE,
     SCRATCH,
     SCRATCH_BYTES,
+    SPINS,
     THREADS,
     WORD,
     WORKERS,
@@ -94,7 +96,13 @@ class Pool:
         pointer, word = ctypes.c_void_p, ctypes.c_uint64
         self._store = self._native("jitnet_store", pointer, word)
         self._store_pair = self._native("jitnet_store_pair", pointer, word, word)
-        self.store(self._control.address + THREADS, threads)
+        self._tell_num_threads()
+
+    def _tell_num_threads(self) -> None:
+        """Let native code know how many threads there are, and how long each may spin."""
+        crowded = self._num_threads > _available_processors()
+        self.store(self._control.address + PATIENCE, 0 if crowded else SPINS)
+        self.store(self._control.address + THREADS, self._num_threads)
 
     def _native(self, symbol: str, *types: type[_Word]) -> Callable[..., None]:
         return ctypes.CFUNCTYPE(None, *types)(self.address(symbol))
@@ -127,7 +135,7 @@ class Pool:
             self._stop()
             self._num_threads = count
             self._allocate_scratch()
-            self.store(self._control.address + THREADS, count)
+            self._tell_num_threads()
 
     # -- scratch memory ---------------------------------------------------------------------
 
