@@ -451,9 +451,7 @@ class Function:
         more = self.compare("icmp slt", following, stop)
         carry = loop.carry or inner
         assert len(carry) == len(carried), "carry must name one next value for each carried one"
-        scope.lines.append(
-            f"  br {more}, label %{head}, label %{done}, !llvm.loop !0"
-        )
+        scope.lines.append(f"  br {more}, label %{head}, label %{done}, !llvm.loop !0")
         self._scopes.pop()
         if may_be_empty:
             some = self.compare("icmp slt", start, stop)
@@ -494,9 +492,7 @@ class Function:
         outer.lines.append(f"{done}:")
         outer.label = done
 
-    def rarely(
-        self, condition: Value, compute: Callable[[], Value], otherwise: Value
-    ) -> Value:
+    def rarely(self, condition: Value, compute: Callable[[], Value], otherwise: Value) -> Value:
         """Return compute() where condition (i1, seldom true) holds, else otherwise.
 
         What compute emits for its effect or with `call` runs only then; pure instructions on

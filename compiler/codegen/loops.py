@@ -32,22 +32,20 @@ from jitnet.compiler.ir.loops import (
     Position,
     Stmt,
     Store,
+    expressions,
     loads,
+    subexpressions,
     walk,
 )
 from jitnet.runtime.dtype import DType, int64
 
+from . import accumulate
+from .accumulate import memory_free_type
+from .contract import as_loops, contraction_of, uses_tiles
 from .contraction import emit_contraction
-from .emitter import I1, I8, I64, PTR, Function, Module, Value, vector
-from .epilogue import contraction_of
-from .math import (
-    combine,
-    emit_cast,
-    emit_random,
-    emit_scalar,
-    horizontal,
-    identity,
-)
+from .emitter import I1, I8, I64, PTR, Function, Module, Value, mangle, vector
+from .math import emit_cast, emit_scalar
+from .random import emit_random
 
 LIGHT = 6  # operations in a reduction's body up to which four partial sums hide its latency
 
@@ -68,11 +66,6 @@ class Partial:
     fn: str
     dtype: DType
     values: list[Value]
-
-
-def value_type(dtype: DType, lanes: int = 1) -> str:
-    """Return the LLVM type of a computed value; bool is i1 there and i8 in memory."""
-    return vector(I1 if dtype.kind == "bool" else dtype.llvm, lanes)
 
 
 class KernelWriter:
@@ -106,7 +99,7 @@ class KernelWriter:
                 case Define():
                     self._locals[stmt.local] = self.value(stmt.expr)
                 case Begin():
-                    self._partials[stmt.local] = Partial(stmt.fn, stmt.local.dtype, [])
+                    self._partials[stmt.local] = Partial(stmt.fn, stmt.dtype, [])
                 case Accumulate():
                     self._accumulate(stmt)
                 case Store():
@@ -174,9 +167,7 @@ class KernelWriter:
             if local in self._partials and self._partials[local].values
         ]
 
-    def _serial(
-        self, stmt: For, start: Value, stop: Value, step: int, lanes: int | None
-    ) -> None:
+    def _serial(self, stmt: For, start: Value, stop: Value, step: int, lanes: int | None) -> None:
         """Write a loop that carries the accumulators which its body updates."""
         partials = self._updated(stmt)
         carried = [value for partial in partials for value in partial.values]
@@ -237,7 +228,7 @@ class KernelWriter:
             self.f.shuffle(value, empty, picks)
             for value, empty in zip(partial.values, wide.values, strict=True)
         ]
-        return combine(self.f, partial.fn, before, values, partial.dtype)
+        return accumulate.combine(self.f, partial.fn, before, values, partial.dtype)
 
     def _share(self, total: int, unit: int = 1) -> tuple[Value, Value]:
         """Return this thread's part of 0 .. total in multiples of unit."""
@@ -312,12 +303,7 @@ class KernelWriter:
     # -- accumulators -----------------------------------------------------------------------
 
     def _start(self, partial: Partial, lanes: int) -> None:
-        start = self.f.const(
-            value_type(partial.dtype_of_values, lanes), identity(partial.fn, partial.dtype_of_values)
-        )
-        partial.values = [start]
-        if partial.fn.startswith("arg"):
-            partial.values.append(self.f.const(vector(I64, lanes), (1 << 63) - 1))
+        partial.values = accumulate.start(self.f, partial.fn, partial.dtype, lanes)
 
     def _accumulate(self, stmt: Accumulate) -> None:
         partial = self._partials[stmt.local]
@@ -325,13 +311,15 @@ class KernelWriter:
         items = [self.f.splat(self.value(stmt.expr), lanes)]
         if stmt.at is not None:
             items.append(self.f.splat(self._position(stmt.at), lanes))
-        partial.values = combine(self.f, partial.fn, partial.values, items, stmt.expr.dtype)
+        partial.values = accumulate.combine(
+            self.f, partial.fn, partial.values, items, stmt.expr.dtype
+        )
 
     def _finish(self, local: Local, fold: bool) -> None:
         partial = self._partials.pop(local)
         values = partial.values
         if fold:
-            values = horizontal(self.f, partial.fn, values, partial.dtype)
+            values = accumulate.fold(self.f, partial.fn, values, partial.dtype)
         self._locals[local] = values[-1]
 
     # -- memory -----------------------------------------------------------------------------
@@ -385,9 +373,7 @@ class KernelWriter:
             return self._from_memory(self._reversed(loaded) if factor == -1 else loaded, dtype)
         return self._gather(load, mask, factor, constant)
 
-    def _gather(
-        self, load: Load, mask: Value | None, factor: int | None, constant: bool
-    ) -> Value:
+    def _gather(self, load: Load, mask: Value | None, factor: int | None, constant: bool) -> Value:
         """Load lanes that lie apart, one by one."""
         assert self._lanes is not None
         dtype = load.dtype
@@ -413,7 +399,7 @@ class KernelWriter:
     def _masked_load(self, pointer: Value, type_: str, align: int, mask: Value) -> Value:
         f = self.f
         zero = f.const(type_, 0)
-        name = f"llvm.masked.load.{_mangled(type_)}.p0"
+        name = f"llvm.masked.load.{mangle(type_)}.p0"
         f.module.declare(name, type_, [PTR, "i32", mask.type, type_])
         rhs = f"call {type_} @{name}({pointer}, i32 {align}, {mask}, {zero})"
         return f.emit_here(rhs, type_)
@@ -449,7 +435,9 @@ class KernelWriter:
             if factor == -1:
                 value = self._reversed(value)
             if stmt.accumulate:
-                before = self._from_memory(f.load(pointer, vector(dtype.llvm, lanes), dtype.size), dtype)
+                before = self._from_memory(
+                    f.load(pointer, vector(dtype.llvm, lanes), dtype.size), dtype
+                )
                 value = emit_scalar(f, "add", [before, value], dtype)
             f.store(self._to_memory(value, dtype), pointer, dtype.size)
             return
@@ -541,9 +529,7 @@ class KernelWriter:
             if low >= bound.low and high < bound.high:
                 continue
             position = self._position(bound.index)
-            shifted = self.f.binary(
-                "sub", position, self.f.const(position.type, bound.low)
-            )
+            shifted = self.f.binary("sub", position, self.f.const(position.type, bound.low))
             limit = self.f.const(position.type, bound.high - bound.low)
             holds = self.f.compare("icmp ult", shifted, limit)
             if result is None:
@@ -567,7 +553,7 @@ class KernelWriter:
     def _compute(self, expr: Expr) -> Value:
         match expr:
             case Const():
-                return self.f.const(value_type(expr.dtype), expr.value)
+                return self.f.const(memory_free_type(expr.dtype), expr.value)
             case Load():
                 return self._load(expr)
             case Local():
@@ -588,7 +574,9 @@ class KernelWriter:
             return emit_cast(self.f, args[0], expr.args[0].dtype, expr.dtype)
         lanes = max(arg.lanes for arg in args)
         if expr.fn.startswith("random"):
-            return emit_random(self.f, expr.fn, self.f.splat(args[0], lanes), args[1], args[2], expr.dtype)
+            return emit_random(
+                self.f, expr.fn, self.f.splat(args[0], lanes), args[1], args[2], expr.dtype
+            )
         args = [self.f.splat(arg, lanes) for arg in args]
         return emit_scalar(self.f, expr.fn, args, expr.args[-1].dtype)
 
@@ -599,14 +587,15 @@ class KernelWriter:
         value = emit_cast(f, self.value(stmt.expr), stmt.expr.dtype, int64)
         shifted = f.binary("sub", value, f.const(value.type, stmt.low))
         bad = f.compare("icmp uge", shifted, f.const(value.type, stmt.high - stmt.low))
-        if bad.lanes > 1:
-            (bad,) = horizontal(f, "or", [bad], _BOOL)
-        with f.when(bad):
+        with f.when(accumulate.any_lane(f, bad)):
             status = f.load(f.args[0], PTR, 8)
             f.store(f.i64(stmt.code), status, 8)
 
     def _contract(self, stmt: Contract) -> None:
         f = self.f
+        if not uses_tiles(stmt):
+            self._statements([as_loops(stmt)])
+            return
         contraction = contraction_of(stmt)
         thread, threads = f.args[3], f.args[4]
         if self.kernel.serial:
@@ -656,8 +645,6 @@ def _vector_loop(stmt: For) -> For:
 
 
 def _operations(body: Sequence[Stmt]) -> int:
-    from jitnet.compiler.ir.loops import expressions, subexpressions
-
     seen: set[int] = set()
     for stmt in walk(tuple(body)):
         for expr in expressions(stmt):
@@ -668,9 +655,3 @@ def _operations(body: Sequence[Stmt]) -> int:
 def _head(kernel: Kernel) -> str:
     lines = [f"from {', '.join(kernel.lines[:4])}"] if kernel.lines else []
     return "\n".join([*lines, f"fuses {' '.join(kernel.fused)}"])
-
-
-def _mangled(type_: str) -> str:
-    from .emitter import mangle
-
-    return mangle(type_)

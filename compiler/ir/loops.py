@@ -184,10 +184,14 @@ class Define:
 
 @dataclass(frozen=True)
 class Begin:
-    """Start an accumulator at the identity of fn; a backend may split it into partial ones."""
+    """Start an accumulator at the identity of fn; a backend may split it into partial ones.
+
+    dtype: of the values that are accumulated (the local's own, but for "argmax" and "argmin").
+    """
 
     local: Local
     fn: str
+    dtype: DType
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from .elementwise import (
     tanh, trunc, where,
 )  # fmt: skip
 from .index import OPS as _index_ops
-from .index import put, take
+from .index import pick, put, take
 from .leaves import OPS as _leaves_ops
-from .leaves import constant, full, full_like, iota
+from .leaves import constant, full, full_like, iota, iota_like
 from .matmul import OPS as _matmul_ops
 from .matmul import matmul
 from .movement import OPS as _movement_ops
-from .movement import concat, expand, flip, pad, permute, reshape, slice, slice_assign
+from .movement import concat, copy, expand, flip, pad, permute, reshape, slice, slice_assign
 from .pool import OPS as _pool_ops
 from .pool import max_pool, max_pool_gather, max_pool_grad, max_pool_index, sum_pool, sum_pool_grad
 from .random import OPS as _random_ops
@@ -45,13 +45,13 @@ OPS: Final[tuple[Op, ...]] = (
 __all__ = [
     "OPS", "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "asin",
     "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
-    "cast", "ceil", "concat", "constant", "conv", "conv_input_grad", "conv_weight_grad", "cos",
+    "cast", "ceil", "concat", "constant", "copy", "conv", "conv_input_grad", "conv_weight_grad", "cos",
     "cosh", "div", "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "flip",
-    "floor", "floor_divide", "fmod", "full", "full_like", "ge", "gt", "iota", "isfinite",
+    "floor", "floor_divide", "fmod", "full", "full_like", "ge", "gt", "iota", "iota_like", "isfinite",
     "isinf", "isnan", "le", "left_shift", "log", "log10", "log1p", "log2", "logical_and",
     "logical_not", "logical_or", "logical_xor", "lt", "matmul", "max", "max_pool",
     "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum", "min", "minimum", "mul",
-    "ne", "neg", "pad", "permute", "pow", "prod", "put", "random_bits", "random_normal",
+    "ne", "neg", "pad", "permute", "pick", "pow", "prod", "put", "random_bits", "random_normal",
     "random_uniform", "reciprocal", "remainder", "reshape", "right_shift", "round", "rsqrt",
     "sigmoid", "sign", "sin", "sinh", "slice", "slice_assign", "sqrt", "sub", "sum", "sum_pool",
     "sum_pool_grad", "take", "tan", "tanh", "trunc", "where",

@@ -1,4 +1,4 @@
-"""Reading and writing rows at looked-up places: take and put."""
+"""Reading and writing at looked-up places: take and put rows, pick one element of each line."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from jitnet.compiler.ir.errors import ShapeError
 from jitnet.compiler.ir.lowering import Inline, Scatter
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
+from jitnet.runtime.dtype import int64
 
 from . import check, places
-from .leaves import full_like
+from .elementwise import cast, eq, where
+from .leaves import full_like, iota_like
+from .movement import expand, reshape
 
 
 def _take_type(x: TensorType, i: TensorType) -> TensorType:
@@ -72,4 +75,30 @@ take = Op(
 )
 put = Op("put", _put_type, _put, _put_grad, Scatter())
 
-OPS = (take, put)
+
+def _pick_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
+    check.kind("pick's index", ("int",), i)
+    check.axes_of("pick", x, (axis,))
+    wanted = x.shape[:axis] + x.shape[axis + 1 :]
+    if i.shape != wanted:
+        raise ShapeError(f"pick wants an index of shape {list(wanted)} for {x}, got {i}")
+    return TensorType(x.dtype, wanted)
+
+
+def _pick(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
+    check_index(i, x.shape[axis])
+    where = np.expand_dims(i, axis)
+    return np.take_along_axis(x, where, axis).reshape(i.shape)
+
+
+def _pick_grad(g: Any, y: Any, x: Any, i: Any, *, axis: int) -> tuple[Any, None]:
+    shape = tuple(x.shape)
+    lined = (*shape[:axis], 1, *shape[axis + 1 :])
+    chosen = eq(iota_like(x, axis=axis), cast(expand(reshape(i, shape=lined), shape=shape), dtype=int64))
+    spread = expand(reshape(g, shape=lined), shape=shape)
+    return where(chosen, spread, full_like(spread, value=0)), None
+
+
+pick = Op("pick", _pick_type, _pick, _pick_grad, Inline(places.pick))
+
+OPS = (take, put, pick)

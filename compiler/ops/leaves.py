@@ -10,7 +10,7 @@ from jitnet.compiler.ir.dims import Shape
 from jitnet.compiler.ir.lowering import Inline, Leaf
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
-from jitnet.runtime.dtype import DType, from_numpy_dtype
+from jitnet.runtime.dtype import DType, from_numpy_dtype, int64
 
 from . import places
 
@@ -49,5 +49,12 @@ full_like = Op(
     grad=lambda g, y, x, *, value: (None,),
     lower=Inline(places.full_like),
 )
+iota_like = Op(
+    "iota_like",
+    type=lambda x, *, axis: TensorType(int64, x.shape),
+    eval=lambda x, *, axis: _iota(shape=x.shape, dtype=int64, axis=axis),
+    grad=lambda g, y, x, *, axis: (None,),
+    lower=Inline(places.iota),
+)
 
-OPS = (constant, full, iota, full_like)
+OPS = (constant, full, iota, full_like, iota_like)

@@ -245,5 +245,12 @@ slice_assign = Op(
     _slice_assign_grad,
     Inline(places.slice_assign),
 )
+copy = Op(
+    "copy",
+    type=lambda x: x,
+    eval=lambda x: x.copy(),
+    grad=lambda g, y, x: (g,),
+    lower=Inline(places.copy),
+)
 
-OPS = (reshape, permute, expand, slice, flip, pad, concat, slice_assign)
+OPS = (copy, reshape, permute, expand, slice, flip, pad, concat, slice_assign)

@@ -18,7 +18,14 @@ from .places import Place, Read, choose
 
 
 def _window_type(
-    x: TensorType, *, kernel: Shape, out: Shape, stride: Shape, dilation: Shape, low: Shape, fill: Any
+    x: TensorType,
+    *,
+    kernel: Shape,
+    out: Shape,
+    stride: Shape,
+    dilation: Shape,
+    low: Shape,
+    fill: Any,
 ) -> TensorType:
     del stride, dilation, low, fill
     return TensorType(x.dtype, (*x.shape[: len(x.shape) - len(kernel)], *out, *kernel))
@@ -34,7 +41,9 @@ def _window(x: np.ndarray, **params: Any) -> np.ndarray:
     rank = len(params["kernel"])
     lead = x.ndim - rank
     padded = np.pad(x, [(0, 0)] * lead + [(0, 1)] * rank, constant_values=params["fill"])
-    per_dim = zip(*(params[key] for key in ("kernel", "out", "stride", "dilation", "low")), strict=True)
+    per_dim = zip(
+        *(params[key] for key in ("kernel", "out", "stride", "dilation", "low")), strict=True
+    )
     for axis, (kernel, out, stride, dilation, low) in enumerate(per_dim):
         at = _taps(x.shape[lead + axis], kernel, out, stride, dilation, low)
         padded = np.take(padded, at, axis=lead + 2 * axis)

@@ -141,7 +141,9 @@ def max_pool_index(node: Node) -> Node:
         inner = numel(kernel[axis + 1 :])
         tap = e.remainder(e.floor_divide(best, number(inner)), number(kernel[axis]))
         axis_of_out = len(best.shape) - rank + axis
-        place = make_node(leaves.iota, shape=best.shape, dtype=int64, axis=axis_of_out, line=best.line)
+        place = make_node(
+            leaves.iota, shape=best.shape, dtype=int64, axis=axis_of_out, line=best.line
+        )
         start = e.sub(e.mul(place, number(params["stride"][axis])), number(params["padding"][axis]))
         at = e.add(start, e.mul(tap, number(params["dilation"][axis])))
         inside = e.minimum(e.maximum(at, number(0)), number(size - 1))

@@ -28,6 +28,7 @@ class Product:
     a: Place
     b: Place
     result: Place
+    swapped: bool = False  # whether `a` is the node's second argument
 
 
 def products(node: Node) -> list[Product]:
@@ -118,6 +119,7 @@ def _conv_weight_grad(node: Node) -> Product:
         (of(image), of(group) * channel.extent + of(channel), *spatial),
         (of(image), out_channel, *_ofs(out)),
         (out_channel, of(channel), *_ofs(taps)),
+        swapped=True,
     )
 
 
@@ -180,18 +182,17 @@ def lower_contraction(
     stmts: list[Stmt] = []
     for number, product in enumerate(products(node)):
         result = Local(f"{node.op.name}{number}", node.dtype)
-        place = tuple(
-            at for at, size in zip(product.result, node.shape, strict=True) if size != 1
-        )
+        place = tuple(at for at, size in zip(product.result, node.shape, strict=True) if size != 1)
         body = GroupBody(group, storage, targets, place, {node: result}).epilogue()
+        first, second = reversed(node.args) if product.swapped else node.args
         stmts.append(
             Contract(
                 product.batch,
                 product.rows,
                 product.columns,
                 product.inner,
-                _operand(reader, node.args[0], product.a, product.rows, product),
-                _operand(reader, node.args[1], product.b, product.columns, product),
+                _operand(reader, first, product.a, product.rows, product),
+                _operand(reader, second, product.b, product.columns, product),
                 result,
                 tuple(body),
             )

@@ -133,9 +133,7 @@ class Fuser:
         self._group_of[root] = number
 
     def _shares_reads(self, group: Group, shared: set[Node]) -> bool:
-        return any(
-            read.node in shared for root in group.roots for read in self.reads(root)
-        )
+        return any(read.node in shared for root in group.roots for read in self.reads(root))
 
     def reads(self, root: Node) -> list[Read]:
         """Return what computing root reads, at places of its own space."""

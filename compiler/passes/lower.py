@@ -117,7 +117,7 @@ class GroupBody:
         assert isinstance(node.op.lower, Reduction)
         local = Local(f"{node.op.name}{len(self._locals)}", node.dtype)
         self._locals[node] = local
-        return Begin(local, node.op.lower.fn)
+        return Begin(local, node.op.lower.fn, node.args[0].dtype)
 
     def _accumulate(self, node: Node) -> Accumulate:
         assert isinstance(node.op.lower, Reduction)
@@ -190,10 +190,10 @@ def lower_loops(
     kept = tuple(plain[axis] for axis in group.kept)
     reduced = tuple(plain[axis] for axis in group.axes)
     draft = Loops(kept, reduced, None, tuple(of(var) for var in plain))
-    accesses = list(_accesses(GroupBody(group, storage, targets, draft.place).statements(draft)))
+    accesses = list(accesses_of(GroupBody(group, storage, targets, draft.place).statements(draft)))
     loops = choose_loops(group, plain, accesses)
     body = GroupBody(group, storage, targets, loops.place).statements(loops)
-    return tuple(_outer(loops, body))
+    return tuple(outer_loops(loops, body))
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,8 @@ class AccessIndex:
     weight: int
 
 
-def _accesses(stmts: Sequence[Stmt]) -> list[AccessIndex]:
+def accesses_of(stmts: Sequence[Stmt]) -> list[AccessIndex]:
+    """Return every index that statements reach memory or conditions by."""
     found: list[AccessIndex] = []
     seen: set[int] = set()
 
@@ -227,7 +228,7 @@ def _accesses(stmts: Sequence[Stmt]) -> list[AccessIndex]:
     for stmt in stmts:
         match stmt:
             case For():
-                found.extend(_accesses(stmt.body))
+                found.extend(accesses_of(stmt.body))
             case Store():
                 found.append(AccessIndex(stmt.index, 2))
                 visit(stmt.expr)
@@ -240,11 +241,10 @@ def _accesses(stmts: Sequence[Stmt]) -> list[AccessIndex]:
     return found
 
 
-def choose_loops(
-    group: Group, plain: tuple[Var, ...], accesses: Sequence[AccessIndex]
-) -> Loops:
+def choose_loops(group: Group, plain: tuple[Var, ...], accesses: Sequence[AccessIndex]) -> Loops:
     """Order the dims, pick the vector, and join dims that memory does not tell apart."""
-    vector = _vector_dim(group, plain, accesses)
+    candidates = group.axes if max(group.levels.values(), default=0) else tuple(range(len(plain)))
+    vector = _vector_dim(candidates, plain, accesses)
 
     def slowest_first(axes: tuple[int, ...]) -> list[int]:
         return sorted(axes, key=lambda axis: (axis == vector, -_distance(plain[axis], accesses)))
@@ -261,10 +261,11 @@ def choose_loops(
 
 
 def _vector_dim(
-    group: Group, plain: tuple[Var, ...], accesses: Sequence[AccessIndex]
+    candidates: tuple[int, ...], plain: tuple[Var, ...], accesses: Sequence[AccessIndex]
 ) -> int | None:
     best, best_score = None, (0, 0)
-    for axis, var in enumerate(plain):
+    for axis in candidates:
+        var = plain[axis]
         if var.extent < 2:
             continue
         score = 0
@@ -319,7 +320,7 @@ def _rename(runs: list[list[Var]], letter: str, place: dict[Var, Index]) -> tupl
     return tuple(variables)
 
 
-def _outer(loops: Loops, body: list[Stmt]) -> list[Stmt]:
+def outer_loops(loops: Loops, body: list[Stmt]) -> list[Stmt]:
     """Wrap the body in the kept loops and say which of them the threads share."""
     outer = [var for var in loops.kept if var != loops.vector]
     rows = 1

@@ -1,0 +1,113 @@
+"""Contract statements: as register tiles, or as plain loops where tiles do not pay."""
+
+from __future__ import annotations
+
+from jitnet.compiler.ir.index import Index, Var, of
+from jitnet.compiler.ir.loops import (
+    Accumulate,
+    Apply,
+    Begin,
+    Contract,
+    For,
+    Load,
+    Operand,
+    Stmt,
+    Store,
+    walk,
+)
+from jitnet.runtime.target import Target
+
+from . import contraction_form as form
+from .contraction import scratch_bytes
+
+UNROLL_UP_TO = 16
+
+
+def contraction_of(stmt: Contract) -> form.Contraction:
+    """Return the strides and sizes of a Contract statement."""
+
+    def sizes(variables: tuple[Var, ...]) -> tuple[int, ...]:
+        return tuple(var.extent for var in variables)
+
+    def operand(item: Operand) -> form.Operand:
+        return form.Operand(item.offset, item.batch, item.outer, item.inner)
+
+    return form.Contraction(
+        stmt.result.dtype,
+        sizes(stmt.batch),
+        sizes(stmt.rows),
+        sizes(stmt.columns),
+        sizes(stmt.inner),
+        operand(stmt.a),
+        operand(stmt.b),
+    )
+
+
+def uses_tiles(stmt: Contract) -> bool:
+    """Return whether a Contract becomes register tiles."""
+    if stmt.result.dtype.kind != "float" or any(var.extent == 0 for var in stmt.inner):
+        return False
+    return form.prefers_tiles(contraction_of(stmt))
+
+
+def scratch_of(stmt: Contract, target: Target) -> int:
+    """Return the bytes of scratch that a Contract needs on each thread."""
+    return scratch_bytes(contraction_of(stmt), target) if uses_tiles(stmt) else 0
+
+
+def as_loops(stmt: Contract) -> Stmt:
+    """Return a Contract as loops: over columns in vectors, or over the sum where that is packed."""
+    a, b = _load(stmt, stmt.a, stmt.rows), _load(stmt, stmt.b, stmt.columns)
+    dtype = stmt.result.dtype
+    product = Apply("mul", (a, b), dtype)
+    sums: tuple[Stmt, ...] = (Accumulate(stmt.result, "add", product),)
+    inner = sorted(
+        zip(stmt.inner, stmt.a.inner, stmt.b.inner, strict=True),
+        key=lambda item: -max(abs(item[1]), abs(item[2])),
+    )
+    (column,) = stmt.columns
+    along_sum = (
+        not _prefers_columns(stmt) and bool(inner) and inner[-1][1:] in ((1, 1), (0, 1), (1, 0))
+    )
+    total = 1
+    for var in stmt.inner:
+        total *= var.extent
+    for number, (var, _, _) in enumerate(reversed(inner)):
+        vector = along_sum and number == 0 and var.extent > 1
+        kind = "vector" if vector else "unroll" if total <= UNROLL_UP_TO else "serial"
+        sums = (For(var, sums, kind),)
+    body: tuple[Stmt, ...] = (Begin(stmt.result, "add", dtype), *sums, *stmt.body)
+    outer = [*stmt.batch, *stmt.rows]
+    few = all(var.extent == 1 for var in outer)
+    if along_sum:
+        outer.append(column)
+    else:
+        body = (For(column, body, "parallel vector" if few else "vector"),)
+        if few:
+            outer = []
+    for var in reversed([var for var in outer if var.extent != 1] or outer[:1]):
+        body = (For(var, body, "parallel"),)
+    (result,) = body if len(body) == 1 else (For(column, body, "parallel"),)
+    return result
+
+
+def _prefers_columns(stmt: Contract) -> bool:
+    """Whether neighbouring columns lie together in B or in what the results are stored to."""
+    (column,) = stmt.columns
+    if column.extent < 4:
+        return False
+    if stmt.b.outer[0] == 1:
+        return True
+    packed_sum = any(
+        b == 1 and var.extent >= 8 for var, b in zip(stmt.inner, stmt.b.inner, strict=True)
+    )
+    stores = [s for s in walk(stmt.body) if isinstance(s, Store)]
+    return not packed_sum and any(store.index.coefficient(column) == 1 for store in stores)
+
+
+def _load(stmt: Contract, item: Operand, outer: tuple[Var, ...]) -> Load:
+    index = Index(item.offset)
+    variables = (*stmt.batch, *outer, *stmt.inner)
+    for var, stride in zip(variables, (*item.batch, *item.outer, *item.inner), strict=True):
+        index = index + of(var) * stride
+    return Load(item.buffer, index)

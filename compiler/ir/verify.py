@@ -1,0 +1,27 @@
+"""What must hold for every graph, whatever pass made it."""
+
+from __future__ import annotations
+
+from .graph import Graph
+
+
+def verify(graph: Graph) -> None:
+    """Assert that types fit their ops and that results fit the inputs they overwrite.
+
+    Internal ops may carry params that their type function does not know; those are passed over.
+    """
+    inputs = {item.node for item in graph.inputs}
+    for node in graph.nodes:
+        if node in inputs or "margin" in node.params or _is_dense_convolution(node.op.name):
+            continue
+        inferred = node.op.type(*(arg.type for arg in node.args), **node.params)
+        assert inferred == node.type, f"{node.op.name} says {node.type}, its op {inferred}"
+    for output in graph.outputs:
+        if output.into is None:
+            continue
+        target = graph.inputs[output.into].node
+        assert output.node.type == target.type, f"{output.name}: {output.node} into {target}"
+
+
+def _is_dense_convolution(name: str) -> bool:
+    return name == "conv_input_grad"

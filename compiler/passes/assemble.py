@@ -1,0 +1,489 @@
+"""From a Graph to kernels in order: where each value lives, what each kernel does, what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.dims import contiguous_strides
+from jitnet.compiler.ir.graph import Graph, Node
+from jitnet.compiler.ir.index import Var, of
+from jitnet.compiler.ir.loops import (
+    Buffer,
+    Check,
+    Contract,
+    Expr,
+    For,
+    Kernel,
+    Load,
+    Stmt,
+    Store,
+    subexpressions,
+    walk,
+)
+from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter
+
+from .contract import lower_contraction, work
+from .fuse import Fuser, Group, spread
+from .lower import lower_loops
+from .materialize import CHEAP, COSTS, materialize
+from .scatter import lower_scatter
+from .storage import Reader, Storage, ordered_strides
+
+SERIAL_BELOW = 1 << 14  # element operations that one thread does sooner than two can meet
+SERIAL_PRODUCTS_BELOW = 1 << 15  # multiply-adds likewise
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Kernels in an order that respects every dependence, and the memory they name."""
+
+    kernels: tuple[Kernel, ...]
+    constants: tuple[Node, ...]  # in the slots after the outputs
+    messages: tuple[tuple[int, str], ...]  # status code -> what to tell the user
+
+
+@dataclass(eq=False)
+class Task:
+    """One kernel before it is written: what it reads and writes, whom it waits for."""
+
+    reads: set[Node]
+    writes: list[Node]
+    group: Group | None = None
+    check: Check | None = None
+    after: set[Task] = field(default_factory=set)
+
+
+class Assembler:
+    """Holds the decisions of one graph while its kernels are made."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = with_own_outputs(graph)
+        self.constants: list[Node] = []
+        self.given = self._given()
+        self.layout = materialize(self.graph, self.given)
+        self.fuser = Fuser(self.layout.roots, self.given)
+        self.storage: dict[Node, Storage] = dict(self.given)
+        self.late: set[Node] = set()  # outputs into inputs that are copied there at the end
+        self.messages: list[tuple[int, str]] = []
+        self._check_nodes: dict[Task, Node] = {}
+
+    def plan(self) -> Plan:
+        """Return the kernels in order."""
+        tasks = [*self._checks(), *self._tasks()]
+        order = self._order(tasks)
+        self._place_roots()
+        kernels = [kernel for task in order for kernel in self._kernels(task)]
+        kernels.extend(self._late_copies(len(kernels)))
+        return Plan(tuple(kernels), tuple(self.constants), tuple(self.messages))
+
+    # -- memory given from outside ------------------------------------------------------------
+
+    def _given(self) -> dict[Node, Storage]:
+        given: dict[Node, Storage] = {}
+        for number, item in enumerate(self.graph.inputs):
+            size = _span(item.node.shape, item.strides)
+            name = item.name.replace(" ", "_")
+            buffer = Buffer(name, item.node.dtype, size, "slot", 1 + number)
+            given[item.node] = Storage(buffer, item.strides)
+        fresh = sum(1 for output in self.graph.outputs if output.into is None)
+        for node in self.graph.nodes:
+            if node.op is not ops.constant or not node.shape or node in given:
+                continue
+            slot = 1 + len(self.graph.inputs) + fresh + len(self.constants)
+            buffer = Buffer(
+                f"constant{len(self.constants)}", node.dtype, node.type.numel, "slot", slot
+            )
+            given[node] = Storage(buffer, contiguous_strides(node.shape))
+            self.constants.append(node)
+        return given
+
+    # -- tasks and their order ----------------------------------------------------------------
+
+    def _tasks(self) -> list[Task]:
+        tasks: list[Task] = []
+        for group in self.fuser.groups:
+            reads = {read.node for root in group.roots for read in self.fuser.reads(root)}
+            tasks.append(Task(reads - set(group.roots), list(group.roots), group))
+        return tasks
+
+    def _checks(self) -> list[Task]:
+        """Return one task for each index that must lie in a range, each index once."""
+        seen: set[tuple[Node, int]] = set()
+        tasks: list[Task] = []
+        for node in self.graph.nodes:
+            if node.op not in (ops.take, ops.put, ops.pick):
+                continue
+            index = node.args[1]
+            axis = node.params.get("axis", 0)
+            size = node.args[0].shape[axis]
+            if (index, size) in seen or index.type.numel == 0:
+                continue
+            seen.add((index, size))
+            code = len(self.messages) + 1
+            text = f"index out of range: wanted 0 to {size - 1} for a dim of size {size}"
+            self.messages.append((code, f"{text}; {node.line}" if node.line else text))
+            found = set(_sources(index, set(self.layout.roots) | set(self.given)))
+            place = spread(index.shape, [of(var) for var in _index_vars(index)])
+            expr = Reader(self._draft_storage(found)).read(index, place)
+            if _in_range(expr, size):
+                self.messages.pop()
+                continue
+            task = Task(found, [], None, Check(expr, 0, size, code))
+            self._check_nodes[task] = index
+            tasks.append(task)
+        return tasks
+
+    def _draft_storage(self, nodes: set[Node]) -> dict[Node, Storage]:
+        draft = dict(self.given)
+        for node in self.layout.roots:
+            if node not in nodes:
+                continue
+            draft[node] = Storage(
+                Buffer("", node.dtype, node.type.numel, "arena"),
+                ordered_strides(node.shape, self.layout.orders[node]),
+            )
+        return draft
+
+    def _order(self, tasks: list[Task]) -> list[Task]:
+        """Return the tasks, each after what it needs and before what would overwrite its input."""
+        while True:
+            self._link(tasks)
+            order = _topological(tasks)
+            if len(order) == len(tasks):
+                return order
+            stuck = [task for task in tasks if task not in order]
+            blocked = next(
+                node
+                for task in stuck
+                for node in task.writes
+                if node in self._into() and node not in self.late
+            )
+            self.late.add(blocked)
+
+    def _into(self) -> dict[Node, int]:
+        """Return the outputs that overwrite an input, and which."""
+        return {o.node: o.into for o in self.graph.outputs if o.into is not None}
+
+    def _link(self, tasks: list[Task]) -> None:
+        writer = {node: task for task in tasks for node in task.writes}
+        into = self._into()
+        checks = [task for task in tasks if task.check is not None]
+        for task in tasks:
+            task.after = {writer[node] for node in task.reads if node in writer}
+        for node, number in into.items():
+            if node in self.late:
+                continue
+            task = writer[node]
+            old = self.graph.inputs[number].node
+            if not self._reads_in_step(task, node, old):
+                self.late.add(node)
+                continue
+            task.after |= {other for other in tasks if old in other.reads and other is not task}
+            task.after |= set(checks)
+        for task in tasks:
+            task.after.discard(task)
+
+    def _reads_in_step(self, task: Task, node: Node, old: Node) -> bool:
+        """Whether the kernel that overwrites `old` reads of it only the element it is writing."""
+        group = task.group
+        if group is None or old not in task.reads:
+            return True
+        if group.kind == "scatter":
+            return False
+        for root in group.roots:
+            if isinstance(root.op.lower, Contraction):
+                if any(read.node is old for read in self.fuser.reads(root)):
+                    return False
+                continue
+            for read in self.fuser.reads(root):
+                if read.node is not old:
+                    continue
+                own = tuple(of(var) for var in _squeezed_vars(node.shape))
+                same_space = _squeeze(root.shape) == _squeeze(node.shape)
+                if isinstance(root.op.lower, Reduction) or not same_space or read.place != own:
+                    return False
+                if group.levels[root] > group.levels[node]:
+                    return False
+        return True
+
+    # -- memory of the kernels' results -------------------------------------------------------
+
+    def _place_roots(self) -> None:
+        slots: dict[Node, Storage] = {}
+        slot = 1 + len(self.graph.inputs)
+        for output in self.graph.outputs:
+            node = output.node
+            if output.into is None:
+                buffer = Buffer(_plain(output.name), node.dtype, node.type.numel, "slot", slot)
+                slots[node] = Storage(buffer, contiguous_strides(node.shape))
+                slot += 1
+            elif node not in self.late:
+                slots[node] = self.given[self.graph.inputs[output.into].node]
+        names = {node: f"t{number}" for number, node in enumerate(self.layout.roots)}
+        for group in self.fuser.groups:
+            for root in group.roots:
+                if root in slots:
+                    self.storage[root] = slots[root]
+                elif root in self.late or self._read_elsewhere(group, root):
+                    self.storage[root] = self._in_arena(root, names[root])
+                elif self._read_later(group, root):
+                    self.storage[root] = self._in_scratch(group, root, names[root])
+
+    def _read_elsewhere(self, group: Group, root: Node) -> bool:
+        if root in self._check_reads():
+            return True
+        return any(
+            read.node is root
+            for other in self.fuser.groups
+            if other is not group
+            for reader in other.roots
+            for read in self.fuser.reads(reader)
+        )
+
+    def _check_reads(self) -> set[Node]:
+        return {node for task in self._check_nodes for node in task.reads}
+
+    def _read_later(self, group: Group, root: Node) -> bool:
+        """Whether a later loop over the same row reads a value too costly to compute again."""
+        if isinstance(root.op.lower, Reduction | Contraction) or group.is_row_value(root):
+            return False
+        later = any(
+            read.node is root and group.levels[reader] > group.levels[root]
+            for reader in group.roots
+            for read in self.fuser.reads(reader)
+        )
+        return later and self._cost(root) > CHEAP
+
+    def _cost(self, root: Node) -> int:
+        """Return the operations for one element (of its argument, for a reduction)."""
+        if isinstance(root.op.lower, Contraction | Scatter):
+            return 0
+        reader = Reader(self._draft_storage(set(self.layout.roots)))
+        source = root.args[0] if isinstance(root.op.lower, Reduction) else root
+        place = spread(source.shape, [of(var) for var in _squeezed_vars(source.shape)])
+        read = reader.read if isinstance(root.op.lower, Reduction) else reader.inside
+        seen = {id(inner): inner for inner in subexpressions(read(source, place))}
+        return sum(COSTS.get(getattr(inner, "fn", ""), 1) for inner in seen.values())
+
+    def _in_arena(self, root: Node, name: str) -> Storage:
+        strides = ordered_strides(root.shape, self.layout.orders[root])
+        return Storage(Buffer(name, root.dtype, root.type.numel, "arena"), strides)
+
+    def _in_scratch(self, group: Group, root: Node, name: str) -> Storage:
+        sizes = [size if axis in group.axes else 1 for axis, size in enumerate(group.space)]
+        packed = contiguous_strides(tuple(sizes))
+        kept = [step if axis in group.axes else 0 for axis, step in enumerate(packed)]
+        rest = iter(kept)
+        strides = tuple(0 if size == 1 else next(rest) for size in root.shape)
+        return Storage(Buffer(name, root.dtype, prod(sizes), "scratch"), strides)
+
+    # -- kernels ------------------------------------------------------------------------------
+
+    def _kernels(self, task: Task) -> Iterator[Kernel]:
+        if task.check is not None:
+            yield self._check_kernel(task)
+            return
+        group = task.group
+        assert group is not None
+        if any(root.type.numel == 0 for root in group.roots):
+            return
+        targets = {root: [self.storage[root]] for root in group.roots if root in self.storage}
+        parts: list[tuple[str, tuple[Stmt, ...]]]
+        match group.kind:
+            case "contract":
+                parts = [("", lower_contraction(group, self.storage, targets))]
+            case "scatter":
+                parts = lower_scatter(group, self.storage)
+            case _:
+                parts = [("", lower_loops(group, self.storage, targets))]
+        for suffix, body in parts:
+            yield self._named(group, body, suffix)
+
+    def _named(self, group: Group, body: tuple[Stmt, ...], suffix: str) -> Kernel:
+        fused = _fused(group, set(self.layout.roots) | set(self.given))
+        names = list(dict.fromkeys(node.op.name for node in fused))
+        lines = tuple(dict.fromkeys(node.line for node in fused if node.line))
+        title = list(dict.fromkeys(root.op.name for root in group.roots))
+        name = "_".join(title[:3]) + suffix
+        shared = any(isinstance(s, Contract) or _is_parallel(s) for s in walk(body))
+        serial = self._is_small(group) or not shared
+        note = self._note(group, fused)
+        return Kernel(name, body, tuple(names), lines, serial, note)
+
+    def _is_small(self, group: Group) -> bool:
+        root = group.roots[0]
+        if group.kind == "contract":
+            return work(root) < SERIAL_PRODUCTS_BELOW
+        cost = sum(self._cost(root) for root in group.roots)
+        size = prod(group.space)
+        if isinstance(root.op.lower, Scatter):
+            size = max(size, root.args[2].type.numel)
+        return size * max(cost, 4) < SERIAL_BELOW
+
+    def _note(self, group: Group, fused: Sequence[Node]) -> dict[str, object]:
+        points = prod(group.space)
+        arithmetic = [n for n in fused if not _opaque(n) and n.op.name in _ARITHMETIC]
+        flops = points * len(arithmetic)
+        if group.kind == "contract":
+            flops += 2 * work(group.roots[0])
+        moved = {read.node for root in group.roots for read in self.fuser.reads(root)}
+        moved = {node for node in moved if node not in group.levels}
+        written = [root for root in group.roots if root in self.storage]
+        size = sum(node.type.nbytes for node in (*moved, *written))
+        return {"work": f"{flops:,} flops, {size:,} bytes"}
+
+    def _check_kernel(self, task: Task) -> Kernel:
+        assert task.check is not None
+        index = self._check_nodes[task]
+        variables = _index_vars(index)
+        place = spread(index.shape, [of(var) for var in variables])
+        expr = Reader(self.storage).read(index, place)
+        body: tuple[Stmt, ...] = (replace(task.check, expr=expr),)
+        for var in reversed(variables):
+            body = (For(var, body, "serial"),)
+        lines = (index.line,) if index.line else ()
+        return Kernel("check_index", body, ("check",), lines, True, {"check": True})
+
+    def _late_copies(self, count: int) -> Iterator[Kernel]:
+        """Yield kernels that move results computed aside into the inputs that they replace."""
+        del count
+        for output in self.graph.outputs:
+            if output.node not in self.late or output.into is None:
+                continue
+            target = self.given[self.graph.inputs[output.into].node]
+            source = self.storage[output.node]
+            yield copy_kernel(output.node, source, target)
+
+
+_ARITHMETIC = {
+    *COSTS, "add", "sub", "mul", "neg", "abs", "maximum", "minimum", "sum", "prod", "max", "min",
+}  # fmt: skip
+
+
+def copy_kernel(node: Node, source: Storage, target: Storage) -> Kernel:
+    """Return the kernel that copies one value from one place to another."""
+    variables = tuple(Var(f"i{axis}", size) for axis, size in enumerate(node.shape))
+    place = tuple(of(var) for var in variables)
+    load = Load(source.buffer, source.at(place))
+    body: tuple[Stmt, ...] = (Store(target.buffer, target.at(place), load),)
+    live = [var for var in variables if var.extent != 1]
+    order = sorted(live, key=lambda var: -abs(target.strides[variables.index(var)]))
+    for number, var in enumerate(reversed(order)):
+        last = number == 0
+        kind = "vector" if last and len(order) > 1 else "parallel vector" if last else "parallel"
+        body = (For(var, body, kind),)
+    lines = (node.line,) if node.line else ()
+    return Kernel("copy", body, ("copy",), lines, node.type.numel < SERIAL_BELOW)
+
+
+def with_own_outputs(graph: Graph) -> Graph:
+    """Return the graph with each output a value of its own: not an input, not another output."""
+    taken = {item.node for item in graph.inputs}
+    outputs = []
+    for output in graph.outputs:
+        node = output.node
+        if node in taken or node.op is ops.constant:
+            node = ops.copy(node)
+        taken.add(node)
+        outputs.append(replace(output, node=node))
+    return replace(graph, outputs=tuple(outputs))
+
+
+def _is_parallel(stmt: Stmt) -> bool:
+    return isinstance(stmt, For) and stmt.kind.startswith("parallel")
+
+
+def _opaque(node: Node) -> bool:
+    return isinstance(node.op.lower, Reduction | Contraction | Scatter)
+
+
+def _squeeze(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def _squeezed_vars(shape: Sequence[int]) -> tuple[Var, ...]:
+    return tuple(Var(f"i{axis}", size) for axis, size in enumerate(_squeeze(shape)))
+
+
+def _index_vars(index: Node) -> tuple[Var, ...]:
+    return _squeezed_vars(index.shape)
+
+
+def _in_range(expr: Expr, size: int) -> bool:
+    """Whether an index is known to lie in range without looking at data."""
+    from jitnet.compiler.ir.loops import Const, Position
+
+    match expr:
+        case Position():
+            low, high = expr.index.bounds
+            return low >= 0 and high < size
+        case Const():
+            return 0 <= expr.value < size
+        case _:
+            return False
+
+
+def _sources(node: Node, stop: set[Node]) -> Iterator[Node]:
+    stack = [node]
+    seen: set[Node] = set()
+    while stack:
+        current = stack.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if current in stop:
+            yield current
+        else:
+            stack.extend(current.args)
+
+
+def _fused(group: Group, stop: set[Node]) -> list[Node]:
+    """Return the nodes computed inside a kernel, arguments before users."""
+    found: list[Node] = []
+    seen: set[Node] = set()
+
+    def visit(node: Node, top: bool) -> None:
+        if node in seen or (node in stop and not top):
+            return
+        seen.add(node)
+        for arg in node.args:
+            visit(arg, False)
+        found.append(node)
+
+    for root in group.roots:
+        visit(root, True)
+    return found
+
+
+def _span(shape: Sequence[int], strides: Sequence[int]) -> int:
+    """Return how many elements lie between the first and the last of a strided value."""
+    if not prod(shape):
+        return 0
+    return 1 + sum(abs((size - 1) * step) for size, step in zip(shape, strides, strict=True))
+
+
+def _plain(name: str) -> str:
+    return name.replace(" ", "_") or "out"
+
+
+def _topological(tasks: list[Task]) -> list[Task]:
+    """Return tasks in order, checks first, else as given; shorter than tasks if they wait in circles."""
+    order: list[Task] = []
+    done: set[Task] = set()
+    waiting = list(tasks)
+    progress = True
+    while waiting and progress:
+        progress = False
+        rest: list[Task] = []
+        for task in waiting:
+            if task.after <= done:
+                order.append(task)
+                done.add(task)
+                progress = True
+            else:
+                rest.append(task)
+        waiting = rest
+    return order

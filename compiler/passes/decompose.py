@@ -1,0 +1,132 @@
+"""Rewrites ops into what loops are made of: pools into windows, padding out of convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.graph import Graph, Node, make
+from jitnet.compiler.ir.lowering import Contraction, Decompose, Reduction, Scatter
+from jitnet.compiler.ops.phases import gradient_margin
+
+from .materialize import reduced_axes
+from .rewrite import rewrite
+
+PIECES = 64  # into how many parts a long reduction with few results is cut
+LONG = 1 << 14  # elements for one result from which it is cut
+FEW = 64  # results below which the threads would have too little to share
+
+
+def decompose(graph: Graph) -> Graph:
+    """Return the graph in terms of inline ops, reductions, dense contractions and scatters."""
+    return rewrite(graph, (expand_op, pad_operand, no_terms, split_reduction, no_scatter))
+
+
+def expand_op(node: Node) -> Node | None:
+    """An op that is defined by others -> those."""
+    return node.op.lower.build(node) if isinstance(node.op.lower, Decompose) else None
+
+
+def _padded(x: Node, padding: tuple[tuple[int, int], ...]) -> Node:
+    low = (0, 0, *(before for before, _ in padding))
+    high = (0, 0, *(after for _, after in padding))
+    return ops.pad(x, low=low, high=high, value=0)
+
+
+def pad_operand(node: Node) -> Node | None:
+    """A convolution with padding -> one without, of a padded operand."""
+    if not isinstance(node.op.lower, Contraction) or "padding" not in node.params:
+        return None
+    padding = node.params["padding"]
+    none = ((0, 0),) * len(padding)
+    match node.op.lower.kind:
+        case "conv_input_grad":
+            return None if "margin" in node.params else _pad_gradient(node)
+        case "conv" if padding != none:
+            params = {**node.params, "padding": none}
+            return replace(node, args=(_padded(node.args[0], padding), node.args[1]), params=params)
+        case "conv_weight_grad" if padding != none:
+            params = {**node.params, "padding": none}
+            return replace(node, args=(node.args[0], _padded(node.args[1], padding)), params=params)
+        case _:
+            return None
+
+
+def _pad_gradient(node: Node) -> Node:
+    g, w = node.args
+    margins = tuple(
+        gradient_margin(size, kernel, stride, dilation, low, out)
+        for size, kernel, stride, dilation, (low, _), out in zip(
+            node.shape[2:],
+            w.shape[2:],
+            node.params["stride"],
+            node.params["dilation"],
+            node.params["padding"],
+            g.shape[2:],
+            strict=True,
+        )
+    )
+    if any(margin != (0, 0) for margin in margins):
+        g = _padded(g, margins)
+    params = {**node.params, "margin": tuple(low for low, _ in margins)}
+    return replace(node, args=(g, w), params=params)
+
+
+def no_terms(node: Node) -> Node | None:
+    """A sum of no products -> zeros."""
+    if not isinstance(node.op.lower, Contraction) or node.type.numel == 0:
+        return None
+    if all(arg.type.numel for arg in node.args):
+        return None
+    return make(ops.full, shape=node.shape, dtype=node.dtype, value=0, line=node.line)
+
+
+def no_scatter(node: Node) -> Node | None:
+    """A scatter of nothing -> what it would write to."""
+    if not isinstance(node.op.lower, Scatter) or node.args[1].type.numel:
+        return None
+    return node.args[0]
+
+
+def split_reduction(node: Node) -> Node | None:
+    """A long reduction to few results -> partial ones, the same whatever the threads, then those."""
+    if not isinstance(node.op.lower, Reduction) or node.op.lower.fn.startswith("arg"):
+        return None
+    x = node.args[0]
+    axes = reduced_axes(node)
+    total = x.type.numel
+    if node.type.numel > FEW * 8 or total < LONG or total // max(node.type.numel, 1) < LONG // 4:
+        return None
+    axis = max(axes, key=lambda candidate: x.shape[candidate])
+    rest = tuple(other for other in axes if other != axis)
+    inner = _numel(x.shape[other] for other in rest)
+    if inner >= FEW and x.shape[axis] >= 8 and len(rest) > 0 and x.shape[axis] <= 8 * PIECES:
+        first = node.op(x, axes=rest)
+        left = sum(1 for other in range(axis) if other not in rest)
+        return node.op(first, axes=(left,))
+    pieces = _divisor(x.shape[axis])
+    if pieces is None:
+        return None
+    shape = (*x.shape[:axis], pieces, x.shape[axis] // pieces, *x.shape[axis + 1 :])
+    shifted = tuple(other + (other > axis) for other in axes if other != axis)
+    partial = node.op(ops.reshape(x, shape=shape), axes=(*shifted, axis + 1))
+    left = axis - sum(1 for other in shifted if other < axis)
+    return node.op(partial, axes=(left,))
+
+
+def _numel(sizes: object) -> int:
+    total = 1
+    for size in sizes:  # type: ignore[attr-defined]
+        total *= size
+    return total
+
+
+def _divisor(size: int) -> int | None:
+    """Return a number of equal parts near PIECES, or None."""
+    for pieces in range(PIECES, 4 * PIECES):
+        if size % pieces == 0 and size // pieces >= 8:
+            return pieces
+    for pieces in range(PIECES - 1, 7, -1):
+        if size % pieces == 0 and size // pieces >= 8:
+            return pieces
+    return None
