@@ -6,6 +6,7 @@ import re
 
 import llvmlite.binding as llvm
 import pytest
+
 from jitnet.compiler.codegen.microkernels import library, symbols, tile_rows
 from jitnet.runtime.target import Target
 
@@ -30,7 +31,7 @@ def functions(target: Target) -> dict[str, list[str]]:
     machine = found.create_target_machine(cpu=target.cpu, features=target.features, opt=1, jit=True)
     assembly = machine.emit_assembly(llvm.parse_assembly(library(target)))
     result: dict[str, list[str]] = {}
-    for part in re.split(r"^(?=jitnet_tile_\w+:)", assembly, flags=re.M)[1:]:
+    for part in re.split(r"^(?=jitnet_\w+:)", assembly, flags=re.M)[1:]:
         name, _, body = part.partition(":")
         result[name] = body.split(".Lfunc_end")[0].splitlines()
     return result

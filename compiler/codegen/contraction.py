@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .contraction_form import Contraction, Operand, canonical, flops, prefers_tiles
+from .contraction_form import (
+    Contraction,
+    Operand,
+    Sizes,
+    canonical,
+    flops,
+    prefers_tiles,
+    swapped,
+)
 from .contraction_packing import (
     PackB,
     PanelPacker,
@@ -17,7 +25,7 @@ from .contraction_packing import (
 )
 from .contraction_plan import Plan, plan, scratch_bytes
 from .emitter import I64, PTR, Function, Value, vector
-from .microkernels import declare_tile
+from .microkernels import Tile
 
 __all__ = [
     "Contraction",
@@ -29,6 +37,7 @@ __all__ = [
     "flops",
     "prefers_tiles",
     "scratch_bytes",
+    "swapped",
 ]
 
 Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
@@ -50,6 +59,7 @@ def emit_contraction(
     scratch is this thread's own: scratch_bytes(c, target) bytes, 64-byte aligned.
     `epilogue(f, batch, row, column, lanes, sums)` is called for each vector of finished sums:
     `lanes` neighbouring columns of one row, all indices flat; it stores what it makes of them.
+    They never cross the end of the last n dim of more than one column.
     `pack_b(f, batch, k, column, lanes)`, where given, returns `lanes` neighbouring columns of B at
     flat k, in place of a load from b; the plan is then made with packs_b=True.
     Each element is the sum of the same blocks in the same order for any number of threads.
@@ -72,12 +82,32 @@ class _KBlock:
 
     start: Value  # flat k
     length: Value
-    taps: Value  # table
+    taps: Value  # table of A's offsets
+    b_taps: Value  # of B's, where it is read through taps
     tap_count: Value
     run: Value
     a_step: Value
     accumulate: Value  # i64: 1 but for the first block
     last: Value | None  # i1: sums are final after it; None where there is one block
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A block of C and of K."""
+
+    rows: _Range
+    lines: _Range  # of vectors of columns
+    k: _KBlock
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A tile of C: its first row, its rows, the panel that it is in, where its sums are."""
+
+    row: Value
+    count: Value
+    panel: _Range
+    sums: Value
 
 
 @dataclass(frozen=True)
@@ -107,6 +137,7 @@ class _Writer:
         self.c = plan.c
         self.element = plan.c.dtype.llvm
         self.size = plan.c.dtype.size
+        self.lanes = plan.lines.lanes
         self.a = f.gep(a, f.i64(plan.c.a.offset), self.element)
         self.b = f.gep(b, f.i64(plan.c.b.offset), self.element)
         self.part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in plan.regions.items()}
@@ -125,12 +156,12 @@ class _Writer:
             return self._share(count, unit, thread, threads)
 
         rows = share("rows", c.rows, plan.rows)
-        columns = share("columns", c.columns, plan.panel)
+        lines = share("columns", plan.lines.count, plan.vectors)
         with self._blocks(share("batch", c.batches, 1), 1) as batch:
             index = batch.start
             a = self.f.gep(self.a, affine(self.f, index, c.batch, c.a.batch), self.element)
             b = self.f.gep(self.b, affine(self.f, index, c.batch, c.b.batch), self.element)
-            self._columns(_Operands(index, a, b), rows, columns)
+            self._block(_Operands(index, a, b), rows, lines)
 
     def _share(self, count: int, unit: int, thread: Value, threads: Value) -> _Range:
         """Return this thread's part of 0..count, cut at multiples of unit."""
@@ -157,25 +188,35 @@ class _Writer:
                 end = f.minimum(f.add(block.index, f.i64(step)), whole.stop)
             yield _Range(block.index, end)
 
-    def _columns(self, at: _Operands, rows: _Range, columns: _Range) -> None:
+    def _block(self, at: _Operands, all_rows: _Range, all_lines: _Range) -> None:
         """Write the loops over blocks of columns, of rows, and of K."""
         f, plan = self.f, self.plan
         packer = PanelPacker(f, plan, at.b, at.batch, self.pack_b)
-        with self._blocks(columns, plan.column_block) as column_block:
-            if plan.pack_b == "all":
-                depth = f.i64(self.c.depth)
-                packer.pack(self.part["b"], column_block.start, column_block.stop, f.i64(0), depth)
-            with self._blocks(rows, plan.row_block) as row_block:
-                self._fill_rows(row_block)
+        panels = self.part["b"]
+        with self._blocks(all_lines, plan.line_block) as lines:
+            if plan.source == "packed":
+                packer.pack(panels, lines.start, lines.stop, f.i64(0), f.i64(self.c.depth))
+            self._fill_lines(lines)
+            with self._blocks(all_rows, plan.row_block) as rows:
+                self._fill_rows(rows)
                 with self._k_blocks() as k:
-                    if plan.pack_b == "block":
-                        packer.pack(
-                            self.part["b"], column_block.start, column_block.stop, k.start, k.length
-                        )
-                    if plan.pack_a:
-                        self._pack_a(at, row_block, k)
-                    with self._blocks(column_block, plan.panel) as panel:
-                        self._panel(at, row_block, column_block, k, panel)
+                    if plan.source == "blocks":
+                        packer.pack(panels, lines.start, lines.stop, k.start, k.length)
+                    if plan.packs_a:
+                        count = f.sub(rows.stop, rows.start)
+                        to = self.part["a"]
+                        pack_rows(f, plan, at.a, to, rows.start, count, k.start, k.length)
+                    with self._blocks(lines, plan.vectors) as panel:
+                        self._panel(at, _Block(rows, lines, k), panel)
+
+    # -- tables of offsets --------------------------------------------------------------------
+
+    def _constant_offsets(self, sizes: Sizes, strides: Sizes) -> Value:
+        """Return a constant table of the offset of every flat index."""
+        offsets = [0]
+        for size, stride in zip(sizes, strides, strict=True):
+            offsets = [base + index * stride for base in offsets for index in range(size)]
+        return self.f.module.constant_array(I64, offsets)
 
     def _fill_rows(self, rows: _Range) -> None:
         """Fill the table of row offsets where it is not a constant."""
@@ -183,9 +224,44 @@ class _Writer:
             count = self.f.sub(rows.stop, rows.start)
             fill_table(self.f, self.part["rows"], rows.start, count, self.c.m, self.c.a.free)
 
-    def _pack_a(self, at: _Operands, rows: _Range, k: _KBlock) -> None:
-        count = self.f.sub(rows.stop, rows.start)
-        pack_rows(self.f, self.plan, at.a, self.part["a"], rows.start, count, k.start, k.length)
+    def _fill_lines(self, lines: _Range) -> None:
+        """Fill the table of B's lines where it is not a constant."""
+        f = self.f
+        if not self.plan.runtime_lines:
+            return
+        with f.loop(f.i64(0), f.sub(lines.stop, lines.start)) as entry:
+            line = f.add(lines.start, entry.index)
+            offset = affine(f, self._column(line), self.c.n, self.c.b.free)
+            place = f.gep(self.part["lines"], f.mul(entry.index, f.i64(2)), I64)
+            f.store(offset, place, 8)
+            f.store(self._lanes_of(line), f.gep(place, f.i64(1), I64), 8)
+
+    def _lines_table(self, block: _Block, line: Value) -> Value:
+        """Return the entry of the table of B's lines for a line."""
+        f, lines = self.f, self.plan.lines
+        if self.plan.runtime_lines:
+            at = f.mul(f.sub(line, block.lines.start), f.i64(2))
+            return f.gep(self.part["lines"], at, I64)
+        entries = []
+        for outer in range(lines.outer):
+            offset = _offset(outer, self.c.n[:-1], self.c.b.free[:-1])
+            for start in range(0, lines.inner, lines.lanes):
+                entries += [offset + start, min(lines.lanes, lines.inner - start)]
+        return f.gep(f.module.constant_array(I64, entries), f.mul(line, f.i64(2)), I64)
+
+    def _column(self, line: Value) -> Value:
+        """Return the flat column at which a line begins."""
+        f, lines = self.f, self.plan.lines
+        if lines.outer == 1:
+            return f.mul(line, f.i64(lines.lanes))
+        row = f.mul(f.udiv(line, f.i64(lines.chunks)), f.i64(lines.inner))
+        return f.add(row, f.mul(f.urem(line, f.i64(lines.chunks)), f.i64(lines.lanes)))
+
+    def _lanes_of(self, line: Value) -> Value:
+        """Return how many columns a line has."""
+        f, lines = self.f, self.plan.lines
+        before = f.mul(f.urem(line, f.i64(lines.chunks)), f.i64(lines.lanes))
+        return f.minimum(f.i64(lines.lanes), f.sub(f.i64(lines.inner), before))
 
     # -- K ------------------------------------------------------------------------------------
 
@@ -197,9 +273,9 @@ class _Writer:
             yield self._k_block(f.i64(0), f.i64(0), None)
             return
         with f.loop(f.i64(0), f.i64(k.count)) as block:
-            first = f.compare("icmp ne", block.index, f.i64(0))
+            later = f.compare("icmp ne", block.index, f.i64(0))
             last = f.compare("icmp eq", block.index, f.i64(k.count - 1))
-            yield self._k_block(block.index, f.convert("zext", first, I64), last)
+            yield self._k_block(block.index, f.convert("zext", later, I64), last)
 
     def _k_block(self, index: Value, accumulate: Value, last: Value | None) -> _KBlock:
         """Return what tiles are told of block `index`."""
@@ -214,176 +290,177 @@ class _Writer:
             tap, run = f.mul(index, f.i64(k.taps)), f.i64(k.run)
             tap_count = f.minimum(f.i64(k.taps), f.sub(f.i64(k.tap_count), tap))
             start, length = f.mul(tap, run), f.mul(tap_count, run)
-        if plan.pack_a:
-            zero, step = f.module.constant_array(I64, [0]), f.i64(plan.packed_row)
-            return _KBlock(start, length, zero, f.i64(1), length, step, accumulate, last)
-        taps = self._taps(tap, tap_count)
-        return _KBlock(start, length, taps, tap_count, run, f.i64(k.step), accumulate, last)
+        step = f.i64(k.a_step)
+        if plan.packs_a:
+            taps, tap_count, run = f.module.constant_array(I64, [0]), f.i64(1), length
+            step = f.i64(plan.packed_row)
+        else:
+            taps = self._taps("taps", tap, tap_count, k.a_strides, k.a_step)
+        b_taps = taps
+        if plan.source == "lines":
+            b_taps = self._taps("b_taps", tap, tap_count, k.b_strides, k.b_step)
+        return _KBlock(start, length, taps, b_taps, tap_count, run, step, accumulate, last)
 
-    def _taps(self, first: Value, count: Value) -> Value:
-        """Return the table of A's offsets for the taps of a block."""
+    def _taps(self, region: str, first: Value, count: Value, outer: Sizes, step: int) -> Value:
+        """Return the table of an operand's offsets for the taps of a block."""
         f, k = self.f, self.plan.k
+        sizes, strides = (*k.sizes, k.pieces), (*outer, k.piece * step)
         if not self.plan.runtime_taps:
-            return f.gep(f.module.constant_array(I64, k.offsets()), first, I64)
-        sizes, strides = (*k.sizes, k.pieces), (*k.strides, k.piece * k.step)
-        fill_table(f, self.part["taps"], first, count, sizes, strides)
-        return self.part["taps"]
+            return f.gep(self._constant_offsets(sizes, strides), first, I64)
+        fill_table(f, self.part[region], first, count, sizes, strides)
+        return self.part[region]
 
     # -- panels and tiles ---------------------------------------------------------------------
 
-    def _panel(
-        self, at: _Operands, rows: _Range, columns: _Range, k: _KBlock, panel: _Range
-    ) -> None:
+    def _panel(self, at: _Operands, block: _Block, panel: _Range) -> None:
         """Write the loop over the tiles of one panel."""
-        f, plan = self.f, self.plan
-        column = panel.start
-        before = f.sub(column, columns.start)
-        width = self._width(column)
-        if plan.pack_b == "no":
-            b_step = f.i64(self.c.b.k[-1] if self.c.k else 0)
-            b = f.gep(at.b, f.add(f.mul(k.start, b_step), column), self.element)
-        else:
-            b_step = width
-            depth, skipped = (f.i64(self.c.depth), k.start)
-            if plan.pack_b == "block":
-                depth, skipped = k.length, f.i64(0)
-            place = f.add(f.mul(before, depth), f.mul(skipped, width))
-            b = f.gep(self.part["b"], place, self.element)
-        sums = self.part["sums"]
+        f, plan, rows = self.f, self.plan, block.rows
+        before = f.mul(f.sub(panel.start, block.lines.start), f.i64(self.lanes))
+        b = self._b_arguments(at, block, panel, before)
+        sums, kernels = self.part["sums"], self._kernels(panel)
         if plan.k.count > 1:
             sums = f.gep(sums, f.mul(before, f.i64(plan.row_block)), self.element)
-        kernels = self._kernels(column)
 
         def more(state: list[Value]) -> Value:
             return f.compare("icmp slt", state[0], rows.stop)
 
         with f.while_(more, [rows.start]) as tiles:
             row = tiles.carried[0]
-            count = self._tile_rows(f.sub(rows.stop, row))
-            c = sums
+            tile = _Tile(row, self._tile_rows(f.sub(rows.stop, row)), panel, sums)
             if plan.k.count > 1:
                 place = f.mul(f.sub(row, rows.start), f.i64(plan.panel))
-                c = f.gep(sums, place, self.element)
-            self._call(kernels, count, [
-                *self._a(at, rows, row), k.taps, k.tap_count, k.run, k.a_step, b, b_step,
-                c, f.i64(plan.panel), k.accumulate,
+                tile = replace(tile, sums=f.gep(sums, place, self.element))
+            self._call(kernels, tile.count, [
+                *self._a_arguments(at, block, row), *b,
+                tile.sums, f.i64(plan.panel), block.k.accumulate,
             ])  # fmt: skip
-            self._finish_tile(at, row, count, column, c, k)
-            tiles.carry = [f.add(row, count)]
+            self._finish(at, block.k, tile)
+            tiles.carry = [f.add(row, tile.count)]
 
-    def _width(self, column: Value) -> Value:
-        """Return the columns that tiles compute of a panel: whole vectors."""
+    def _a_arguments(self, at: _Operands, block: _Block, row: Value) -> list[Value]:
+        """Return what the kernel for the tile at a row is told of A."""
+        f, plan, k = self.f, self.plan, block.k
+        inside = f.sub(row, block.rows.start)
+        base = at.a
+        if plan.packs_a:
+            base = f.gep(self.part["a"], inside, self.element)
+            rows = f.module.constant_array(I64, list(range(plan.rows)))
+        elif plan.runtime_rows:
+            rows = f.gep(self.part["rows"], inside, I64)
+        else:
+            rows = f.gep(self._constant_offsets(self.c.m, self.c.a.free), row, I64)
+        return [base, rows, k.taps, k.tap_count, k.run, k.a_step]
+
+    def _b_arguments(
+        self, at: _Operands, block: _Block, panel: _Range, before: Value
+    ) -> list[Value]:
+        """Return what kernels for a panel are told of B; `before` columns of the block precede."""
+        f, plan, k = self.f, self.plan, block.k
+        if plan.source == "lines":
+            lines = self._lines_table(block, panel.start)
+            return [at.b, lines, k.b_taps, f.i64(plan.k.b_step)]
+        if plan.source == "matrix":
+            step = f.i64(self.c.b.k[-1] if self.c.k else 0)
+            place = f.add(f.mul(k.start, step), self._column(panel.start))
+            return [f.gep(at.b, place, self.element), step]
+        width = f.mul(self._vectors_of(panel), f.i64(self.lanes))
+        if plan.source == "packed":
+            place = f.add(f.mul(before, f.i64(self.c.depth)), f.mul(k.start, width))
+        else:
+            place = f.mul(before, k.length)
+        return [f.gep(self.part["b"], place, self.element), width]
+
+    def _vectors_of(self, panel: _Range) -> Value:
+        """Return the vectors of a panel; only the last of all may have fewer than the others."""
         f, plan = self.f, self.plan
-        if not plan.tail:
-            return f.i64(plan.panel)
-        tail = f.i64(-(-plan.tail // plan.lanes) * plan.lanes)
-        if plan.c.columns < plan.panel:
-            return tail
-        full = f.compare("icmp slt", column, f.i64(plan.c.columns - plan.tail))
-        return f.select(full, f.i64(plan.panel), tail)
+        if not plan.tail_vectors:
+            return f.i64(plan.vectors)
+        return f.minimum(f.i64(plan.vectors), f.sub(f.i64(plan.lines.count), panel.start))
 
-    def _kernels(self, column: Value) -> Value:
-        """Return the table of tile kernels, by rows, for the panel at a column."""
+    def _kernels(self, panel: _Range) -> Value:
+        """Return the table of kernels, by rows, for a panel."""
         f, plan = self.f, self.plan
 
         def table(vectors: int) -> Value:
-            names = [
-                declare_tile(f.module, self.c.dtype, rows, vectors)
-                for rows in range(1, plan.rows + 1)
-            ]
-            return f.module.function_table(names)
+            lines = plan.source == "lines"
+            tiles = [Tile(self.c.dtype, r, vectors, lines) for r in range(1, plan.rows + 1)]
+            return f.module.function_table([tile.declare(f.module) for tile in tiles])
 
-        tail = -(-plan.tail // plan.lanes)
-        if not tail or plan.c.columns < plan.panel or tail == plan.vectors:
+        if not plan.tail_vectors:
             return table(plan.vectors)
-        full = f.compare("icmp slt", column, f.i64(plan.c.columns - plan.tail))
-        return f.select(full, table(plan.vectors), table(tail))
+        full = f.compare("icmp slt", panel.start, f.i64(plan.lines.count - plan.tail_vectors))
+        return f.select(full, table(plan.vectors), table(plan.tail_vectors))
 
     def _tile_rows(self, left: Value) -> Value:
         """Return the rows of the next tile; the last are near-equal, since thin ones are weak."""
         f, most = self.f, self.plan.rows
         if left.text.isdigit():
             return f.i64(next_rows(int(left.text), most))
-        sizes = [next_rows(rows, most) for rows in range(3 * most + 1)]
-        table = f.module.constant_array(I64, sizes)
+        table = f.module.constant_array(I64, [next_rows(n, most) for n in range(3 * most + 1)])
         index = f.minimum(left, f.i64(3 * most))
         return f.load(f.gep(table, index, I64), I64, 8, constant=True)
 
-    def _a(self, at: _Operands, rows: _Range, row: Value) -> tuple[Value, Value]:
-        """Return the base of A and the table of row offsets for the tile at a row."""
-        f, plan = self.f, self.plan
-        inside = f.sub(row, rows.start)
-        if plan.pack_a:
-            identity = f.module.constant_array(I64, list(range(plan.rows)))
-            return f.gep(self.part["a"], inside, self.element), identity
-        if plan.runtime_rows:
-            return at.a, f.gep(self.part["rows"], inside, I64)
-        offsets = [0]
-        for size, stride in zip(self.c.m, self.c.a.free, strict=True):
-            offsets = [base + index * stride for base in offsets for index in range(size)]
-        return at.a, f.gep(f.module.constant_array(I64, offsets), row, I64)
-
-    def _call(self, kernels: Value, count: Value, arguments: list[Value]) -> None:
-        """Call the kernel for a tile of `count` rows."""
+    def _call(self, kernels: Value, rows: Value, arguments: list[Value]) -> None:
+        """Call the kernel for a tile of that many rows."""
         f = self.f
-        place = f.gep(kernels, f.sub(count, f.i64(1)), PTR)
+        place = f.gep(kernels, f.sub(rows, f.i64(1)), PTR)
         kernel = f.load(place, PTR, 8, constant=True)
         f.raw(f"call void {kernel.text}({', '.join(map(str, arguments))})")
 
-    def _finish_tile(
-        self, at: _Operands, row: Value, count: Value, column: Value, c: Value, k: _KBlock
-    ) -> None:
+    # -- the epilogue -------------------------------------------------------------------------
+
+    def _finish(self, at: _Operands, k: _KBlock, tile: _Tile) -> None:
         """Hand the sums of a tile to the epilogue, once they are whole."""
         if k.last is None:
-            self._vectors(at, row, count, column, c)
+            self._vectors(at, tile)
             return
         with self.f.when(k.last):
-            self._vectors(at, row, count, column, c)
+            self._vectors(at, tile)
 
-    def _vectors(self, at: _Operands, row: Value, count: Value, column: Value, c: Value) -> None:
-        """Write the loops over the vectors of a tile, then over what is left of its columns."""
-        f, plan = self.f, self.plan
-        tail = list(narrower(plan.lanes, plan.tail % plan.lanes))
-        full = f.minimum(f.i64(plan.panel), f.sub(f.i64(plan.c.columns), column))
-        if not plan.tail:
-            full = f.i64(plan.panel)
-        whole = f.mul(f.udiv(full, f.i64(plan.lanes)), f.i64(plan.lanes))
-        if plan.c.columns >= plan.lanes:
-            with self._blocks(_Range(f.i64(0), whole), plan.lanes) as part:
-                self._rows(at, row, count, column, part.start, c, plan.lanes)
-        if not tail:
-            return
-        with self._if_tail(column):
-            for first, lanes in tail:
-                self._rows(at, row, count, column, f.add(whole, f.i64(first)), c, lanes)
+    def _vectors(self, at: _Operands, tile: _Tile) -> None:
+        """Write the loop over the vectors of a tile; the last of a row of columns may be narrow."""
+        f, lines = self.f, self.plan.lines
+        count = self._vectors_of(tile.panel)
+        with self._blocks(_Range(f.i64(0), count), 1) as v:
+            line = f.add(tile.panel.start, v.start)
+            column, first = self._column(line), f.mul(v.start, f.i64(lines.lanes))
+            last = f.urem(line, f.i64(lines.chunks))
+            if lines.inner >= lines.lanes:
+                full = f.compare("icmp slt", last, f.i64(lines.inner // lines.lanes))
+                with self._when(full, always=not lines.tail):
+                    self._rows(at, tile, column, first, lines.lanes)
+            if lines.tail:
+                narrow = f.compare("icmp eq", last, f.i64(lines.chunks - 1))
+                with self._when(narrow, always=lines.chunks == 1):
+                    for begin, lanes in narrower(lines.lanes, lines.tail):
+                        offset = f.i64(begin)
+                        self._rows(at, tile, f.add(column, offset), f.add(first, offset), lanes)
 
     @contextmanager
-    def _if_tail(self, column: Value) -> Iterator[None]:
-        """Run a block only for the panel that is not full."""
-        f, plan = self.f, self.plan
-        if plan.c.columns < plan.panel:
+    def _when(self, condition: Value, always: bool) -> Iterator[None]:
+        if always:
             yield
             return
-        with f.when(f.compare("icmp eq", column, f.i64(plan.c.columns - plan.tail))):
+        with self.f.when(condition):
             yield
 
-    def _rows(
-        self,
-        at: _Operands,
-        row: Value,
-        count: Value,
-        column: Value,
-        first: Value,
-        c: Value,
-        lanes: int,
-    ) -> None:
-        """Write the loop over a tile's rows for the vector of columns that begins at `first`."""
+    def _rows(self, at: _Operands, tile: _Tile, column: Value, first: Value, lanes: int) -> None:
+        """Write the loop over a tile's rows for the vector whose sums begin at `first`."""
         f = self.f
-        with f.loop(f.i64(0), count, may_be_empty=False) as r:
+        with f.loop(f.i64(0), tile.count, may_be_empty=False) as r:
             place = f.add(f.mul(r.index, f.i64(self.plan.panel)), first)
-            sums = f.load(f.gep(c, place, self.element), vector(self.element, lanes), self.size)
-            here = f.add(row, r.index)
-            self.epilogue(f, at.batch, here, f.add(column, first), lanes, sums)
+            address = f.gep(tile.sums, place, self.element)
+            sums = f.load(address, vector(self.element, lanes), self.size)
+            self.epilogue(f, at.batch, f.add(tile.row, r.index), column, lanes, sums)
+
+
+def _offset(flat: int, sizes: Sizes, strides: Sizes) -> int:
+    """Return the element offset of a flat index."""
+    total = 0
+    for size, stride in zip(reversed(sizes), reversed(strides), strict=True):
+        flat, index = divmod(flat, size)
+        total += index * stride
+    return total
 
 
 def next_rows(left: int, most: int) -> int:

@@ -97,8 +97,9 @@ def prefers_tiles(c: Contraction) -> bool:
 def canonical(c: Contraction, keep_k_order: bool = False) -> Contraction:
     """Return an equal contraction with as few dims as can be, the same flat rows and columns.
 
-    Dims of size 1 go; neighbours that are one dim in memory become one. K dims are also reversed
-    and sorted so that A's longest runs come last, unless their order is to be kept.
+    Dims of size 1 go; neighbours that are one dim in memory become one, but not n dims: no vector
+    of columns may cross the end of the last. K dims are also reversed and sorted so that A's
+    longest runs come last, unless their order is to be kept.
     """
     offset_a, offset_b = c.a.offset, c.b.offset
     k = list(zip(c.k, c.a.k, c.b.k, strict=True))
@@ -110,7 +111,7 @@ def canonical(c: Contraction, keep_k_order: bool = False) -> Contraction:
         k.sort(key=lambda dim: (dim[1] != 0, -dim[1]))
     batch = merged(zip(c.batch, c.a.batch, c.b.batch, strict=True))
     m = merged(zip(c.m, c.a.free, strict=True))
-    n = merged(zip(c.n, c.b.free, strict=True))
+    n = [dim for dim in zip(c.n, c.b.free, strict=True) if dim[0] > 1]
     k = merged(k)
     return replace(
         c,
@@ -136,6 +137,11 @@ def merged(dims: Sequence[Sizes] | zip[Sizes]) -> list[Sizes]:
                 continue
         result.append((size, *strides))
     return result
+
+
+def swapped(c: Contraction) -> Contraction:
+    """Return the contraction with A and B, rows and columns, exchanged: C transposed."""
+    return replace(c, m=c.n, n=c.m, a=c.b, b=c.a)
 
 
 def _column(dims: Sequence[Sizes], index: int) -> Sizes:

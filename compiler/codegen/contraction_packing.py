@@ -7,6 +7,8 @@ zeros; A, where it is copied at all, becomes K-major so that the rows of a tile 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from .contraction_form import Sizes, merged
 from .contraction_plan import Plan
@@ -91,6 +93,16 @@ def _transpose_inside(f: Function, rows: Sequence[Value]) -> list[Value]:
     return [unpack(x, y, 2, part) for x, y in (low, high) for part in (False, True)]
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """A panel, or a part as wide as some of its vectors, that is to be filled."""
+
+    to: Value
+    width: Value  # elements between its rows
+    k: Value  # flat, of its first row
+    count: Value  # rows
+
+
 class PanelPacker:
     """Writes the packing of B's panels."""
 
@@ -104,39 +116,75 @@ class PanelPacker:
         self.size = plan.c.dtype.size
         self.k_dims = merged(zip(plan.c.k, plan.c.b.k, strict=True))
 
-    def pack(self, destination: Value, start: Value, stop: Value, k: Value, count: Value) -> None:
-        """Pack columns start..stop (start at a panel) of `count` steps along K, the first being k.
+    def pack(self, destination: Value, first: Value, stop: Value, k: Value, count: Value) -> None:
+        """Pack vectors first..stop (first begins a panel) of `count` steps along K from k on.
 
-        Panels follow one another, each as many columns wide as tiles read of it.
+        Panels follow one another; rows of a panel are as wide as the vectors in it.
         """
-        f, plan = self.f, self.plan
-        full = plan.c.columns - plan.tail
-        if full:
-            with f.loop(start, f.minimum(stop, f.i64(full)), plan.panel) as panel:
-                place = f.mul(f.sub(panel.index, start), count)
-                to = f.gep(destination, place, self.element)
-                self._panel(to, panel.index, plan.panel, plan.panel, k, count)
-        if plan.tail:
-            width = -(-plan.tail // plan.lanes) * plan.lanes
-            with f.when(f.compare("icmp eq", stop, f.i64(plan.c.columns))):
-                place = f.mul(f.sub(f.i64(full), start), count)
-                to = f.gep(destination, place, self.element)
-                self._panel(to, f.i64(full), plan.tail, width, k, count)
+        f, plan, lanes = self.f, self.plan, self.plan.lines.lanes
+        with f.loop(first, stop, plan.vectors) as panel:
+            here = f.minimum(f.i64(plan.vectors), f.sub(f.i64(plan.lines.count), panel.index))
+            width = f.mul(here, f.i64(lanes)) if plan.tail_vectors else f.i64(plan.panel)
+            place = f.mul(f.mul(f.sub(panel.index, first), f.i64(lanes)), count)
+            to = f.gep(destination, place, self.element)
+            if plan.lines.outer > 1:
+                self._separate(_Panel(to, width, k, count), panel.index, here)
+            else:
+                self._whole_or_last(_Panel(to, width, k, count), panel.index)
 
-    def _panel(
-        self, to: Value, column: Value, columns: int, width: int, k: Value, count: Value
-    ) -> None:
-        """Pack one panel of `columns` columns, padded to width."""
+    def _whole_or_last(self, panel: _Panel, first: Value) -> None:
+        """Pack a panel of one n dim: all of its columns together; the last may have fewer."""
+        f, plan, lines = self.f, self.plan, self.plan.lines
+        column = f.mul(first, f.i64(lines.lanes))
+        left = lines.inner % plan.panel
+        full = f.compare("icmp sle", f.add(column, f.i64(plan.panel)), f.i64(lines.inner))
+        if lines.inner >= plan.panel:
+            with self._if(full, always=not left):
+                self._columns(panel, column, plan.panel)
+        if left:
+            narrow = f.compare("icmp sgt", f.add(column, f.i64(plan.panel)), f.i64(lines.inner))
+            with self._if(narrow, always=lines.inner < plan.panel):
+                self._columns(panel, column, left)
+
+    def _separate(self, panel: _Panel, first: Value, vectors: Value) -> None:
+        """Pack each vector of a panel by itself: neighbours need not be neighbours in memory."""
+        f, lines = self.f, self.plan.lines
+        with f.loop(f.i64(0), vectors) as v:
+            line = f.add(first, v.index)
+            chunk = f.urem(line, f.i64(lines.chunks))
+            row = f.mul(f.udiv(line, f.i64(lines.chunks)), f.i64(lines.inner))
+            column = f.add(row, f.mul(chunk, f.i64(lines.lanes)))
+            to = f.gep(panel.to, f.mul(v.index, f.i64(lines.lanes)), self.element)
+            part = replace(panel, to=to)
+            last = f.compare("icmp eq", chunk, f.i64(lines.chunks - 1))
+            if lines.inner >= lines.lanes:
+                other = f.compare("icmp ne", chunk, f.i64(lines.chunks - 1))
+                with self._if(other, always=not lines.tail):
+                    self._columns(part, column, lines.lanes)
+            if lines.tail:
+                with self._if(last, always=lines.chunks == 1):
+                    self._columns(part, column, lines.tail)
+
+    @contextmanager
+    def _if(self, condition: Value, always: bool) -> Iterator[None]:
+        if always:
+            yield
+            return
+        with self.f.when(condition):
+            yield
+
+    def _columns(self, panel: _Panel, column: Value, columns: int) -> None:
+        """Pack neighbouring columns, in whatever way suits B's strides."""
         if self.hook is None and self._along_k():
-            self._transposed(to, column, columns, width, k, count)
-        elif self.hook is not None or self.plan.c.b.free == (1,):
-            self._by_rows(to, column, columns, width, k, count)
+            self._transposed(panel, column, columns)
+        elif self.hook is not None or self.plan.c.b.free[-1:] == (1,):
+            self._by_rows(panel, column, columns)
         else:
-            self._by_elements(to, column, columns, width, k, count)
+            self._by_elements(panel, column, columns)
 
     def _along_k(self) -> bool:
         """Whether B's elements are adjacent along the whole of K, long enough to transpose."""
-        return len(self.k_dims) == 1 and self.k_dims[0][1] == 1 and self.plan.c.b.free != (1,)
+        return [dim[1] for dim in self.k_dims] == [1] and self.plan.c.b.free[-1:] != (1,)
 
     def _source(self, k: Value, column: Value) -> Value:
         """Return the address of B at a flat k and column."""
@@ -145,20 +193,24 @@ class PanelPacker:
         at = f.gep(self.b, affine(f, column, c.n, c.b.free), self.element)
         return f.gep(at, along_k, self.element)
 
-    def _by_rows(
-        self, to: Value, column: Value, columns: int, width: int, k: Value, count: Value
-    ) -> None:
+    def _by_rows(self, panel: _Panel, column: Value, columns: int) -> None:
         """Copy row by row, in vectors along the columns; or store what the hook computes."""
-        f, lanes = self.f, self.plan.lanes
-        with f.loop(f.i64(0), count) as step:
-            row = f.gep(to, f.mul(step.index, f.i64(width)), self.element)
-            flat = f.add(k, step.index)
-            if width > columns:
-                zero = f.const(vector(self.element, lanes), 0.0)
-                f.store(zero, f.gep(row, f.i64(width - lanes), self.element), self.size)
-            for at, piece in narrower(lanes, columns):
-                value = self._piece(flat, f.add(column, f.i64(at)), piece)
+        f = self.f
+        with f.loop(f.i64(0), panel.count) as step:
+            row = self._cleared_row(panel, step.index, columns)
+            k = f.add(panel.k, step.index)
+            for at, lanes in narrower(self.plan.lines.lanes, columns):
+                value = self._piece(k, f.add(column, f.i64(at)), lanes)
                 f.store(value, f.gep(row, f.i64(at), self.element), self.size)
+
+    def _cleared_row(self, panel: _Panel, step: Value, columns: int) -> Value:
+        """Return a row of a panel, its last vector zero where the columns do not fill it."""
+        f, lanes = self.f, self.plan.lines.lanes
+        row = f.gep(panel.to, f.mul(step, panel.width), self.element)
+        if columns % lanes:
+            zero = f.const(vector(self.element, lanes), 0.0)
+            f.store(zero, f.gep(row, f.i64(columns // lanes * lanes), self.element), self.size)
+        return row
 
     def _piece(self, k: Value, column: Value, lanes: int) -> Value:
         """Return `lanes` neighbouring columns of one row of B."""
@@ -166,42 +218,43 @@ class PanelPacker:
             return self.hook(self.f, self.batch, k, column, lanes)
         return self.f.load(self._source(k, column), vector(self.element, lanes), self.size)
 
-    def _transposed(
-        self, to: Value, column: Value, columns: int, width: int, k: Value, count: Value
-    ) -> None:
+    def _transposed(self, panel: _Panel, column: Value, columns: int) -> None:
         """Copy squares, read along K and transposed in registers; the last few steps singly."""
-        f, lanes = self.f, self.plan.lanes
-        whole = f.mul(f.udiv(count, f.i64(lanes)), f.i64(lanes))
-        for first in range(0, width, lanes):
-            here = min(lanes, columns - first)
-            sources = [self._source(k, f.add(column, f.i64(first + lane))) for lane in range(here)]
-            zero = f.const(vector(self.element, lanes), 0.0)
+        f, lanes = self.f, self.plan.lines.lanes
+        whole = f.mul(f.udiv(panel.count, f.i64(lanes)), f.i64(lanes))
+        zero = f.const(vector(self.element, lanes), 0.0)
+        for first in range(0, columns, lanes):
+            used = min(lanes, columns - first)
+            sources = [
+                self._source(panel.k, f.add(column, f.i64(first + lane))) for lane in range(used)
+            ]
             with f.loop(f.i64(0), whole, lanes) as step:
                 rows = [
                     f.load(f.gep(source, step.index, self.element), zero.type, self.size)
                     for source in sources
                 ]
-                for index, row in enumerate(transpose(f, rows + [zero] * (lanes - here))):
-                    at = f.mul(f.add(step.index, f.i64(index)), f.i64(width))
-                    place = f.gep(to, f.add(at, f.i64(first)), self.element)
+                for index, row in enumerate(transpose(f, rows + [zero] * (lanes - used))):
+                    at = f.mul(f.add(step.index, f.i64(index)), panel.width)
+                    place = f.gep(panel.to, f.add(at, f.i64(first)), self.element)
                     f.store(row, place, self.size)
-        tail = f.gep(to, f.mul(whole, f.i64(width)), self.element)
-        self._by_elements(tail, column, columns, width, f.add(k, whole), f.sub(count, whole))
+        rest = _Panel(
+            f.gep(panel.to, f.mul(whole, panel.width), self.element),
+            panel.width,
+            f.add(panel.k, whole),
+            f.sub(panel.count, whole),
+        )
+        self._by_elements(rest, column, columns)
 
-    def _by_elements(
-        self, to: Value, column: Value, columns: int, width: int, k: Value, count: Value
-    ) -> None:
+    def _by_elements(self, panel: _Panel, column: Value, columns: int) -> None:
         """Copy element by element, whatever the strides."""
-        f, lanes = self.f, self.plan.lanes
-        if count.text == "0":
+        f = self.f
+        if panel.count.text == "0":
             return
-        with f.loop(f.i64(0), count) as step:
-            row = f.gep(to, f.mul(step.index, f.i64(width)), self.element)
-            if width > columns:
-                zero = f.const(vector(self.element, lanes), 0.0)
-                f.store(zero, f.gep(row, f.i64(width - lanes), self.element), self.size)
+        with f.loop(f.i64(0), panel.count) as step:
+            row = self._cleared_row(panel, step.index, columns)
+            k = f.add(panel.k, step.index)
             with f.loop(f.i64(0), f.i64(columns)) as lane:
-                source = self._source(f.add(k, step.index), f.add(column, lane.index))
+                source = self._source(k, f.add(column, lane.index))
                 value = f.load(source, self.element, self.size)
                 f.store(value, f.gep(row, lane.index, self.element), self.size)
 
@@ -210,7 +263,7 @@ def pack_rows(
     f: Function, plan: Plan, a: Value, to: Value, row: Value, rows: Value, k: Value, count: Value
 ) -> None:
     """Copy a block of A whose rows are adjacent in memory, K-major: packed_row elements a step."""
-    c, element, size, lanes = plan.c, plan.c.dtype.llvm, plan.c.dtype.size, plan.lanes
+    c, element, size, lanes = plan.c, plan.c.dtype.llvm, plan.c.dtype.size, plan.lines.lanes
     source = f.gep(a, row, element)
     whole = f.mul(f.udiv(rows, f.i64(lanes)), f.i64(lanes))
     with f.loop(f.i64(0), count) as step:
