@@ -120,7 +120,7 @@ def erfinv(f: Function, x: Value) -> Value:
     real = Real(f, x)
     size = real.abs(x)
     # 1 - x^2 without cancellation: near 1, 1 - size is exact.
-    factor = real.mul(real.sub(1.0, size), real.add(1.0, size))
+    factor = real.mul(real.sub(1.0, size), real.add(size, 1.0))
     near = log1p(f, real.neg(real.mul(x, x)))
     w = real.neg(real.select(real.compare("olt", size, 0.5), near, log(f, factor)))
     root = real.sqrt(w)

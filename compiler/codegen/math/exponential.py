@@ -86,23 +86,19 @@ def exponential_part(real: Real, r: Value) -> Value:
     return real.fma(real.fma(real.polynomial(r, EXP[real.format.element]), r, 1.0), r, 1.0)
 
 
-def bounded(real: Real, x: Value) -> Value:
-    """Return x kept within what exp can tell apart; NaN stays NaN."""
-    element = real.format.element
-    return real.at_least(real.at_most(x, HIGHEST[element]), LOWEST[element])
-
-
 def exp(f: Function, x: Value) -> Value:
     """e^x."""
     real = Real(f, x)
-    r, bits = reduce(real, bounded(real, x))
+    bounded = real.at_least(real.at_most(x, HIGHEST[x.element]), LOWEST[x.element])
+    r, bits = reduce(real, bounded)
     return scale(real, exponential_part(real, r), bits)
 
 
 def exp_of_pair(f: Function, high: Value, low: Value, less: int = 0) -> Value:
     """e^(high + low) / 2^less, for |low| much smaller than 1."""
     real = Real(f, high)
-    r, bits = reduce(real, bounded(real, high))
+    highest = HIGHEST[high.element] + 1.0  # half of e^710 is finite
+    r, bits = reduce(real, real.at_least(real.at_most(high, highest), LOWEST[high.element]))
     part = exponential_part(real, real.add(r, low))
     return scale(real, part, real.integral("sub", bits, less) if less else bits)
 
@@ -135,13 +131,11 @@ def expm1(f: Function, x: Value) -> Value:
 def sigmoid(f: Function, x: Value) -> Value:
     """1 / (1 + e^-x), by e = e^-|x| so that nothing overflows and small results keep their digits.
 
-    1 / (1 + e) is a sum of two, so that only e and the last step are rounded.
+    What 1 + e lost is put back, or three roundings beside that of e would make 2.3 ulp.
     """
     real = Real(f, x)
     e = exp(f, real.neg(real.abs(x)))
     whole = real.add(e, 1.0)
-    lost = real.sub(e, real.sub(whole, 1.0))
-    inverse = real.div(1.0, whole)
-    error = real.fma(inverse, real.neg(lost), real.fma(inverse, real.neg(whole), 1.0))
-    top = real.select(real.compare("oge", x, 0.0), 1.0, e)
-    return real.fma(top, inverse, real.mul(top, real.mul(inverse, error)))
+    lost = real.sub(real.sub(whole, 1.0), e)
+    ratio = real.div(real.select(real.compare("oge", x, 0.0), 1.0, e), whole)
+    return real.fma(ratio, lost, ratio)

@@ -67,7 +67,7 @@ def tanh(f: Function, x: Value) -> Value:
     z = real.mul(x, x)
     inner = real.fma(real.mul(z, x), real.polynomial(z, TANH[element]), x)
     large = real.compare("ogt", size, TANH_SPLIT)
-    return real.select(large, real.copysign(outer, x), inner)
+    return real.copysign(real.select(large, outer, inner), x)
 
 
 @through_double

@@ -152,7 +152,7 @@ class Real:
         return total, self.sub(b, self.sub(total, a))
 
     def two_product(self, a: Value, b: Value) -> tuple[Value, Value]:
-        """Return a * b and its rounding error; without FMA for |a|, |b| < 2^990 (Veltkamp, Dekker)."""
+        """Return a * b and its rounding error; without FMA for |a|, |b| < 2^990 (Dekker)."""
         product = self.mul(a, b)
         if self.f.target.has_fma:
             return product, self.f.fma(a, b, self.neg(product))

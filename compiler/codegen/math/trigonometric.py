@@ -48,17 +48,17 @@ def reduce(real: Real, x: Value) -> tuple[Value, Value, Value]:
     """Return the bits of n, and r as a sum of two, for |x| <= LARGEST; NaN for infinite x."""
     element = real.format.element
     rounded = real.fma(x, TWO_OVER_PI, real.format.magic)
-    minus_n = real.sub(real.format.magic, rounded)
+    n = real.sub(rounded, real.format.magic)
     parts = HALF_PI[element]
     r = x
     if element == F32:
         for part in parts:
-            r = real.fma(minus_n, part, r)
+            r = real.fma(n, -part, r)
         return real.bits(rounded), r, real.const(0.0)
-    r = real.add(x, real.mul(minus_n, parts[0]))
-    r, low1 = real.two_sum(r, real.mul(minus_n, parts[1]))
-    r, low2 = real.two_sum(r, real.mul(minus_n, parts[2]))
-    low = real.fma(minus_n, parts[3], real.add(low1, low2))
+    r = real.add(x, real.mul(n, -parts[0]))
+    r, low1 = real.two_sum(r, real.mul(n, -parts[1]))
+    r, low2 = real.two_sum(r, real.mul(n, -parts[2]))
+    low = real.fma(n, -parts[3], real.add(low1, low2))
     r, low = real.quick_two_sum(r, low)
     return real.bits(rounded), r, low
 
@@ -139,6 +139,16 @@ def cos_of_small(f: Function, x: Value) -> Value:
     return finish_cos(real, *reduce(real, x))
 
 
-sin = _everywhere("sin", finish_sin)
+def _odd(emit: Callable[[Function, Value], Value]) -> Callable[[Function, Value], Value]:
+    """Return emit with f(-0) = -0."""
+
+    def keep_zero(f: Function, x: Value) -> Value:
+        real = Real(f, x)
+        return real.select(real.compare("oeq", x, 0.0), x, emit(f, x))
+
+    return keep_zero
+
+
+sin = _odd(_everywhere("sin", finish_sin))
 cos = _everywhere("cos", finish_cos)
-tan = through_double(_everywhere("tan", finish_tan))
+tan = through_double(_odd(_everywhere("tan", finish_tan)))
