@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from jitnet.compiler.codegen.contraction import (
     Contraction,
     Operand,
+    cycles,
     emit_contraction,
     scratch_bytes,
+    swapped,
 )
 from jitnet.compiler.codegen.contraction_form import Sizes, canonical
+from jitnet.compiler.codegen.contraction_plan import plan
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value, vector
-from jitnet.compiler.codegen.microkernels import library
+from jitnet.compiler.codegen.microkernels import library, line_vectors
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
 
@@ -229,6 +232,68 @@ def test_convolutions(
 ) -> None:
     """Forward and both gradients, channels-last."""
     check(convolution(kind, float32, image, channels, kernel, stride), TARGETS[target])
+
+
+def planar(
+    kind: str, dtype: DType, image: Sizes, channels: tuple[int, int], kernel: Sizes
+) -> Contraction:
+    """Return a channels-first convolution or its input's gradient; pixels are the columns."""
+    count, height, width = image
+    ic, oc = channels
+    kh, kw = kernel
+    w = (ic * kh * kw, kh * kw, kw, 1)
+    if kind == "input":
+        high, wide = height + kh - 1, width + kw - 1
+        y = (oc * high * wide, high * wide, wide, 1)
+        a = Operand(0, (), (w[1],), (w[0], w[2], w[3]))
+        b = Operand((kh - 1) * y[2] + kw - 1, (), (y[0], y[2], 1), (y[1], -y[2], -1))
+        return Contraction(dtype, (), (ic,), image, (oc, kh, kw), a, b)
+    x = (ic * height * width, height * width, width, 1)
+    columns = (count, height - kh + 1, width - kw + 1)
+    a = Operand(0, (), (w[0],), w[1:])
+    b = Operand(0, (), (x[0], x[2], 1), (x[1], x[2], 1))
+    return Contraction(dtype, (), (oc,), columns, (ic, kh, kw), a, b)
+
+
+@pytest.mark.parametrize("kind", ["output", "input"])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    ("image", "channels", "kernel"),
+    [
+        ((3, 12, 32), (3, 6), (5, 5)),
+        ((2, 9, 14), (6, 16), (3, 2)),
+        ((40, 7, 8), (4, 5), (2, 2)),
+        ((2, 20, 21), (8, 300), (3, 3)),
+        ((1, 30, 19), (33, 5), (5, 5)),
+    ],
+    ids=str,
+)
+def test_planar_convolutions(
+    kind: str, target: str, image: Sizes, channels: tuple[int, int], kernel: Sizes
+) -> None:
+    """Pixels in the lanes: B read line by line, or packed vector by vector."""
+    check(planar(kind, float32, image, channels, kernel), TARGETS[target])
+    check(planar(kind, float64, image, channels, kernel), TARGETS[target], threads=(1, 2))
+
+
+def test_lines_longer_than_the_tables() -> None:
+    """Offsets of lines, rows and taps that are too many for a constant are filled as needed."""
+    c = planar("output", float32, (60, 12, 30), (2, 6), (3, 3))
+    assert plan(c, HOST).runtime_lines or not line_vectors(HOST)
+    check(c, threads=(1, 2))
+    gradient = convolution("weight", float32, (120, 14, 6), (4, 7), (3, 3))
+    assert plan(gradient, HOST).runtime_taps
+    check(gradient, threads=(1, 2))
+    check(swapped(gradient), threads=(1, 2))
+
+
+def test_the_cheaper_orientation() -> None:
+    """Few channels belong in the rows, many in the lanes, and scattered stores cost."""
+    few = convolution("output", float32, (8, 32, 32), (3, 6), (5, 5))
+    first = planar("output", float32, (8, 32, 32), (3, 6), (5, 5))
+    assert cycles(first, HOST) < cycles(few, HOST)
+    many = convolution("output", float32, (8, 14, 14), (64, 64), (3, 3))
+    assert cycles(many, HOST) < cycles(swapped(many), HOST, adjacent=False)
 
 
 @st.composite

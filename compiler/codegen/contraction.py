@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from .contraction_cost import cycles
 from .contraction_form import (
     Contraction,
     Operand,
@@ -33,6 +34,7 @@ __all__ = [
     "Operand",
     "PackB",
     "canonical",
+    "cycles",
     "emit_contraction",
     "flops",
     "prefers_tiles",

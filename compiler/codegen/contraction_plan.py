@@ -187,7 +187,7 @@ def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
         step = abs(c.b.k[-1]) * size if c.k else 0
         if c.depth * c.columns * size <= target.cache_bytes // 2 or step <= 1024:
             return "matrix"
-    return "lines" if c.rows <= 4 * line_rows(target) else packed
+    return "lines" if c.rows <= 16 * line_rows(target) else packed
 
 
 def _cut_k(c: Contraction, joint: bool) -> KBlocks:
