@@ -28,7 +28,7 @@ help:
 
 demo: supported
 	@$(ready)
-	@$(python) examples/demo.py
+	@$(python) examples/digits.py
 
 test: supported
 	@$(ready) test $(oracle)
