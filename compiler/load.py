@@ -11,7 +11,7 @@ from jitnet.runtime.cpu import NativeModule
 from jitnet.runtime.program import Program
 from jitnet.runtime.target import Target
 
-_TILE = re.compile(r"^declare .*@(jitnet_tile_\w+)\(", re.MULTILINE)
+_TILE = re.compile(r"^declare .*@(jitnet_(?!barrier)\w+)\(", re.MULTILINE)
 
 
 @lru_cache(maxsize=None)

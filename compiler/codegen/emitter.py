@@ -309,7 +309,9 @@ class Function:
         return self.emit(f"{op} {a} to {type_}", type_, [a])
 
     def shuffle(self, a: Value, b: Value | None, picks: Sequence[int]) -> Value:
-        """Return the elements of a ++ b at `picks`."""
+        """Return the elements of a ++ b at `picks`; one alone is a scalar."""
+        if a.lanes == 1 or len(picks) == 1:
+            return self._shuffle_scalars(a, b, picks)
         other = b.text if b is not None else "poison"
         mask = ", ".join(f"i32 {pick}" for pick in picks)
         type_ = vector(a.element, len(picks))
@@ -317,12 +319,27 @@ class Function:
         rhs = f"shufflevector {a}, {a.type} {other}, <{len(picks)} x i32> <{mask}>"
         return self.emit(rhs, type_, operands)
 
+    def _shuffle_scalars(self, a: Value, b: Value | None, picks: Sequence[int]) -> Value:
+        elements = [
+            self.extract(a, pick) if b is None or pick < a.lanes else self.extract(b, pick - a.lanes)
+            for pick in picks
+        ]
+        result = self.splat(elements[-1], len(picks))
+        for lane, element in enumerate(elements):
+            if element != elements[-1]:
+                result = self.insert(result, element, lane)
+        return result
+
     def extract(self, a: Value, lane: int) -> Value:
         """Return one element of a vector."""
+        if a.lanes == 1:
+            return a
         return self.emit(f"extractelement {a}, i32 {lane}", a.element, [a])
 
     def insert(self, a: Value, element: Value, lane: int) -> Value:
         """Return a with one element replaced."""
+        if a.lanes == 1:
+            return element
         return self.emit(f"insertelement {a}, {element}, i32 {lane}", a.type, [a, element])
 
     # -- integers used as indices: constants are folded --------------------------------------

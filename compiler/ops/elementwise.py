@@ -129,7 +129,7 @@ sigmoid = unary("sigmoid", special.sigmoid, lambda g, y, a: g * (y * (1 - y)))
 
 # Questions with a bool answer.
 
-logical_not = compare("logical_not", np.logical_not, ("bool",))
+logical_not = elementwise("logical_not", "not", np.logical_not, kinds=("bool",))
 isnan = compare("isnan", np.isnan, FLOAT)
 isinf = compare("isinf", np.isinf, FLOAT)
 isfinite = compare("isfinite", np.isfinite, FLOAT)

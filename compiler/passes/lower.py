@@ -304,6 +304,8 @@ def _joined(ordered: list[Var], accesses: Sequence[AccessIndex]) -> list[list[Va
 
 def _continues(slow: Var, fast: Var, index: Index) -> bool:
     a, b = index.coefficient(slow), index.coefficient(fast)
+    if not slow.extent or not fast.extent:
+        return False
     return a is not None and b is not None and a == b * fast.extent
 
 
@@ -315,6 +317,9 @@ def _rename(runs: list[list[Var]], letter: str, place: dict[Var, Index]) -> tupl
             extent *= var.extent
         joined = Var(f"{letter}{number}", extent)
         variables.append(joined)
+        if len(run) == 1:
+            place[run[0]] = of(joined)
+            continue
         parts = unravel(of(joined), tuple(var.extent for var in run))
         place.update(zip(run, parts, strict=True))
     return tuple(variables)

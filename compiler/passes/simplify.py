@@ -176,6 +176,13 @@ def unit_reshape(node: Node) -> Node | None:
     return make(ops.reshape, x, shape=node.shape, line=node.line)
 
 
+def unit_argument(node: Node) -> Node | None:
+    """argmax over a dim of size 1 -> 0"""
+    if node.op not in (ops.argmax, ops.argmin) or node.args[0].shape[node.params["axis"]] != 1:
+        return None
+    return full(node, 0)
+
+
 def sum_of_full(node: Node) -> Node | None:
     """sum of one number over n elements -> n * it (where that is exact)"""
     if node.op is not ops.sum:
@@ -226,6 +233,7 @@ RULES = (
     no_move,
     chained,
     unit_reshape,
+    unit_argument,
     sum_of_full,
     reshape_later,
 )

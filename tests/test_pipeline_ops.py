@@ -1,0 +1,353 @@
+"""Ring two: every op of the table, compiled, against its own eval, over dtypes and layouts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitnet  # noqa: F401  (lays the packages' paths)
+from jitnet.compiler import ops
+from jitnet.compiler.ir.evaluate import evaluate
+from jitnet.compiler.ir.graph import Graph, Input, Node, Output
+from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.types import TensorType
+from jitnet.compiler.load import load
+from jitnet.compiler.pipeline import compile_graph
+from jitnet.runtime.cpu import host_target
+from jitnet.runtime.dtype import DTYPES, DType, bool_, float32, float64, int32, int64
+from jitnet.runtime.threads import set_num_threads
+
+INPUT = Op("input", lambda: None, lambda: None)
+FLOATS = (float32, float64)
+
+
+def argument(name: str, array: np.ndarray) -> Input:
+    """Return a graph input with an array's type and strides."""
+    from jitnet.runtime.dtype import from_numpy_dtype
+
+    node = Node(INPUT, (), {}, TensorType(from_numpy_dtype(array.dtype), array.shape), name)
+    strides = tuple(step // array.itemsize for step in array.strides)
+    return Input(node, name, "argument", strides)
+
+
+def run(graph: Graph, arrays: list[np.ndarray], threads: int = 2) -> list[np.ndarray]:
+    """Return the outputs of the compiled graph."""
+    compiled = compile_graph(graph, host_target())
+    program = load(compiled)
+    results = [
+        arrays[output.into]
+        if output.into is not None
+        else np.full(output.node.shape, 7, output.node.dtype.numpy)
+        for output in graph.outputs
+    ]
+    fresh = [
+        array for array, output in zip(results, graph.outputs, strict=True) if output.into is None
+    ]
+    set_num_threads(threads)
+    status = program.run([array.ctypes.data for array in (*arrays, *fresh)])
+    assert status == 0, compiled.messages[status]
+    return results
+
+
+def check(results: list[Node], inputs: list[Input], arrays: list[np.ndarray]) -> None:
+    """Assert that compiled code gives what the ops' own eval gives."""
+    outputs = tuple(Output(node, f"y{number}") for number, node in enumerate(results))
+    graph = Graph("test", tuple(inputs), outputs)
+    wanted = evaluate(graph, arrays)
+    for got, want in zip(run(graph, list(arrays)), wanted, strict=True):
+        assert got.shape == want.shape and got.dtype == want.dtype
+        if want.dtype.kind == "f":
+            big = np.abs(want[np.isfinite(want)]).max(initial=1e-30)
+            eps = np.finfo(want.dtype).eps
+            np.testing.assert_allclose(got, want, rtol=64 * eps, atol=64 * eps * big)
+        else:
+            np.testing.assert_array_equal(got, want)
+
+
+def sample(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of a dtype with small and ordinary values."""
+    if dtype is bool_:
+        return np.asarray(rng.integers(0, 2, shape)).astype(bool)
+    if dtype.kind == "float":
+        return np.asarray(rng.uniform(-3, 3, shape)).astype(dtype.numpy)
+    low = 0 if dtype.kind == "uint" else -9
+    return np.asarray(rng.integers(low, 10, shape)).astype(dtype.numpy)
+
+
+SHAPES = [(), (1,), (5,), (3, 7), (0, 4), (2, 3, 37), (70, 33)]
+UNARY = {op.name: op for op in ops.OPS if op.name in (
+    "neg abs sign exp exp2 expm1 log log1p log2 log10 sqrt rsqrt reciprocal sin cos tan asin acos "
+    "atan sinh cosh tanh asinh acosh atanh erf erfc erfinv sigmoid floor ceil round trunc "
+    "logical_not bitwise_not isnan isinf isfinite"
+).split()}
+BINARY = {op.name: op for op in ops.OPS if op.name in (
+    "add sub mul div floor_divide remainder fmod pow maximum minimum atan2 eq ne lt le gt ge "
+    "logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift"
+).split()}
+
+
+def accepts(op: Op, *types: TensorType, **params: Any) -> bool:
+    """Whether an op has a meaning for these types."""
+    try:
+        op.type(*types, **params)
+    except (RuntimeError, TypeError, ValueError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.short)
+def test_unary(dtype: DType) -> None:
+    """One program of every unary op that takes the dtype, over contiguous and strided inputs."""
+    rng = np.random.default_rng(1)
+    for shape in SHAPES:
+        x = sample(rng, dtype, shape)
+        wide = np.repeat(x[..., None], 2, -1)[..., 0] if shape else x
+        for array in (x, wide):
+            item = argument("x", array)
+            chosen = [op for op in UNARY.values() if accepts(op, item.node.type)]
+            check([op(item.node) for op in chosen], [item], [array])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.short)
+def test_binary(dtype: DType) -> None:
+    """One program of every binary op that takes the dtype."""
+    rng = np.random.default_rng(2)
+    for shape in ((), (5,), (9, 19)):
+        a, b = sample(rng, dtype, shape), sample(rng, dtype, shape)
+        if dtype.kind in ("int", "uint"):
+            b = np.asarray(np.maximum(np.abs(b), 1) % 7 + 1).astype(a.dtype)
+        left, right = argument("a", a), argument("b", b)
+        chosen = [op for op in BINARY.values() if accepts(op, left.node.type, right.node.type)]
+        if dtype.kind != "float":
+            chosen = [op for op in chosen if op.name != "pow"]
+        check([op(left.node, right.node) for op in chosen], [left, right], [a, b])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.short)
+def test_cast_and_where(dtype: DType) -> None:
+    """Every cast to and from the dtype, and a choice between two of it."""
+    rng = np.random.default_rng(3)
+    x, c = sample(rng, dtype, (6, 21)), sample(rng, bool_, (6, 21))
+    if dtype.kind == "float":
+        x = np.abs(x)
+    a, b = argument("x", x), argument("c", c)
+    casts = [ops.cast(a.node, dtype=other) for other in DTYPES]
+    zero = ops.full_like(a.node, value=0)
+    check([*casts, ops.where(b.node, a.node, zero)], [a, b], [x, c])
+
+
+REDUCTIONS = {op.name: op for op in ops.OPS if op.name in "sum prod max min any all".split()}
+
+
+@pytest.mark.parametrize("dtype", [float32, float64, int64, int32, bool_], ids=lambda d: d.short)
+def test_reductions(dtype: DType) -> None:
+    """Reductions over inner, outer and all dims, of every size around a vector."""
+    rng = np.random.default_rng(4)
+    cases = [((5,), (0,)), ((3, 100), (1,)), ((100, 3), (0,)), ((33, 70), (0, 1)), ((4, 5, 6), (1,)),
+             ((2, 3, 4, 5), (0, 2, 3)), ((0, 4), (0,)), ((4, 0), (0,)), ((1, 9), (0,))]  # fmt: skip
+    for shape, axes in cases:
+        x = sample(rng, dtype, shape)
+        if dtype.kind == "float":
+            x = x * np.asarray(0.1, x.dtype) + np.asarray(1, x.dtype)
+        item = argument("x", x)
+        results = [
+            op(item.node, axes=axes)
+            for op in REDUCTIONS.values()
+            if accepts(op, item.node.type, axes=axes)
+            and not (op.name == "prod" and dtype.kind == "int")
+        ]
+        if x.size:
+            results.extend(op(item.node, axis=axes[0]) for op in (ops.argmax, ops.argmin))
+        check(results, [item], [x])
+
+
+@pytest.mark.parametrize("shape", [(1 << 20,), (1 << 18, 3), (300, 700), (99991,)])
+def test_long_reductions_in_pieces(shape: tuple[int, ...]) -> None:
+    """Sums cut into pieces, with and without a divisor, meet float64."""
+    x = np.random.default_rng(5).uniform(0, 1, shape).astype(np.float32)
+    item = argument("x", x)
+    axes = tuple(range(len(shape)))
+    total = ops.sum(item.node, axes=axes)
+    graph = Graph("total", (item,), (Output(total, "y"),))
+    (got,) = run(graph, [x])
+    np.testing.assert_allclose(got, x.sum(dtype=np.float64), rtol=1e-5)
+
+
+def test_movement() -> None:
+    """Views in chains, forward and folded into arithmetic."""
+    rng = np.random.default_rng(6)
+    for dtype in (float32, int64, bool_):
+        x, v = sample(rng, dtype, (4, 6, 10)), sample(rng, dtype, (2, 3, 5))
+        a, b = argument("x", x), argument("v", v)
+        n = a.node
+        p = ops.permute(n, axes=(2, 0, 1))
+        s = ops.slice(p, starts=(1, 0, 2), stops=(10, 4, 6), steps=(3, 2, 1))
+        where = {"starts": (0, 1, 1), "stops": (4, 6, 10), "steps": (2, 2, 2)}
+        results = [
+            ops.reshape(n, shape=(24, 10)), ops.reshape(p, shape=(5, 2, 24)),
+            ops.reshape(s, shape=(24,)), ops.flip(p, axes=(0, 2)),
+            ops.reshape(ops.flip(n, axes=(1,)), shape=(3, 80)),
+            ops.pad(n, low=(1, 0, 2), high=(0, 3, 1), value=1),
+            ops.concat(n, ops.flip(n, axes=(0,)), n, axis=1),
+            ops.slice_assign(n, b.node, **{**where, "stops": (4, 6, 10)}),
+            ops.expand(ops.slice(n, starts=(0, 2, 0), stops=(4, 3, 10), steps=(1, 1, 1)),
+                       shape=(4, 9, 10)),
+        ]  # fmt: skip
+        check(results, [a, b], [x, v])
+
+
+def matmul_case(
+    rng: np.random.Generator, dtype: DType, batch: tuple[int, ...], m: int, n: int, k: int
+) -> None:
+    """Check a @ b in all four layouts."""
+    for flip_a, flip_b in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        a = sample(rng, dtype, (*batch, k, m) if flip_a else (*batch, m, k))
+        b = sample(rng, dtype, (*batch, n, k) if flip_b else (*batch, k, n))
+        left, right = argument("a", a), argument("b", b)
+        turn = (*range(len(batch)), len(batch) + 1, len(batch))
+        x = ops.permute(left.node, axes=turn) if flip_a else left.node
+        y = ops.permute(right.node, axes=turn) if flip_b else right.node
+        check([ops.matmul(x, y)], [left, right], [a, b])
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1, 1, 1), (2, 3, 4), (1, 40, 50), (33, 1, 65), (17, 47, 90), (64, 10, 128), (70, 33, 0)]
+)
+def test_matmul(sizes: tuple[int, int, int]) -> None:
+    """Products of all layouts, from vectors to tiles, batched and empty."""
+    rng = np.random.default_rng(7)
+    for dtype in (float32, float64, int64):
+        matmul_case(rng, dtype, (), *sizes)
+        matmul_case(rng, dtype, (2, 3), *sizes)
+
+
+CONVS = [
+    ((2, 3, 8, 9), (4, 3, 3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+    ((2, 4, 8, 9), (6, 4, 3, 3), (2, 1), ((1, 1), (0, 1)), (1, 1), 1),
+    ((2, 4, 11, 9), (6, 2, 3, 2), (3, 2), ((2, 1), (1, 1)), (2, 1), 2),
+    ((1, 8, 9, 9), (8, 1, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 8),
+    ((3, 5, 17), (7, 5, 4), (2,), ((3, 3),), (3,), 1),
+    ((1, 2, 4, 5, 6), (3, 2, 2, 3, 2), (1, 2, 1), ((1, 0), (1, 1), (0, 0)), (1, 1, 2), 1),
+    ((2, 16, 7, 7), (32, 16, 1, 1), (2, 2), ((0, 0), (0, 0)), (1, 1), 1),
+    ((2, 20, 12, 12), (24, 20, 5, 5), (1, 1), ((2, 2), (2, 2)), (1, 1), 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=lambda dtype: dtype.short)
+@pytest.mark.parametrize("case", CONVS, ids=str)
+def test_convolution_and_gradients(case: tuple[Any, ...], dtype: DType) -> None:
+    """Forward and both gradients, over stride, padding, dilation and groups."""
+    x_shape, w_shape, stride, padding, dilation, groups = case
+    rng = np.random.default_rng(8)
+    x, w = sample(rng, dtype, x_shape), sample(rng, dtype, w_shape)
+    params = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    a, b = argument("x", x), argument("w", w)
+    y = ops.conv(a.node, b.node, **params)
+    g = sample(rng, dtype, y.shape)
+    c = argument("g", g)
+    dx = ops.conv_input_grad(c.node, b.node, shape=x_shape, **params)
+    dw = ops.conv_weight_grad(c.node, a.node, shape=w_shape, **params)
+    check([y, dx, dw], [a, b, c], [x, w, g])
+
+
+POOLS = [
+    ((2, 3, 8, 8), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}),
+    ((2, 5, 9, 7), {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 1), "dilation": (1, 1)}),
+    ((1, 2, 13), {"kernel": (3,), "stride": (2,), "padding": (1,), "dilation": (2,)}),
+    ((1, 6, 6), {"kernel": (3, 2), "stride": (1, 3), "padding": (0, 0), "dilation": (1, 1)}),
+]
+
+
+@pytest.mark.parametrize("ceil", [False, True])
+@pytest.mark.parametrize("shape, params", POOLS)
+def test_pools(shape: tuple[int, ...], params: dict[str, Any], ceil: bool) -> None:
+    """Maxima, sums, their places and their gradients."""
+    rng = np.random.default_rng(9)
+    params = {**params, "ceil": ceil}
+    x = rng.standard_normal(shape).astype(np.float32)
+    a = argument("x", x)
+    y = ops.max_pool(a.node, **params)
+    g = rng.standard_normal(y.shape).astype(np.float32)
+    t = rng.standard_normal(shape).astype(np.float32)
+    b, c = argument("g", g), argument("t", t)
+    results = [
+        y,
+        ops.max_pool_index(a.node, **params),
+        ops.max_pool_grad(b.node, a.node, **params),
+        ops.max_pool_gather(c.node, a.node, **params),
+        ops.sum_pool(a.node, **params),
+        ops.sum_pool_grad(b.node, shape=shape, **params),
+    ]
+    check(results, [a, b, c], [x, g, t])
+
+
+def test_looking_up() -> None:
+    """take, pick and put, with repeated indices and rows of any rank."""
+    rng = np.random.default_rng(10)
+    for rest in ((), (5,), (3, 33)):
+        for dtype in (float32, int64):
+            x = sample(rng, dtype, (7, *rest))
+            i = rng.integers(0, 7, (2, 9)).astype(np.int64)
+            v = sample(rng, dtype, (2, 9, *rest))
+            a, b, c = argument("x", x), argument("i", i), argument("v", v)
+            results = [
+                ops.take(a.node, b.node),
+                ops.put(a.node, b.node, c.node, accumulate=True),
+                ops.put(a.node, b.node, c.node, accumulate=False),
+            ]
+            check(results, [a, b, c], [x, i, v])
+    x = rng.standard_normal((6, 10)).astype(np.float32)
+    labels = rng.integers(0, 10, 6).astype(np.int64)
+    a, b = argument("x", x), argument("labels", labels)
+    check([ops.pick(a.node, b.node, axis=1)], [a, b], [x, labels])
+
+
+def test_index_out_of_range_stops_before_anything_is_written() -> None:
+    """The status tells which index; the state stays as it was."""
+    x = np.zeros((4, 3), np.float32)
+    i = np.array([0, 9], np.int64)
+    a, b = argument("x", x), argument("i", i)
+    y = ops.take(ops.add(a.node, ops.full_like(a.node, value=1.0)), b.node)
+    grown = ops.add(a.node, ops.full_like(a.node, value=1.0))
+    graph = Graph("bad", (a, b), (Output(y, "y"), Output(grown, "x", 0)))
+    compiled = compile_graph(graph, host_target())
+    program = load(compiled)
+    out = np.zeros((2, 3), np.float32)
+    status = program.run([x.ctypes.data, i.ctypes.data, out.ctypes.data])
+    assert "out of range" in compiled.messages[status]
+    assert not x.any()
+
+
+@pytest.mark.parametrize("op", [ops.random_uniform, ops.random_normal])
+def test_random_stream_is_the_same_as_eager(op: Op) -> None:
+    """Philox in IR gives NumPy's words."""
+    state = np.array([1234567890123, 5], np.int64)
+    item = argument("state", state)
+    for dtype in FLOATS:
+        for shape in ((3,), (5, 77)):
+            result = op(item.node, shape=shape, dtype=dtype)
+            graph = Graph("random", (item,), (Output(result, "y"),))
+            (wanted,) = evaluate(graph, [state])
+            (got,) = run(graph, [state])
+            np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_same_bits_on_any_number_of_threads() -> None:
+    """A softmax, a product and long sums, on 1, 2, 3 and 8 threads."""
+    rng = np.random.default_rng(11)
+    x, w = rng.standard_normal((2, 150, 200)).astype(np.float32), None
+    w = rng.standard_normal((200, 90)).astype(np.float32)
+    a, b = argument("x", x[0]), argument("w", w)
+    y = ops.tanh(ops.matmul(a.node, b.node))
+    total = ops.sum(ops.mul(y, y), axes=(0, 1))
+    column = ops.sum(y, axes=(0,))
+    outputs = tuple(Output(node, str(n)) for n, node in enumerate((y, total, column)))
+    graph = Graph("threads", (a, b), outputs)
+    first = run(graph, [x[0], w], threads=1)
+    for threads in (2, 3, 8):
+        for one, other in zip(first, run(graph, [x[0], w], threads=threads), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
