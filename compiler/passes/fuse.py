@@ -49,6 +49,16 @@ class Group:
         """The dims that reductions leave."""
         return tuple(axis for axis in range(len(self.space)) if axis not in self.axes)
 
+    @property
+    def loops_over_axes(self) -> int:
+        """How many loops over the axes follow one another."""
+        inner = [
+            level
+            for node, level in self.levels.items()
+            if isinstance(node.op.lower, Reduction) or not self.is_row_value(node)
+        ]
+        return 1 + max(inner, default=0)
+
     def is_row_value(self, node: Node) -> bool:
         """Whether a value has one element for each place of the kept dims."""
         if isinstance(node.op.lower, Reduction):

@@ -164,9 +164,8 @@ class GroupBody:
         group = self.group
         if not group.axes:
             return self.at_level(0)[1]
-        last = max(group.levels[node] for node in group.roots if not self._is_row(node))
         stmts = list(self.row_values(0))
-        for level in range(last + 1):
+        for level in range(group.loops_over_axes):
             begins, body, after = self.at_level(level)
             stmts.extend([*begins, *_nest(loops.reduced, loops.vector, body), *after])
         return stmts
@@ -204,8 +203,8 @@ class AccessIndex:
     weight: int
 
 
-def accesses_of(stmts: Sequence[Stmt]) -> list[AccessIndex]:
-    """Return every index that statements reach memory or conditions by."""
+def accesses_of(stmts: Sequence[Stmt], times: int = 1) -> list[AccessIndex]:
+    """Return every index that statements reach memory or conditions by; `times` they run."""
     found: list[AccessIndex] = []
     seen: set[int] = set()
 
@@ -216,7 +215,7 @@ def accesses_of(stmts: Sequence[Stmt]) -> list[AccessIndex]:
             seen.add(id(inner))
             match inner:
                 case Load():
-                    found.append(AccessIndex(inner.index, 1))
+                    found.append(AccessIndex(inner.index, times))
                     found.extend(AccessIndex(bound.index, 0) for bound in inner.conditions)
                 case Holds():
                     found.extend(AccessIndex(bound.index, 0) for bound in inner.bounds)
@@ -228,9 +227,9 @@ def accesses_of(stmts: Sequence[Stmt]) -> list[AccessIndex]:
     for stmt in stmts:
         match stmt:
             case For():
-                found.extend(accesses_of(stmt.body))
+                found.extend(accesses_of(stmt.body, times * max(stmt.var.extent, 1)))
             case Store():
-                found.append(AccessIndex(stmt.index, 2))
+                found.append(AccessIndex(stmt.index, 2 * times))
                 visit(stmt.expr)
             case Define() | Accumulate():
                 visit(stmt.expr)
@@ -243,7 +242,7 @@ def accesses_of(stmts: Sequence[Stmt]) -> list[AccessIndex]:
 
 def choose_loops(group: Group, plain: tuple[Var, ...], accesses: Sequence[AccessIndex]) -> Loops:
     """Order the dims, pick the vector, and join dims that memory does not tell apart."""
-    candidates = group.axes if max(group.levels.values(), default=0) else tuple(range(len(plain)))
+    candidates = group.axes if group.loops_over_axes > 1 else tuple(range(len(plain)))
     vector = _vector_dim(candidates, plain, accesses)
 
     def slowest_first(axes: tuple[int, ...]) -> list[int]:
