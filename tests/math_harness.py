@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 
 from jitnet.compiler.codegen.emitter import I1, I64, PTR, Function, Module, Value, vector
 from jitnet.compiler.codegen.math import emit_scalar
@@ -99,6 +100,18 @@ def ulps(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
     same = (got == nearest) | (np.isnan(got) & np.isnan(nearest))
     # An infinite result is as far from a finite one as the number after the largest.
     return np.where(same & ~np.isfinite(nearest), 0.0, np.where(np.isnan(error), np.inf, error))
+
+
+def targets() -> list[Target]:
+    """Return this processor with each vector width that it has; the narrowest is without FMA."""
+    host = host_target()
+    found = []
+    for width in (16, 32, 64):
+        if width <= host.vector_bytes:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("JITNET_VECTOR_BYTES", str(width))
+                found.append(host_target())
+    return found
 
 
 def specials(dtype: type[np.floating]) -> np.ndarray:
