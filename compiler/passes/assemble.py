@@ -69,6 +69,8 @@ class Assembler:
         self.late: set[Node] = set()  # outputs into inputs that are copied there at the end
         self.messages: list[tuple[int, str]] = []
         self._check_nodes: dict[Task, Node] = {}
+        self._costs: dict[Node, int] = {}
+        self._draft = self._drafted()
 
     def plan(self) -> Plan:
         """Return the kernels in order."""
@@ -127,7 +129,7 @@ class Assembler:
             self.messages.append((code, f"{text}; {node.line}" if node.line else text))
             found = set(_sources(index, set(self.layout.roots) | set(self.given)))
             place = spread(index.shape, [of(var) for var in _index_vars(index)])
-            expr = Reader(self._draft_storage(found)).read(index, place)
+            expr = Reader(self._draft).read(index, place)
             if _in_range(expr, size):
                 self.messages.pop()
                 continue
@@ -136,15 +138,13 @@ class Assembler:
             tasks.append(task)
         return tasks
 
-    def _draft_storage(self, nodes: set[Node]) -> dict[Node, Storage]:
+    def _drafted(self) -> dict[Node, Storage]:
+        """Return where every value would be if all kept ones lay in the arena."""
         draft = dict(self.given)
         for node in self.layout.roots:
-            if node not in nodes:
-                continue
-            draft[node] = Storage(
-                Buffer("", node.dtype, node.type.numel, "arena"),
-                ordered_strides(node.shape, self.layout.orders[node]),
-            )
+            strides = ordered_strides(node.shape, self.layout.orders[node])
+            buffer = Buffer("", node.dtype, node.type.numel, "arena")
+            draft[node] = Storage(buffer, strides)
         return draft
 
     def _order(self, tasks: list[Task]) -> list[Task]:
@@ -222,26 +222,16 @@ class Assembler:
                 slot += 1
             elif node not in self.late:
                 slots[node] = self.given[self.graph.inputs[output.into].node]
+        checked = self._check_reads()
         names = {node: f"t{number}" for number, node in enumerate(self.layout.roots)}
         for group in self.fuser.groups:
             for root in group.roots:
                 if root in slots:
                     self.storage[root] = slots[root]
-                elif root in self.late or self._read_elsewhere(group, root):
+                elif root in self.late or root in checked or self.fuser.is_read_outside(root):
                     self.storage[root] = self._in_arena(root, names[root])
                 elif self._read_later(group, root):
                     self.storage[root] = self._in_scratch(group, root, names[root])
-
-    def _read_elsewhere(self, group: Group, root: Node) -> bool:
-        if root in self._check_reads():
-            return True
-        return any(
-            read.node is root
-            for other in self.fuser.groups
-            if other is not group
-            for reader in other.roots
-            for read in self.fuser.reads(reader)
-        )
 
     def _check_reads(self) -> set[Node]:
         return {node for task in self._check_nodes for node in task.reads}
@@ -259,9 +249,14 @@ class Assembler:
 
     def _cost(self, root: Node) -> int:
         """Return the operations for one element (of its argument, for a reduction)."""
+        if root not in self._costs:
+            self._costs[root] = self._count(root)
+        return self._costs[root]
+
+    def _count(self, root: Node) -> int:
         if isinstance(root.op.lower, Contraction | Scatter):
             return 0
-        reader = Reader(self._draft_storage(set(self.layout.roots)))
+        reader = Reader(self._draft)
         source = root.args[0] if isinstance(root.op.lower, Reduction) else root
         place = spread(source.shape, [of(var) for var in _squeezed_vars(source.shape)])
         read = reader.read if isinstance(root.op.lower, Reduction) else reader.inside

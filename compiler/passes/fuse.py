@@ -106,6 +106,7 @@ class Fuser:
         self.groups: list[Group] = []
         self._group_of: dict[Node, int] = {}
         self._reads: dict[Node, list[Read]] = {}
+        self._readers: dict[Node, set[int]] = {}
         for root in roots:
             self._add(root)
 
@@ -118,11 +119,9 @@ class Fuser:
             return
         depends = {self._group_of[read.node] for read in reads if read.node in self._group_of}
         earliest = max(depends, default=0)
-        shared = {read.node for read in reads}
-        for number in range(len(self.groups) - 1, earliest - 1, -1):
-            group = self.groups[number]
-            related = number in depends or self._shares_reads(group, shared)
-            if related and self._fits(group, root, reads):
+        shared = {number for read in reads for number in self._readers.get(read.node, ())}
+        for number in sorted(depends | shared, reverse=True):
+            if number >= earliest and self._fits(self.groups[number], root, reads):
                 self._place(number, root, reads)
                 return
         axes = squeezed_axes(root) if isinstance(lower, Reduction) else ()
@@ -132,7 +131,7 @@ class Fuser:
         self.groups.append(group)
         group.roots.append(root)
         group.levels[root] = 0
-        self._group_of[root] = len(self.groups) - 1
+        self._note(root, len(self.groups) - 1)
 
     def _place(self, number: int, root: Node, reads: list[Read]) -> None:
         group = self.groups[number]
@@ -140,10 +139,16 @@ class Fuser:
             group.axes = squeezed_axes(root)
         group.levels[root] = self._level(group, root, reads)
         group.roots.append(root)
-        self._group_of[root] = number
+        self._note(root, number)
 
-    def _shares_reads(self, group: Group, shared: set[Node]) -> bool:
-        return any(read.node in shared for root in group.roots for read in self.reads(root))
+    def _note(self, root: Node, number: int) -> None:
+        self._group_of[root] = number
+        for read in self.reads(root):
+            self._readers.setdefault(read.node, set()).add(number)
+
+    def is_read_outside(self, node: Node) -> bool:
+        """Whether another group than its own reads a kept value."""
+        return bool(self._readers.get(node, set()) - {self._group_of[node]})
 
     def reads(self, root: Node) -> list[Read]:
         """Return what computing root reads, at places of its own space."""

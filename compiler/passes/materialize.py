@@ -17,6 +17,7 @@ from .storage import Reader, Storage, is_inline, is_view, ordered_strides
 
 CHEAP = 3  # cost up to which recomputing a value beats writing and reading it
 LARGEST = 150  # cost at which an expression is cut even if it is read once
+DEEPEST = 60  # nested expressions at which one is cut
 CHANNELS_LAST_FROM = 4  # channels below which images keep their planes
 
 COSTS = {
@@ -44,6 +45,7 @@ def materialize(graph: Graph, given: dict[Node, Storage]) -> Layout:
     storage = dict(given)
     orders: dict[Node, tuple[int, ...]] = {}
     costs: dict[Node, int] = {}
+    depths: dict[Node, int] = {}
     reader = Reader(storage)
 
     def keep(node: Node) -> None:
@@ -60,13 +62,16 @@ def materialize(graph: Graph, given: dict[Node, Storage]) -> Layout:
             costs[node] = 0
             continue
         costs[node] = _cost(node, costs)
+        depths[node] = 1 + max((depths.get(arg, 0) for arg in node.args), default=0)
         if isinstance(node.op.lower, Contraction):
             for arg in node.args:
                 if not _is_affine(reader, arg):
                     keep(arg)
                     reader = Reader(storage)
-        if not is_inline(node) or node in outputs or _worth_keeping(graph, node, costs[node]):
+        deep = depths[node] > DEEPEST
+        if not is_inline(node) or node in outputs or deep or _worth_keeping(graph, node, costs[node]):
             keep(node)
+            depths[node] = 0
     roots = tuple(node for node in graph.nodes if node in chosen)
     return Layout(roots, orders)
 
