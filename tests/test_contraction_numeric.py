@@ -20,8 +20,8 @@ from jitnet.compiler.codegen.contraction import (
     scratch_bytes,
     swapped,
 )
+from jitnet.compiler.codegen.contraction_choice import plan
 from jitnet.compiler.codegen.contraction_form import Sizes, canonical
-from jitnet.compiler.codegen.contraction_plan import plan
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value, vector
 from jitnet.compiler.codegen.microkernels import library, line_vectors
 from jitnet.runtime.dtype import DType, float32, float64
@@ -285,6 +285,14 @@ def test_lines_longer_than_the_tables() -> None:
     assert plan(gradient, HOST).runtime_taps
     check(gradient, threads=(1, 2))
     check(swapped(gradient), threads=(1, 2))
+
+
+def test_columns_are_merged_where_few_and_long() -> None:
+    """A weight gradient's kernel columns and channels together fill the lanes."""
+    c = swapped(convolution("weight", float32, (9, 14, 12), (3, 6), (5, 5)))
+    assert plan(c, HOST).single_columns
+    assert plan(c, HOST).c.n == (5, 15)
+    check(c)
 
 
 def test_the_cheaper_orientation() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from .contraction_cost import cycles
+from .contraction_choice import cycles, plan, scratch_bytes
 from .contraction_form import (
     Contraction,
     Operand,
@@ -24,7 +24,7 @@ from .contraction_packing import (
     narrower,
     pack_rows,
 )
-from .contraction_plan import Plan, plan, scratch_bytes
+from .contraction_plan import Plan
 from .emitter import I64, PTR, Function, Value, vector
 from .microkernels import Tile
 
@@ -61,7 +61,8 @@ def emit_contraction(
     scratch is this thread's own: scratch_bytes(c, target) bytes, 64-byte aligned.
     `epilogue(f, batch, row, column, lanes, sums)` is called for each vector of finished sums:
     `lanes` neighbouring columns of one row, all indices flat; it stores what it makes of them.
-    They never cross the end of the last n dim of more than one column.
+    They never cross the end of the last n dim of more than one column; where that would leave most
+    lanes idle and sums are long, there is one column to each call.
     `pack_b(f, batch, k, column, lanes)`, where given, returns `lanes` neighbouring columns of B at
     flat k, in place of a load from b; the plan is then made with packs_b=True.
     Each element is the sum of the same blocks in the same order for any number of threads.
@@ -426,6 +427,11 @@ class _Writer:
         with self._blocks(_Range(f.i64(0), count), 1) as v:
             line = f.add(tile.panel.start, v.start)
             column, first = self._column(line), f.mul(v.start, f.i64(lines.lanes))
+            if self.plan.single_columns:
+                with f.loop(f.i64(0), self._lanes_of(line), may_be_empty=False) as lane:
+                    index = lane.index
+                    self._rows(at, tile, f.add(column, index), f.add(first, index), 1)
+                return
             last = f.urem(line, f.i64(lines.chunks))
             if lines.inner >= lines.lanes:
                 full = f.compare("icmp slt", last, f.i64(lines.inner // lines.lanes))

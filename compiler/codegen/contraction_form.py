@@ -94,15 +94,17 @@ def prefers_tiles(c: Contraction) -> bool:
     return c.rows * c.columns * c.depth >= 512
 
 
-def canonical(c: Contraction, keep_k_order: bool = False) -> Contraction:
+def canonical(
+    c: Contraction, keep_k_order: bool = False, merge_columns: bool = False
+) -> Contraction:
     """Return an equal contraction with as few dims as can be, the same flat rows and columns.
 
-    Dims of size 1 go; neighbours that are one dim in memory become one, but not n dims: no vector
-    of columns may cross the end of the last. K dims are also reversed and sorted so that A's
-    longest runs come last, unless their order is to be kept.
+    Dims of size 1 go; neighbours that are one dim in memory become one: n dims only on request,
+    since no vector of columns may cross the end of the last. K dims are also reversed and sorted
+    so that A's longest runs come last, unless their order is to be kept.
     """
     offset_a, offset_b = c.a.offset, c.b.offset
-    k = list(zip(c.k, c.a.k, c.b.k, strict=True))
+    k: list[Sizes] = list(zip(c.k, c.a.k, c.b.k, strict=True))
     if not keep_k_order:
         for index, (size, a, b) in enumerate(k):
             if a < 0 or (a == 0 and b < 0):
@@ -111,7 +113,9 @@ def canonical(c: Contraction, keep_k_order: bool = False) -> Contraction:
         k.sort(key=lambda dim: (dim[1] != 0, -dim[1]))
     batch = merged(zip(c.batch, c.a.batch, c.b.batch, strict=True))
     m = merged(zip(c.m, c.a.free, strict=True))
-    n = [dim for dim in zip(c.n, c.b.free, strict=True) if dim[0] > 1]
+    n: list[Sizes] = [dim for dim in zip(c.n, c.b.free, strict=True) if dim[0] > 1]
+    if merge_columns:
+        n = merged(n)
     k = merged(k)
     return replace(
         c,

@@ -7,7 +7,6 @@ in the same order whoever computes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 
 from jitnet.runtime.target import Target
@@ -88,6 +87,7 @@ class Plan:
     row_block: int
     line_block: int  # vectors of columns that are begun together; whole panels
     packs_a: bool
+    single_columns: bool  # vectors cross the ends of n dims, so the epilogue gets one at a time
 
     @property
     def panel(self) -> int:
@@ -121,6 +121,11 @@ class Plan:
         return self.source == "lines" and self.lines.count > TABLE_ENTRIES
 
     @property
+    def scratch_bytes(self) -> int:
+        """Scratch that one thread needs."""
+        return sum(-(-length // 64) * 64 for _, length in self.regions.values())
+
+    @property
     def regions(self) -> dict[str, tuple[int, int]]:
         """Return (first byte, bytes) of each part of a thread's scratch; all 64-byte aligned."""
         size, many = self.c.dtype.size, self.k.count > 1
@@ -142,15 +147,13 @@ class Plan:
         return result
 
 
-def scratch_bytes(c: Contraction, target: Target, packs_b: bool = False) -> int:
-    """Return the scratch that one thread needs; packs_b where a producer is fused into packing."""
-    return sum(-(-length // 64) * 64 for _, length in plan(c, target, packs_b).regions.values())
+def make_plan(c: Contraction, target: Target, packs_b: bool, merge_columns: bool) -> Plan:
+    """Return how to compute a contraction; packs_b where B is computed while it is packed.
 
-
-@lru_cache(maxsize=1024)
-def plan(c: Contraction, target: Target, packs_b: bool = False) -> Plan:
-    """Return how to compute a contraction; packs_b where B is computed while it is packed."""
-    c = canonical(c, keep_k_order=packs_b)
+    merge_columns lets vectors run across n dims; the epilogue then gets single columns.
+    """
+    scalar = merge_columns and len(canonical(c, merge_columns=True).n) < len(canonical(c).n)
+    c = canonical(c, packs_b, merge_columns)
     lanes = target.lanes(c.dtype.size)
     inner = c.n[-1] if c.n else 1
     lines = Lines(lanes, inner, c.columns // inner)
@@ -172,6 +175,7 @@ def plan(c: Contraction, target: Target, packs_b: bool = False) -> Plan:
         row_block=_row_block(c, k, target, rows, columns * lanes, source),
         line_block=columns,
         packs_a=_packs_a(c, k, lanes * vectors, source),
+        single_columns=scalar,
     )
 
 

@@ -1,4 +1,4 @@
-"""Estimates what a contraction costs, for choices between layouts and between its two orientations.
+"""Chooses among the ways to compute a contraction by what each is estimated to cost.
 
 The figures are cycles of one core with two fused multiply-add units, measured on AVX-512 to within
 a quarter; only their ratios matter.
@@ -12,7 +12,7 @@ from jitnet.runtime.target import Target
 
 from .contraction_form import Contraction, merged
 from .contraction_packing import narrower
-from .contraction_plan import Plan, plan
+from .contraction_plan import Plan, make_plan
 
 TILE_CYCLES = 40.0  # to begin and end a tile
 TAP_CYCLES = 6.0  # to begin a run along K
@@ -21,12 +21,27 @@ SCATTER_CYCLES = 1.5  # for each element, where the result's columns are not adj
 
 
 @lru_cache(maxsize=4096)
+def plan(c: Contraction, target: Target, packs_b: bool = False) -> Plan:
+    """Return how to compute a contraction; packs_b where B is computed while it is packed."""
+    ways = [make_plan(c, target, packs_b, merge) for merge in (False, True)]
+    return min(ways, key=estimate)
+
+
+def scratch_bytes(c: Contraction, target: Target, packs_b: bool = False) -> int:
+    """Return the scratch that one thread needs; packs_b where a producer is fused into packing."""
+    return plan(c, target, packs_b).scratch_bytes
+
+
 def cycles(c: Contraction, target: Target, adjacent: bool = True) -> float:
     """Return the estimated cycles; `adjacent` says that the result's columns are so in memory.
 
     Compare it with cycles(swapped(c), target, ...), where lanes run along the rows.
     """
-    p = plan(c, target)
+    return estimate(plan(c, target), adjacent)
+
+
+def estimate(p: Plan, adjacent: bool = True) -> float:
+    """Return the estimated cycles of a plan."""
     tile_rows = min(p.rows, p.c.rows)
     tiles = -(-p.c.rows // tile_rows) * -(-p.lines.count // p.vectors)
     chains = tile_rows * p.vectors
@@ -39,7 +54,7 @@ def cycles(c: Contraction, target: Target, adjacent: bool = True) -> float:
 
 def _storing(p: Plan, adjacent: bool) -> float:
     """Return the cycles of the epilogue's stores."""
-    if not adjacent:
+    if p.single_columns or not adjacent:
         return p.c.rows * p.c.columns * SCATTER_CYCLES
     lines = p.lines
     parts = lines.inner // lines.lanes + len(list(narrower(lines.lanes, lines.tail)))
