@@ -153,7 +153,8 @@ def test_integer_arithmetic_wraps(dtype: type[np.integer]) -> None:
     }  # fmt: skip
     for fn, function in table.items():
         np.testing.assert_array_equal(apply(fn, a, b), function(a, b), fn)
-    for fn, one in (("neg", np.negative), ("abs", np.abs), ("sign", np.sign), ("bitnot", np.invert)):
+    unary = {"neg": np.negative, "abs": np.abs, "sign": np.sign, "bitnot": np.invert}
+    for fn, one in unary.items():
         np.testing.assert_array_equal(apply(fn, a), one(a), fn)
     for fn in ("floor", "ceil", "round", "trunc"):
         np.testing.assert_array_equal(apply(fn, a), a, fn)
@@ -218,5 +219,3 @@ def test_plain_arithmetic(dtype: type[np.floating]) -> None:
     table = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide}
     for fn, function in table.items():
         np.testing.assert_array_equal(apply(fn, a, b), function(a, b), fn)
-
-

@@ -57,8 +57,8 @@ def power(f: Function, x: Value, y: Value) -> Value:
     """x^y for floats."""
     if x.element == F64:
         return _with_special_cases(f, x, y, _by_pair)
-    wide = [f.convert("fpext", value, F64) for value in (x, y)]
-    return f.convert("fptrunc", _with_special_cases(f, *wide, _plain), F32)
+    wide_x, wide_y = f.convert("fpext", x, F64), f.convert("fpext", y, F64)
+    return f.convert("fptrunc", _with_special_cases(f, wide_x, wide_y, _plain), F32)
 
 
 def power_unsigned(f: Function, x: Value, y: Value) -> Value:
