@@ -1,4 +1,4 @@
-"""LLVM IR for what differs between systems: waiting on memory, yielding, pausing, float modes."""
+"""LLVM IR for what differs between systems: waiting on memory, pausing, float modes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ class PlatformCode:
 
     - `@wait(ptr %word, i32 %expected)`: sleep while the word holds expected; may return early.
     - `@wake(ptr %word)`: wake all sleepers of the word.
-    - `@yield_thread()`: let another thread have this core.
-    - `@pause()`: tell the core that this is a spinning loop.
+        - `@pause()`: tell the core that this is a spinning loop.
     - `i64 @float_mode()`, `@set_float_mode(i64)`: how denormals and rounding are treated.
     """
 
@@ -31,14 +30,6 @@ def platform_code(triple: str) -> PlatformCode:
 
 
 # -- waiting ------------------------------------------------------------------------------------
-
-_YIELD_POSIX = """
-declare i32 @sched_yield()
-define internal void @yield_thread() nounwind {
-  %ignored = call i32 @sched_yield()
-  ret void
-}
-"""
 
 # 128 and 129: FUTEX_WAIT and FUTEX_WAKE, for words that no other process sees.
 _WAIT_LINUX = """
@@ -70,7 +61,6 @@ define internal void @wake(ptr %word) nounwind {
 _WAIT_WINDOWS = """
 declare i32 @WaitOnAddress(ptr, ptr, i64, i32)
 declare void @WakeByAddressAll(ptr)
-declare i32 @SwitchToThread()
 define internal void @wait(ptr %word, i32 %expected) nounwind {
   %compared = alloca i32
   store i32 %expected, ptr %compared
@@ -79,10 +69,6 @@ define internal void @wait(ptr %word, i32 %expected) nounwind {
 }
 define internal void @wake(ptr %word) nounwind {
   call void @WakeByAddressAll(ptr %word)
-  ret void
-}
-define internal void @yield_thread() nounwind {
-  %ignored = call i32 @SwitchToThread()
   ret void
 }
 """
@@ -103,23 +89,19 @@ _FUTEX_CALL = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "powerpc64le": 221, 
 
 
 def _waiting(triple: str) -> PlatformCode:
-    """Return @wait, @wake and @yield_thread."""
+    """Return @wait and @wake."""
     if sys.platform == "win32":
         synch = ctypes.CDLL("api-ms-win-core-synch-l1-2-0.dll")
-        imports = _addresses(synch, "WaitOnAddress", "WakeByAddressAll")
-        imports.update(_addresses(ctypes.CDLL("kernel32.dll"), "SwitchToThread"))
-        return PlatformCode(_WAIT_WINDOWS, imports)
+        return PlatformCode(_WAIT_WINDOWS, _addresses(synch, "WaitOnAddress", "WakeByAddressAll"))
     process = ctypes.CDLL(None)
     futex = _FUTEX_CALL.get(triple.split("-")[0])
     if sys.platform == "linux" and futex is not None:
-        text, imports = _WAIT_LINUX.replace("FUTEX", str(futex)), _addresses(process, "syscall")
-    elif hasattr(process, "os_sync_wait_on_address"):
+        text = _WAIT_LINUX.replace("FUTEX", str(futex))
+        return PlatformCode(text, _addresses(process, "syscall"))
+    if hasattr(process, "os_sync_wait_on_address"):
         names = ("os_sync_wait_on_address", "os_sync_wake_by_address_all")
-        text, imports = _WAIT_MACOS, _addresses(process, *names)
-    else:
-        text, imports = _WAIT_SLEEPING, _addresses(process, "usleep")
-    imports.update(_addresses(process, "sched_yield"))
-    return PlatformCode(text + _YIELD_POSIX, imports)
+        return PlatformCode(_WAIT_MACOS, _addresses(process, *names))
+    return PlatformCode(_WAIT_SLEEPING, _addresses(process, "usleep"))
 
 
 def _addresses(library: ctypes.CDLL, *names: str) -> dict[str, int]:
@@ -139,11 +121,11 @@ def _pause(triple: str) -> str:
     if triple.startswith(("x86_64", "i686")):
         declared, body = "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
     elif triple.startswith(("aarch64", "arm64")):
-        # isb waits about as long as x86's pause; yield is a no-op on most cores.
+        # isb takes about as long as x86's pause; the yield instruction does nothing on most cores.
         declared = "declare void @llvm.aarch64.isb(i32)"
         body = "call void @llvm.aarch64.isb(i32 15)"
     else:
-        declared, body = "", "call void @yield_thread()"
+        declared, body = "", "; no such instruction is known"
     return f"{declared}\ndefine internal void @pause() nounwind {{\n  {body}\n  ret void\n}}\n"
 
 

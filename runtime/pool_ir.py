@@ -17,22 +17,27 @@ from .target import Target
 LINE = 128  # bytes: a cache line and its neighbour, which processors fetch together
 MAX_THREADS = 1024
 
-# Turns of a waiting loop, of about 20 to 100 ns. Long enough to bridge the gap between two steps of
-# a busy program, short enough not to take the core from NumPy's and PyTorch's own pools (100,000
-# cost milliseconds). With more threads than processors the awaited one needs this very core: 0.
+# Turns of a waiting loop, of about 20 to 100 ns, before the system puts the thread to sleep.
+# Between regions: long enough to bridge the gap between two steps of a busy program, short enough
+# not to take the core from NumPy's and PyTorch's own pools (100,000 cost milliseconds).
 SPINS = 2000
+# Within a region, for parts that do not end together: waking takes as long as 2,000 turns.
+REGION_SPINS = 10_000
+# With more threads than processors, the thread that is waited for needs this very core: none.
+NO_SPINS = 0
 
 # Offsets in the control block.
 WORD = 0 * LINE  # i64: generation << 32 | threads
-PENDING = 1 * LINE  # i32: workers that have not finished their part
+PENDING = 1 * LINE  # i32: workers that have not finished their part; i32: whether one waits asleep
 LOCK = 2 * LINE  # i32 next ticket, i32 ticket being served
 REGION = 3 * LINE  # program, slots, arena: ptr; float mode: i64
 WORKERS = 4 * LINE  # i64: workers that exist
 THREADS = WORKERS + 8  # i64: threads that a region may use
 SCRATCH = WORKERS + 16  # ptr: of thread 0; the next thread's follows
 SCRATCH_BYTES = WORKERS + 24  # i64: of one thread
-PATIENCE = WORKERS + 32  # i64: SPINS or 0
-TEAM = 5 * LINE  # the barrier: i32 arrived, and a line later i32 generation
+PATIENCE = WORKERS + 32  # i64: SPINS or NO_SPINS
+REGION_PATIENCE = WORKERS + 40  # i64: REGION_SPINS or NO_SPINS
+TEAM = 5 * LINE  # the barrier: i32 arrived; a line later i32 generation, i32 sleepers
 PARKED = 7 * LINE  # i32 for each worker, a line apart: whether it sleeps
 CONTROL_BYTES = PARKED + MAX_THREADS * LINE
 
@@ -56,41 +61,52 @@ entry:
   br i1 %alone, label %done, label %arrive
 arrive:
   %generation_at = getelementptr i8, ptr %team, i64 $LINE
+  %sleepers_at = getelementptr i8, ptr %generation_at, i64 4
+  %patience_at = getelementptr i8, ptr @jitnet_control, i64 $REGION_PATIENCE
   %generation = load atomic i32, ptr %generation_at acquire, align 4
   %before = atomicrmw add ptr %team, i32 1 acq_rel, align 4
   %all = trunc i64 %threads to i32
   %come = add i32 %before, 1
   %last = icmp eq i32 %come, %all
-  br i1 %last, label %open, label %wait
+  br i1 %last, label %open, label %start
 open:
   store atomic i32 0, ptr %team monotonic, align 4
   %following = add i32 %generation, 1
-  store atomic i32 %following, ptr %generation_at release, align 4
+  %old = atomicrmw xchg ptr %generation_at, i32 %following seq_cst, align 4
+  %sleepers = load atomic i32, ptr %sleepers_at seq_cst, align 4
+  %some = icmp ne i32 %sleepers, 0
+  br i1 %some, label %wake, label %done
+wake:
+  call void @wake(ptr %generation_at)
   ret void
-wait:
-  %turn = phi i64 [0, %arrive], [%turns, %again]
+start:
+  %patience = load i64, ptr %patience_at
+  br label %look
+look:
+  %turn = phi i64 [0, %start], [%turns, %stay]
   %current = load atomic i32, ptr %generation_at acquire, align 4
   %opened = icmp ne i32 %current, %generation
   br i1 %opened, label %done, label %again
 again:
   %turns = add i64 %turn, 1
-  call void @linger(i64 %turns)
-  br label %wait
-done:
-  ret void
-}
-
-; Pass a moment of waiting: after many turns the awaited thread may need this very core.
-define internal void @linger(i64 %turns) nounwind {
-  %patience_at = getelementptr i8, ptr @jitnet_control, i64 $PATIENCE
-  %patience = load i64, ptr %patience_at
-  %long = icmp ugt i64 %turns, %patience
-  br i1 %long, label %give, label %stay
-give:
-  call void @yield_thread()
-  ret void
+  %patient = icmp ule i64 %turns, %patience
+  br i1 %patient, label %stay, label %park
 stay:
   call void @pause()
+  br label %look
+park:
+  ; Counted before the system looks at the generation: who opens looks in the opposite order.
+  %more = atomicrmw add ptr %sleepers_at, i32 1 seq_cst, align 4
+  br label %sleep
+sleep:
+  call void @wait(ptr %generation_at, i32 %generation)
+  %latest = load atomic i32, ptr %generation_at acquire, align 4
+  %closed = icmp eq i32 %latest, %generation
+  br i1 %closed, label %sleep, label %leave
+leave:
+  %fewer = atomicrmw sub ptr %sleepers_at, i32 1 seq_cst, align 4
+  br label %done
+done:
   ret void
 }
 """
@@ -159,8 +175,9 @@ entry:
   %parked_at = getelementptr i8, ptr @jitnet_control, i64 %parked_offset
   br label %look
 look:
-  %seen = phi i64 [%first, %entry], [%seen, %pause], [%seen, %awake], [%word, %skip], [%word, %work]
-  %turn = phi i64 [0, %entry], [%turns, %pause], [0, %awake], [%turn, %skip], [0, %work]
+  %seen = phi i64 [%first, %entry], [%seen, %pause], [%seen, %awake],
+              [%word, %skip], [%word, %worked]
+  %turn = phi i64 [0, %entry], [%turns, %pause], [0, %awake], [%turn, %skip], [0, %worked]
   %word = load atomic i64, ptr %word_at acquire, align 8
   %changed = icmp ne i64 %word, %seen
   br i1 %changed, label %published, label %idle
@@ -202,7 +219,18 @@ work:
   %offset = mul i64 %index, %bytes
   %own = getelementptr i8, ptr %scratch, i64 %offset
   call void %program(ptr %slots, ptr %arena, ptr %own, ptr %team, i64 %index, i64 %threads)
-  %left = atomicrmw sub ptr %pending_at, i32 1 release, align 4
+  %left = atomicrmw sub ptr %pending_at, i32 1 seq_cst, align 4
+  %last = icmp eq i32 %left, 1
+  br i1 %last, label %finish, label %worked
+finish:
+  %asleep_at = getelementptr i8, ptr %pending_at, i64 4
+  %asleep = load atomic i32, ptr %asleep_at seq_cst, align 4
+  %waited = icmp ne i32 %asleep, 0
+  br i1 %waited, label %wake, label %worked
+wake:
+  call void @wake(ptr %pending_at)
+  br label %worked
+worked:
   br label %look
 return:
   ret void
@@ -298,16 +326,35 @@ fork:
   store atomic i32 %helpers_short, ptr %pending_at monotonic, align 4
   call void @publish(i64 %threads, i64 %helpers)
   call void %program(ptr %slots, ptr %arena, ptr %scratch, ptr %team, i64 0, i64 %threads)
+  %patience_at = getelementptr i8, ptr @jitnet_control, i64 $REGION_PATIENCE
+  %patience = load i64, ptr %patience_at
   br label %join
 join:
-  %turn = phi i64 [0, %fork], [%turns, %again]
+  %turn = phi i64 [0, %fork], [%turns, %stay]
   %pending = load atomic i32, ptr %pending_at acquire, align 4
   %finished = icmp eq i32 %pending, 0
   br i1 %finished, label %done, label %again
 again:
   %turns = add i64 %turn, 1
-  call void @linger(i64 %turns)
+  %patient = icmp ule i64 %turns, %patience
+  br i1 %patient, label %stay, label %park
+stay:
+  call void @pause()
   br label %join
+park:
+  %asleep_at = getelementptr i8, ptr %pending_at, i64 4
+  %before = atomicrmw xchg ptr %asleep_at, i32 1 seq_cst, align 4
+  br label %look
+look:
+  %left = load atomic i32, ptr %pending_at seq_cst, align 4
+  %none = icmp eq i32 %left, 0
+  br i1 %none, label %leave, label %sleep
+sleep:
+  call void @wait(ptr %pending_at, i32 %left)
+  br label %look
+leave:
+  store atomic i32 0, ptr %asleep_at monotonic, align 4
+  br label %done
 done:
   ret void
 }

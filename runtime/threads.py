@@ -19,7 +19,10 @@ from .pool_ir import (
     LINE,
     LOCK,
     MAX_THREADS,
+    NO_SPINS,
     PATIENCE,
+    REGION_PATIENCE,
+    REGION_SPINS,
     SCRATCH,
     SCRATCH_BYTES,
     SPINS,
@@ -101,7 +104,9 @@ class Pool:
     def _tell_num_threads(self) -> None:
         """Let native code know how many threads there are, and how long each may spin."""
         crowded = self._num_threads > _available_processors()
-        self.store(self._control.address + PATIENCE, 0 if crowded else SPINS)
+        patience = (NO_SPINS, NO_SPINS) if crowded else (SPINS, REGION_SPINS)
+        assert REGION_PATIENCE == PATIENCE + 8
+        self._store_pair(self._control.address + PATIENCE, *patience)
         self.store(self._control.address + THREADS, self._num_threads)
 
     def _native(self, symbol: str, *types: type[_Word]) -> Callable[..., None]:
