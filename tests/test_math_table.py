@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from jitnet.compiler.codegen.emitter import Function, Module, Value
+from jitnet.compiler.codegen.emitter import F32, I64, PTR, Function, Module, Value
 from jitnet.compiler.codegen.math import (
     SCALARS,
     emit_cast,
@@ -22,7 +23,7 @@ from jitnet.compiler.codegen.math import (
     uniform64,
 )
 from jitnet.compiler.codegen.math.reduction import REDUCTIONS
-from jitnet.runtime.cpu import assembly, host_target
+from jitnet.runtime.cpu import assembly, compile_object, host_target, load
 from jitnet.runtime.dtype import (
     DTYPES,
     DType,
@@ -316,3 +317,19 @@ def test_normal_numbers_come_from_words(dtype: DType) -> None:
     wanted = np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
     np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-6 if dtype is float32 else 1e-14)
     assert np.isfinite(got).all()
+
+
+def test_a_rare_branch_may_stand_in_a_reduction() -> None:
+    x = np.array([0.5, 1e30, -3.0, 7e20, 2.0, 1e5, -1e10, 0.0] * 4, np.float32)
+    module = Module(host_target())
+    f = Function(module, "kernel", [("x", PTR), ("out", PTR), ("n", I64)], internal=False)
+    with f.loop(f.i64(0), f.args[2], 8, [f.const("<8 x float>", 0.0)]) as loop:
+        values = f.load(f.gep(f.args[0], loop.index, F32), "<8 x float>", 4)
+        loop.carry = [f.fadd(loop.carried[0], emit_scalar(f, "sin", [values], float32))]
+    f.store(horizontal(f, "add", loop.results[0], float32), f.args[1], 4)
+    f.finish()
+    native = load(compile_object(module.text(), module.target), {})
+    out = np.zeros(1, np.float32)
+    types = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+    ctypes.CFUNCTYPE(None, *types)(native.address("kernel"))(x.ctypes.data, out.ctypes.data, len(x))
+    np.testing.assert_allclose(out[0], np.sum(np.sin(x.astype(np.float64))), rtol=1e-5)
