@@ -388,6 +388,8 @@ def _print_stmt(stmt: Stmt, pad: str) -> list[str]:
             return [f"{pad}{stmt.local}: {stmt.local.dtype.short} = start of {stmt.fn}"]
         case Accumulate():
             at = f" at {stmt.at}" if stmt.at is not None else ""
+            if stmt.fn in INFIX:
+                return [f"{pad}{stmt.local} {INFIX[stmt.fn]}= {stmt.expr}"]
             return [f"{pad}{stmt.local} = {stmt.fn}({stmt.local}, {stmt.expr}{at})"]
         case Store():
             sign = "+=" if stmt.accumulate else "="

@@ -195,11 +195,12 @@ def _inherited(node: Node, source: Node, reader: Reader) -> tuple[int, ...]:
     best: list[int] = []
     most = -1
     for inner in subexpressions(expr):
-        if not isinstance(inner, Load) or not inner.index.is_affine:
+        if not isinstance(inner, Load):
             continue
-        factors = [
-            abs(inner.index.coefficient(Var(f"i{axis}", source.shape[axis])) or 0) for axis in kept
-        ]
+        strides = [inner.index.coefficient(Var(f"i{axis}", source.shape[axis])) for axis in kept]
+        factors = [abs(stride) for stride in strides if stride is not None]
+        if len(factors) < len(kept):
+            continue
         known = sum(1 for factor in factors if factor)
         if known > most:
             most, best = known, factors
