@@ -28,7 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to skip the comparisons with PyTorch where they were asked for."""
+    """Keep compiled code with pytest's cache; refuse to skip comparisons that were asked for."""
+    if "JITNET_CACHE_DIR" not in os.environ:
+        os.environ["JITNET_CACHE_DIR"] = str(config.rootpath / ".pytest_cache" / "jitnet")
     asked = os.environ.get("ORACLE", "") not in ("", "0")
     if asked and importlib.util.find_spec("torch") is None:
         message = "ORACLE=1 wants PyTorch, which is not installed; use: make test ORACLE=1"

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 LINKS = re.findall(r"\]\((?!https?:|#)([^)]+)\)|(?:src|srcset)=\"(?!https?:)([^\"]+)\"", README)
 TARGETS = re.findall(r"\bmake ([a-z]+)", README)
@@ -42,3 +43,12 @@ def test_make_targets_exist(target: str) -> None:
 @pytest.mark.parametrize("word", WORDS.split(", "))
 def test_the_glossary_says_what_each_word_means(word: str) -> None:
     assert re.search(rf"^\| \*\*{word}\*\* \| \S", README, re.MULTILINE)
+
+
+def test_every_environment_variable_is_documented() -> None:
+    read = set()
+    for part in ("jitnet", "compiler", "runtime"):
+        for path in (ROOT / part).rglob("*.py"):
+            read |= set(re.findall(r"JITNET_[A-Z_]+", path.read_text()))
+    documented = re.findall(r"^\| `(JITNET_[A-Z_]+)`", SETTINGS, re.MULTILINE)
+    assert read == set(documented)
