@@ -57,6 +57,7 @@ class Program:
         self._status = np.zeros(STATUS_WORDS, np.int64)
         self._slots = np.zeros(slots, np.uintp)
         self._slots[0] = address_of(self._status)
+        self._bound: dict[int, NDArray[Any]] = {}
         self._pointer_calls: dict[int, PointerCall] = {}
 
     def __repr__(self) -> str:
@@ -71,6 +72,14 @@ class Program:
         """Let a slot point to state; the memory must live until the slot is bound anew."""
         self._check_slot(slot)
         self._pool.store(address_of(self._slots) + slot * self._slots.itemsize, pointer)
+        self._bound.pop(slot, None)
+
+    def bind_array(self, slot: int, array: NDArray[Any]) -> None:
+        """Let a slot point to an array's first element; it is kept until the slot is bound anew."""
+        before = self._bound.get(slot)  # lives until no region can read it any more
+        self.bind(slot, address_of(array))
+        self._bound[slot] = array
+        del before
 
     def entry(self, slots: Sequence[int]) -> Call:
         """Return a function that takes one array for each of these slots, runs, returns the status.
@@ -103,7 +112,7 @@ class Program:
         values = (*addresses, len(slots), address_of(which))
         assert len(values) == RECORD_WORDS
         record = np.array(values, np.int64).view(_Record)
-        record.keeps = (self.module, self.arena, self._status, self._slots, which)
+        record.keeps = (self.module, self.arena, self._status, self._slots, self._bound, which)
         return record
 
     def _check_slot(self, slot: int) -> None:

@@ -198,6 +198,27 @@ def test_bound_slots_stay(make_call: MakeCall) -> None:
 
 
 @both
+def test_bound_arrays_are_kept(make_call: MakeCall) -> None:
+    program = make(ADD, 4)
+    program.bind_array(2, np.full(12, 7))
+    call = make_call(program, [1, 3])
+    state = weakref.ref(program._bound[2])
+    a, c = np.arange(12), np.zeros(12, np.int64)
+    del program
+    assert state() is not None
+    assert call(a, c) == 0 and (c == a + 7).all()
+
+
+def test_arrays_bound_anew_are_let_go() -> None:
+    program = make(ADD, 4)
+    for again in (lambda: program.bind_array(2, np.zeros(12)), lambda: program.bind(2, 0)):
+        program.bind_array(2, np.full(12, 7))
+        state = weakref.ref(program._bound[2])
+        again()
+        assert state() is None
+
+
+@both
 def test_views_are_read_from_their_first_element(make_call: MakeCall) -> None:
     call = make_call(make(REPORT, 2), [1])
     block = np.arange(24).reshape(4, 6)
