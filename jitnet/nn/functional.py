@@ -1,0 +1,3 @@
+"""The functions of `jitnet.functional` under the name that PyTorch users import."""
+
+from jitnet.functional import *  # noqa: F403

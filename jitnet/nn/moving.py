@@ -1,0 +1,28 @@
+"""Understand the arguments of Module.to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitnet.runtime.dtype import DType
+from jitnet.tensor import Tensor
+
+
+def parse_target(
+    *args: Any, device: Any = None, dtype: DType | None = None, non_blocking: bool = False
+) -> tuple[Any, DType | None]:
+    """Return (device, dtype) of to(dtype), to(device), to(device, dtype) or to(tensor)."""
+    del non_blocking  # copies on the CPU are synchronous
+    for arg in args:
+        match arg:
+            case DType():
+                dtype = arg
+            case Tensor():
+                device, dtype = arg.device, arg.dtype
+            case bool() | None:  # to(device, dtype, non_blocking)
+                continue
+            case _:
+                device = arg
+    if dtype is not None and not dtype.is_floating_point:
+        raise TypeError(f"Module.to wants a floating-point dtype, got {dtype}")
+    return device, dtype

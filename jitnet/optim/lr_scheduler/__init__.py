@@ -1,0 +1,37 @@
+"""Learning-rate schedules: each sets the "lr" of an optimizer's groups, once a step or an epoch."""
+
+from .base import LRScheduler
+from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from .cycle import OneCycleLR
+from .factors import (
+    ConstantLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiplicativeLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
+from .plateau import ReduceLROnPlateau
+from .sequence import ChainedScheduler, SequentialLR
+
+_LRScheduler = LRScheduler  # the name that older code imports
+
+__all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]
