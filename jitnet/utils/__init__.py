@@ -1,0 +1,5 @@
+"""Tools around training; `jitnet.utils.data` feeds it."""
+
+from . import data
+
+__all__ = ["data"]
