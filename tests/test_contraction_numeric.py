@@ -23,7 +23,7 @@ from jitnet.compiler.codegen.contraction import (
 from jitnet.compiler.codegen.contraction_choice import plan
 from jitnet.compiler.codegen.contraction_form import Sizes, canonical
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value, vector
-from jitnet.compiler.codegen.microkernels import library, line_vectors
+from jitnet.compiler.codegen.microkernels import dot_columns, library, line_vectors
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
 
@@ -285,6 +285,24 @@ def test_lines_longer_than_the_tables() -> None:
     assert plan(gradient, HOST).runtime_taps
     check(gradient, threads=(1, 2))
     check(swapped(gradient), threads=(1, 2))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", [(6, 75, 5), (3, 9, 40), (70, 7, 3)], ids=str)
+def test_dot_products(target: str, size: tuple[int, int, int]) -> None:
+    """Lanes along K, in the weight gradient of a channels-first convolution."""
+    oc, high, count = size
+    wide, kernel = high + 23, (2, 3)
+    y = (oc * (high - 1) * (wide - 2), (high - 1) * (wide - 2), wide - 2, 1)
+    x = (2 * high * wide, high * wide, wide, 1)
+    c = Contraction(
+        float32, (), (oc,), (2, *kernel), (count, high - 1, wide - 2),
+        Operand(0, (), (y[1],), (y[0], y[2], 1)),
+        Operand(0, (), x[1:], (x[0], x[2], 1)),
+    )  # fmt: skip
+    assert plan(c, TARGETS[target]).source == ("dots" if dot_columns(HOST) else "blocks")
+    check(c, TARGETS[target])
+    check(replace(c, dtype=float64), TARGETS[target], threads=(1, 2))
 
 
 def test_columns_are_merged_where_few_and_long() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from .contraction_choice import cycles, plan, scratch_bytes
+from .contraction_finish import Epilogue, FinishedTile, Finisher
 from .contraction_form import (
     Contraction,
     Operand,
@@ -16,16 +17,16 @@ from .contraction_form import (
     prefers_tiles,
     swapped,
 )
+from .contraction_lines import column_of, lanes_of, vectors_of
 from .contraction_packing import (
     PackB,
     PanelPacker,
     affine,
     fill_table,
-    narrower,
     pack_rows,
 )
 from .contraction_plan import Plan
-from .emitter import I64, PTR, Function, Value, vector
+from .emitter import I64, PTR, Function, Value
 from .microkernels import Tile
 
 __all__ = [
@@ -41,8 +42,6 @@ __all__ = [
     "scratch_bytes",
     "swapped",
 ]
-
-Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
 
 
 def emit_contraction(
@@ -104,16 +103,6 @@ class _Block:
 
 
 @dataclass(frozen=True)
-class _Tile:
-    """A tile of C: its first row, its rows, the panel that it is in, where its sums are."""
-
-    row: Value
-    count: Value
-    panel: _Range
-    sums: Value
-
-
-@dataclass(frozen=True)
 class _Operands:
     """Where the operands of the current batch element are."""
 
@@ -140,11 +129,10 @@ class _Writer:
         self.c = plan.c
         self.element = plan.c.dtype.llvm
         self.size = plan.c.dtype.size
-        self.lanes = plan.lines.lanes
         self.a = f.gep(a, f.i64(plan.c.a.offset), self.element)
         self.b = f.gep(b, f.i64(plan.c.b.offset), self.element)
         self.part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in plan.regions.items()}
-        self.epilogue = epilogue
+        self.finisher = Finisher(f, plan, epilogue)
         self.pack_b = pack_b
 
     # -- loops, from the outside in ----------------------------------------------------------
@@ -234,10 +222,10 @@ class _Writer:
             return
         with f.loop(f.i64(0), f.sub(lines.stop, lines.start)) as entry:
             line = f.add(lines.start, entry.index)
-            offset = affine(f, self._column(line), self.c.n, self.c.b.free)
+            offset = affine(f, column_of(f, self.plan.lines, line), self.c.n, self.c.b.free)
             place = f.gep(self.part["lines"], f.mul(entry.index, f.i64(2)), I64)
             f.store(offset, place, 8)
-            f.store(self._lanes_of(line), f.gep(place, f.i64(1), I64), 8)
+            f.store(lanes_of(f, self.plan.lines, line), f.gep(place, f.i64(1), I64), 8)
 
     def _lines_table(self, block: _Block, line: Value) -> Value:
         """Return the entry of the table of B's lines for a line."""
@@ -247,24 +235,10 @@ class _Writer:
             return f.gep(self.part["lines"], at, I64)
         entries = []
         for outer in range(lines.outer):
-            offset = _offset(outer, self.c.n[:-1], self.c.b.free[:-1])
             for start in range(0, lines.inner, lines.lanes):
-                entries += [offset + start, min(lines.lanes, lines.inner - start)]
+                offset = _offset(outer * lines.inner + start, self.c.n, self.c.b.free)
+                entries += [offset, min(lines.lanes, lines.inner - start)]
         return f.gep(f.module.constant_array(I64, entries), f.mul(line, f.i64(2)), I64)
-
-    def _column(self, line: Value) -> Value:
-        """Return the flat column at which a line begins."""
-        f, lines = self.f, self.plan.lines
-        if lines.outer == 1:
-            return f.mul(line, f.i64(lines.lanes))
-        row = f.mul(f.udiv(line, f.i64(lines.chunks)), f.i64(lines.inner))
-        return f.add(row, f.mul(f.urem(line, f.i64(lines.chunks)), f.i64(lines.lanes)))
-
-    def _lanes_of(self, line: Value) -> Value:
-        """Return how many columns a line has."""
-        f, lines = self.f, self.plan.lines
-        before = f.mul(f.urem(line, f.i64(lines.chunks)), f.i64(lines.lanes))
-        return f.minimum(f.i64(lines.lanes), f.sub(f.i64(lines.inner), before))
 
     # -- K ------------------------------------------------------------------------------------
 
@@ -300,7 +274,7 @@ class _Writer:
         else:
             taps = self._taps("taps", tap, tap_count, k.a_strides, k.a_step)
         b_taps = taps
-        if plan.source == "lines":
+        if plan.reads_lines:
             b_taps = self._taps("b_taps", tap, tap_count, k.b_strides, k.b_step)
         return _KBlock(start, length, taps, b_taps, tap_count, run, step, accumulate, last)
 
@@ -318,7 +292,7 @@ class _Writer:
     def _panel(self, at: _Operands, block: _Block, panel: _Range) -> None:
         """Write the loop over the tiles of one panel."""
         f, plan, rows = self.f, self.plan, block.rows
-        before = f.mul(f.sub(panel.start, block.lines.start), f.i64(self.lanes))
+        before = f.mul(f.sub(panel.start, block.lines.start), f.i64(plan.width))
         b = self._b_arguments(at, block, panel, before)
         sums, kernels = self.part["sums"], self._kernels(panel)
         if plan.k.count > 1:
@@ -329,7 +303,7 @@ class _Writer:
 
         with f.while_(more, [rows.start]) as tiles:
             row = tiles.carried[0]
-            tile = _Tile(row, self._tile_rows(f.sub(rows.stop, row)), panel, sums)
+            tile = FinishedTile(row, self._tile_rows(f.sub(rows.stop, row)), panel.start, sums)
             if plan.k.count > 1:
                 place = f.mul(f.sub(row, rows.start), f.i64(plan.panel))
                 tile = replace(tile, sums=f.gep(sums, place, self.element))
@@ -337,7 +311,7 @@ class _Writer:
                 *self._a_arguments(at, block, row), *b,
                 tile.sums, f.i64(plan.panel), block.k.accumulate,
             ])  # fmt: skip
-            self._finish(at, block.k, tile)
+            self.finisher.finish(at.batch, tile, block.k.last)
             tiles.carry = [f.add(row, tile.count)]
 
     def _a_arguments(self, at: _Operands, block: _Block, row: Value) -> list[Value]:
@@ -359,34 +333,26 @@ class _Writer:
     ) -> list[Value]:
         """Return what kernels for a panel are told of B; `before` columns of the block precede."""
         f, plan, k = self.f, self.plan, block.k
-        if plan.source == "lines":
+        if plan.reads_lines:
             lines = self._lines_table(block, panel.start)
             return [at.b, lines, k.b_taps, f.i64(plan.k.b_step)]
         if plan.source == "matrix":
             step = f.i64(self.c.b.k[-1] if self.c.k else 0)
-            place = f.add(f.mul(k.start, step), self._column(panel.start))
+            place = f.add(f.mul(k.start, step), column_of(f, plan.lines, panel.start))
             return [f.gep(at.b, place, self.element), step]
-        width = f.mul(self._vectors_of(panel), f.i64(self.lanes))
+        width = f.mul(vectors_of(f, plan, panel.start), f.i64(plan.width))
         if plan.source == "packed":
             place = f.add(f.mul(before, f.i64(self.c.depth)), f.mul(k.start, width))
         else:
             place = f.mul(before, k.length)
         return [f.gep(self.part["b"], place, self.element), width]
 
-    def _vectors_of(self, panel: _Range) -> Value:
-        """Return the vectors of a panel; only the last of all may have fewer than the others."""
-        f, plan = self.f, self.plan
-        if not plan.tail_vectors:
-            return f.i64(plan.vectors)
-        return f.minimum(f.i64(plan.vectors), f.sub(f.i64(plan.lines.count), panel.start))
-
     def _kernels(self, panel: _Range) -> Value:
         """Return the table of kernels, by rows, for a panel."""
         f, plan = self.f, self.plan
 
         def table(vectors: int) -> Value:
-            lines = plan.source == "lines"
-            tiles = [Tile(self.c.dtype, r, vectors, lines) for r in range(1, plan.rows + 1)]
+            tiles = [Tile(self.c.dtype, r + 1, vectors, plan.kind) for r in range(plan.rows)]
             return f.module.function_table([tile.declare(f.module) for tile in tiles])
 
         if not plan.tail_vectors:
@@ -409,57 +375,6 @@ class _Writer:
         place = f.gep(kernels, f.sub(rows, f.i64(1)), PTR)
         kernel = f.load(place, PTR, 8, constant=True)
         f.raw(f"call void {kernel.text}({', '.join(map(str, arguments))})")
-
-    # -- the epilogue -------------------------------------------------------------------------
-
-    def _finish(self, at: _Operands, k: _KBlock, tile: _Tile) -> None:
-        """Hand the sums of a tile to the epilogue, once they are whole."""
-        if k.last is None:
-            self._vectors(at, tile)
-            return
-        with self.f.when(k.last):
-            self._vectors(at, tile)
-
-    def _vectors(self, at: _Operands, tile: _Tile) -> None:
-        """Write the loop over the vectors of a tile; the last of a row of columns may be narrow."""
-        f, lines = self.f, self.plan.lines
-        count = self._vectors_of(tile.panel)
-        with self._blocks(_Range(f.i64(0), count), 1) as v:
-            line = f.add(tile.panel.start, v.start)
-            column, first = self._column(line), f.mul(v.start, f.i64(lines.lanes))
-            if self.plan.single_columns:
-                with f.loop(f.i64(0), self._lanes_of(line), may_be_empty=False) as lane:
-                    index = lane.index
-                    self._rows(at, tile, f.add(column, index), f.add(first, index), 1)
-                return
-            last = f.urem(line, f.i64(lines.chunks))
-            if lines.inner >= lines.lanes:
-                full = f.compare("icmp slt", last, f.i64(lines.inner // lines.lanes))
-                with self._when(full, always=not lines.tail):
-                    self._rows(at, tile, column, first, lines.lanes)
-            if lines.tail:
-                narrow = f.compare("icmp eq", last, f.i64(lines.chunks - 1))
-                with self._when(narrow, always=lines.chunks == 1):
-                    for begin, lanes in narrower(lines.lanes, lines.tail):
-                        offset = f.i64(begin)
-                        self._rows(at, tile, f.add(column, offset), f.add(first, offset), lanes)
-
-    @contextmanager
-    def _when(self, condition: Value, always: bool) -> Iterator[None]:
-        if always:
-            yield
-            return
-        with self.f.when(condition):
-            yield
-
-    def _rows(self, at: _Operands, tile: _Tile, column: Value, first: Value, lanes: int) -> None:
-        """Write the loop over a tile's rows for the vector whose sums begin at `first`."""
-        f = self.f
-        with f.loop(f.i64(0), tile.count, may_be_empty=False) as r:
-            place = f.add(f.mul(r.index, f.i64(self.plan.panel)), first)
-            address = f.gep(tile.sums, place, self.element)
-            sums = f.load(address, vector(self.element, lanes), self.size)
-            self.epilogue(f, at.batch, f.add(tile.row, r.index), column, lanes, sums)
 
 
 def _offset(flat: int, sizes: Sizes, strides: Sizes) -> int:

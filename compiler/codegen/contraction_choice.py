@@ -12,19 +12,21 @@ from jitnet.runtime.target import Target
 
 from .contraction_form import Contraction, merged
 from .contraction_packing import narrower
-from .contraction_plan import Plan, make_plan
+from .contraction_plan import Plan
+from .contraction_ways import ways
 
 TILE_CYCLES = 40.0  # to begin and end a tile
 TAP_CYCLES = 6.0  # to begin a run along K
 STORE_CYCLES = 3.0  # an epilogue that only stores, for each vector or part of one
 SCATTER_CYCLES = 1.5  # for each element, where the result's columns are not adjacent
 
+SUM_CYCLES = 10.0  # for each element, where lanes are to be added up
+
 
 @lru_cache(maxsize=4096)
 def plan(c: Contraction, target: Target, packs_b: bool = False) -> Plan:
     """Return how to compute a contraction; packs_b where B is computed while it is packed."""
-    ways = [make_plan(c, target, packs_b, merge) for merge in (False, True)]
-    return min(ways, key=estimate)
+    return min(ways(c, target, packs_b), key=estimate)
 
 
 def scratch_bytes(c: Contraction, target: Target, packs_b: bool = False) -> int:
@@ -46,14 +48,17 @@ def estimate(p: Plan, adjacent: bool = True) -> float:
     tiles = -(-p.c.rows // tile_rows) * -(-p.lines.count // p.vectors)
     chains = tile_rows * p.vectors
     loads = (tile_rows + p.vectors) / chains
-    multiply = p.c.rows * p.lines.count * p.c.depth / 2 * max(1.0, loads, 8 / chains)
     runs = p.k.tap_count * p.k.pieces
+    steps = p.k.tap_count * -(-p.k.run // p.width) if p.source == "dots" else p.c.depth
+    multiply = p.c.rows * p.lines.count * steps / 2 * max(1.0, loads, 8 / chains)
     overhead = tiles * (p.k.count * TILE_CYCLES + runs * TAP_CYCLES)
     return p.c.batches * (multiply + overhead + _storing(p, adjacent) + _packing(p))
 
 
 def _storing(p: Plan, adjacent: bool) -> float:
     """Return the cycles of the epilogue's stores."""
+    if p.source == "dots":
+        return p.c.rows * p.c.columns * SUM_CYCLES
     if p.single_columns or not adjacent:
         return p.c.rows * p.c.columns * SCATTER_CYCLES
     lines = p.lines
@@ -63,7 +68,7 @@ def _storing(p: Plan, adjacent: bool) -> float:
 
 def _packing(p: Plan) -> float:
     """Return the cycles of packing B."""
-    if p.source in ("matrix", "lines"):
+    if p.source not in ("packed", "blocks"):
         return 0.0
     each = 2.0 * p.lines.lanes
     if p.c.b.free[-1:] == (1,):

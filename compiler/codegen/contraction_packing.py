@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from .contraction_form import Sizes, merged
+from .contraction_lines import column_of
 from .contraction_plan import Plan
 from .emitter import I64, Function, Value, vector
 
@@ -152,8 +153,7 @@ class PanelPacker:
         with f.loop(f.i64(0), vectors) as v:
             line = f.add(first, v.index)
             chunk = f.urem(line, f.i64(lines.chunks))
-            row = f.mul(f.udiv(line, f.i64(lines.chunks)), f.i64(lines.inner))
-            column = f.add(row, f.mul(chunk, f.i64(lines.lanes)))
+            column = column_of(f, lines, line)
             to = f.gep(panel.to, f.mul(v.index, f.i64(lines.lanes)), self.element)
             part = replace(panel, to=to)
             last = f.compare("icmp eq", chunk, f.i64(lines.chunks - 1))

@@ -6,6 +6,8 @@ outer steps along K; inside a tap K advances by a fixed step. So one kernel serv
 layout and convolutions, and nothing is materialised. B is a panel whose rows are `b_step` apart.
 A line tile reads B in place as well: each vector of columns has an offset of its own and may be
 partly masked off. It is for few rows, which would not repay the packing of a panel.
+A dot tile reads both in place along K, whose lanes are added up only at the end: for few rows and
+columns with long sums, such as the weights of a convolution with few channels.
 Strides known only at run time and no unrolling cost nothing that could be measured, on registers of
 256 and of 512 bits; so there is one kernel for each tile size, not one for each shape.
 """
@@ -55,26 +57,35 @@ LINE_ARGUMENTS = (
 )
 
 
+DOT_ARGUMENTS = (
+    *_A,  # a_step must be 1
+    ("b", PTR),  # base of B
+    ("columns", PTR),  # (offset in elements, anything) of each column: pairs of i64
+    ("b_taps", PTR),
+    ("b_step", I64),  # must be 1
+    *_C,  # a vector of partial sums for each element of C
+)
+ARGUMENTS = {"tile": TILE_ARGUMENTS, "lines": LINE_ARGUMENTS, "dots": DOT_ARGUMENTS}
+
+
 @dataclass(frozen=True)
 class Tile:
     """One kernel of the library."""
 
     dtype: DType
     rows: int
-    vectors: int
-    lines: bool = False
+    vectors: int  # of columns; of dot tiles, columns
+    kind: str = "tile"
 
     def name(self, target: Target) -> str:
         """Return its symbol, such as jitnet_tile_f32_6x16."""
-        kind = "lines" if self.lines else "tile"
-        columns = self.vectors * target.lanes(self.dtype.size)
-        return f"jitnet_{kind}_{self.dtype.short}_{self.rows}x{columns}"
+        columns = self.vectors * (1 if self.kind == "dots" else target.lanes(self.dtype.size))
+        return f"jitnet_{self.kind}_{self.dtype.short}_{self.rows}x{columns}"
 
     def declare(self, module: Module) -> str:
         """Declare it in a module that is going to call it; return its symbol."""
-        arguments = LINE_ARGUMENTS if self.lines else TILE_ARGUMENTS
         name = self.name(module.target)
-        module.declare(name, "void", [type_ for _, type_ in arguments])
+        module.declare(name, "void", [type_ for _, type_ in ARGUMENTS[self.kind]])
         return name
 
 
@@ -100,14 +111,38 @@ def line_rows(target: Target) -> int:
     return (target.vector_registers - 1 - vectors - masks) // vectors if vectors else 0
 
 
+def dot_columns(target: Target) -> int:
+    """Return the most columns of a dot tile; 0 where the target cannot mask a load."""
+    if target.vector_bytes < 32:
+        return 0
+    return 6 if target.vector_registers >= 32 else 3
+
+
+def dot_rows(target: Target) -> int:
+    """Return the most rows of a dot tile: rows * columns sums, the columns and one row of A."""
+    columns = dot_columns(target)
+    return (target.vector_registers - 2 - columns) // columns if columns else 0
+
+
+def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
+    """Return (most rows, vectors) for each number of vectors that tiles of a kind may have."""
+    match kind:
+        case "lines":
+            return [(line_rows(target), v + 1) for v in range(line_vectors(target))]
+        case "dots":
+            return [(dot_rows(target), v + 1) for v in range(dot_columns(target))]
+        case _:
+            return [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
+
+
 def tiles(target: Target) -> list[Tile]:
     """Return every kernel of a target's library."""
     return [
-        Tile(dtype, rows, vectors, lines)
+        Tile(dtype, rows + 1, vectors, kind)
         for dtype in DTYPES
-        for lines in (False, True)
-        for vectors in range(1, (line_vectors(target) if lines else MAX_VECTORS) + 1)
-        for rows in range(1, (line_rows(target) if lines else tile_rows(target, vectors)) + 1)
+        for kind in ARGUMENTS
+        for most, vectors in sizes(target, kind)
+        for rows in range(most)
     ]
 
 
@@ -120,10 +155,7 @@ def library(target: Target) -> str:
     """Return the LLVM IR of every tile kernel for a target."""
     module = Module(target)
     for tile in tiles(target):
-        if tile.lines:
-            emit_lines(module, tile)
-        else:
-            emit_tile(module, tile)
+        EMITTERS[tile.kind](module, tile)
     return module.text()
 
 
@@ -166,6 +198,45 @@ def emit_lines(module: Module, tile: Tile) -> None:
         tap.carry = k.results[:-2]
     _write_tile(f, tile, tap.results, *c)
     f.finish()
+
+
+def emit_dots(module: Module, tile: Tile) -> None:
+    """Write a tile kernel whose lanes run along K in both operands."""
+    f = Function(module, tile.name(module.target), DOT_ARGUMENTS, internal=False)
+    a, rows, taps, tap_count, run, _, b, columns, b_taps, _, *c = f.args
+    element, lanes = tile.dtype.llvm, module.target.lanes(tile.dtype.size)
+    pointers = [f.gep(a, _entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
+    sources = [f.gep(b, _entry(f, columns, f.i64(2 * v)), element) for v in range(tile.vectors)]
+    whole = f.mul(f.udiv(run, f.i64(lanes)), f.i64(lanes))
+    mask = _mask(f, tile, f.sub(run, whole))
+    with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile)) as tap:
+        starts = [_entry(f, table, tap.index) for table in (taps, b_taps)]
+        sums = tap.carried
+        for first, last, some in ((f.i64(0), whole, None), (whole, run, mask)):
+            with f.loop(first, last, lanes, carried=sums, may_be_empty=True) as k:
+                at, b_at = (f.add(start, k.index) for start in starts)
+                line = [_lanes(f, tile, f.gep(source, b_at, element), some) for source in sources]
+                k.carry = []
+                for row, pointer in enumerate(pointers):
+                    value = _lanes(f, tile, f.gep(pointer, at, element), some)
+                    part = k.carried[row * tile.vectors : (row + 1) * tile.vectors]
+                    k.carry += [_fused(f, value, x, y) for x, y in zip(line, part, strict=True)]
+            sums = k.results
+        tap.carry = sums
+    _write_tile(f, tile, tap.results, *c)
+    f.finish()
+
+
+EMITTERS = {"tile": emit_tile, "lines": emit_lines, "dots": emit_dots}
+
+
+def _lanes(f: Function, tile: Tile, pointer: Value, mask: Value | None) -> Value:
+    """Load a vector, or what a mask lets through of it."""
+    size = tile.dtype.size
+    type_ = vector(tile.dtype.llvm, f.target.lanes(size))
+    if mask is None:
+        return f.load(pointer, type_, size)
+    return _masked_load(f, pointer, mask, type_, size)
 
 
 def _entry(f: Function, table: Value, index: Value) -> Value:

@@ -1,0 +1,109 @@
+"""Hands the finished sums of a tile to the caller's epilogue, in vectors along the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from .contraction_lines import column_of, lanes_of, vectors_of
+from .contraction_packing import narrower
+from .contraction_plan import Plan
+from .emitter import Function, Value, vector
+
+Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
+
+
+@dataclass(frozen=True)
+class FinishedTile:
+    """A tile of C: its first row, its rows, the first line of its panel, where its sums are."""
+
+    row: Value
+    count: Value
+    line: Value
+    sums: Value
+
+
+class Finisher:
+    """Writes the loops around the epilogue."""
+
+    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue) -> None:
+        self.f = f
+        self.plan = plan
+        self.element = plan.c.dtype.llvm
+        self.epilogue = epilogue
+
+    def finish(self, batch: Value, tile: FinishedTile, last: Value | None) -> None:
+        """Finish a tile: at once, or where `last` says that the sums are whole."""
+        with self._when(last):
+            count = vectors_of(self.f, self.plan, tile.line)
+            if count.text == "1":
+                self._line(batch, tile, self.f.i64(0))
+                return
+            with self.f.loop(self.f.i64(0), count, may_be_empty=False) as v:
+                self._line(batch, tile, v.index)
+
+    def _line(self, batch: Value, tile: FinishedTile, v: Value) -> None:
+        """Finish one line of a tile; the last of a row of columns may be narrow."""
+        f, plan, lines = self.f, self.plan, self.plan.lines
+        line = f.add(tile.line, v)
+        column, first = column_of(f, lines, line), f.mul(v, f.i64(plan.width))
+        if plan.single_columns:
+            self._singles(batch, tile, line, column, first)
+            return
+        chunk = f.urem(line, f.i64(lines.chunks))
+        if lines.inner >= lines.lanes:
+            full = f.compare("icmp slt", chunk, f.i64(lines.inner // lines.lanes))
+            with self._when(full if lines.tail else None):
+                self._rows(batch, tile, column, first, lines.lanes)
+        if not lines.tail:
+            return
+        narrow = f.compare("icmp eq", chunk, f.i64(lines.chunks - 1))
+        with self._when(narrow if lines.chunks > 1 else None):
+            for begin, lanes in narrower(lines.lanes, lines.tail):
+                part = f.i64(begin)
+                self._rows(batch, tile, f.add(column, part), f.add(first, part), lanes)
+
+    def _singles(
+        self, batch: Value, tile: FinishedTile, line: Value, column: Value, first: Value
+    ) -> None:
+        """Finish a line column by column."""
+        f = self.f
+        if self.plan.source == "dots":
+            self._rows(batch, tile, column, first, 1)
+            return
+        with f.loop(f.i64(0), lanes_of(f, self.plan.lines, line), may_be_empty=False) as lane:
+            at, place = f.add(column, lane.index), f.add(first, lane.index)
+            self._rows(batch, tile, at, place, 1)
+
+    def _rows(
+        self, batch: Value, tile: FinishedTile, column: Value, first: Value, lanes: int
+    ) -> None:
+        """Write the loop over a tile's rows for the vector whose sums begin at `first`."""
+        f = self.f
+        with f.loop(f.i64(0), tile.count, may_be_empty=False) as r:
+            place = f.add(f.mul(r.index, f.i64(self.plan.panel)), first)
+            sums = self._sums(f.gep(tile.sums, place, self.element), lanes)
+            self.epilogue(f, batch, f.add(tile.row, r.index), column, lanes, sums)
+
+    def _sums(self, place: Value, lanes: int) -> Value:
+        """Load sums; those of dot products are vectors, whose halves are added up to the end."""
+        f, size = self.f, self.plan.c.dtype.size
+        if self.plan.source != "dots":
+            return f.load(place, vector(self.element, lanes), size)
+        total = f.load(place, vector(self.element, self.plan.width), size)
+        while total.lanes > 1:
+            half = total.lanes // 2
+            low = f.shuffle(total, None, range(half))
+            high = f.shuffle(total, None, range(half, total.lanes))
+            total = f.fadd(low, high)
+        return f.extract(total, 0) if total.type.startswith("<") else total
+
+    @contextmanager
+    def _when(self, condition: Value | None) -> Iterator[None]:
+        """Write a block that runs where a condition holds; always where there is none."""
+        if condition is None:
+            yield
+            return
+        with self.f.when(condition):
+            yield

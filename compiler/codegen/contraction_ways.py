@@ -1,0 +1,156 @@
+"""The ways to compute a contraction: how B reaches the tiles, and how large the blocks are.
+
+B is read in place as a "matrix", or in place as "lines", one vector of columns at a time; or it is
+"packed" in panels for all of K at once, or so by "blocks" of K. In "dots", lanes run along K.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from jitnet.runtime.target import Target
+
+from .contraction_form import Contraction, canonical, merged
+from .contraction_plan import KBlocks, Lines, Plan
+from .microkernels import MAX_VECTORS, dot_columns, dot_rows, line_rows, line_vectors, tile_rows
+
+BLOCK_K_BYTES = 1536  # of one row of A: 384 float32
+WHOLE_K_BYTES = 2048  # a K no longer than this stays whole
+DOT_K_BYTES = 4096  # of a row and of a column of a block of dot products
+
+
+def ways(c: Contraction, target: Target, packs_b: bool) -> list[Plan]:
+    """Return plans for a contraction; packs_b where B is computed while it is packed."""
+    plain = canonical(c, keep_k_order=packs_b)
+    merged_columns = canonical(c, keep_k_order=packs_b, merge_columns=True)
+    found = [tile_plan(plain, target, packs_b)]
+    if len(merged_columns.n) < len(plain.n):
+        found.append(tile_plan(merged_columns, target, packs_b, single_columns=True))
+    if not packs_b and dot_columns(target) and plain.k and plain.a.k[-1] == plain.b.k[-1] == 1:
+        found.append(dot_plan(plain, target))
+    return found
+
+
+def tile_plan(c: Contraction, target: Target, packs_b: bool, single_columns: bool = False) -> Plan:
+    """Return a plan whose lanes are columns; single_columns where they cross the end of a dim."""
+    lanes = target.lanes(c.dtype.size)
+    inner = c.n[-1] if c.n else 1
+    lines = Lines(lanes, inner, c.columns // inner)
+    source = _source(c, target, lines, packs_b)
+    if source == "lines":
+        vectors = -(-lines.count // -(-lines.count // line_vectors(target)))
+        rows = line_rows(target)
+    else:
+        vectors = min(MAX_VECTORS, lines.count)
+        rows = tile_rows(target, vectors)
+    k = _cut_k(c, source == "lines", BLOCK_K_BYTES, WHOLE_K_BYTES)
+    line_block = _line_block(c, k, target, lines, vectors, source)
+    per_row = line_block * lanes if source == "blocks" else k.longest
+    return Plan(
+        c=c,
+        lines=lines,
+        vectors=vectors,
+        rows=rows,
+        k=k,
+        source=source,
+        width=lanes,
+        split=_split(c, -(-c.rows // rows), -(-lines.count // vectors)),
+        row_block=_row_block(c, target, rows, per_row),
+        line_block=line_block,
+        packs_a=_packs_a(c, k, lanes * vectors, source),
+        single_columns=single_columns,
+    )
+
+
+def dot_plan(c: Contraction, target: Target) -> Plan:
+    """Return a plan whose lanes are steps along K, adjacent in both operands."""
+    lanes, most, rows = target.lanes(c.dtype.size), dot_columns(target), dot_rows(target)
+    vectors = -(-c.columns // -(-c.columns // most))
+    line_block = min(-(-c.columns // vectors), 16) * vectors
+    return Plan(
+        c=c,
+        lines=Lines(1, c.columns, 1),
+        vectors=vectors,
+        rows=rows,
+        k=_cut_k(c, True, DOT_K_BYTES, DOT_K_BYTES),
+        source="dots",
+        width=lanes,
+        split=_split(c, -(-c.rows // rows), -(-c.columns // vectors)),
+        row_block=_row_block(c, target, rows, line_block * lanes),
+        line_block=line_block,
+        packs_a=False,
+        single_columns=True,
+    )
+
+
+def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
+    """Choose how B reaches the tiles."""
+    size = c.dtype.size
+    panel = lines.lanes * min(MAX_VECTORS, lines.count)
+    packed = "packed" if c.depth * panel * size <= target.cache_bytes else "blocks"
+    if packs_b or not c.n or c.b.free[-1] != 1:
+        return packed
+    one_step = len(merged(zip(c.k, c.b.k, strict=True))) <= 1
+    if len(c.n) == 1 and not lines.tail and one_step:
+        step = abs(c.b.k[-1]) * size if c.k else 0
+        if c.depth * c.columns * size <= target.cache_bytes // 2 or step <= 1024:
+            return "matrix"
+    return "lines" if c.rows <= 16 * line_rows(target) else packed
+
+
+def _cut_k(c: Contraction, joint: bool, block_bytes: int, whole_bytes: int) -> KBlocks:
+    """Cut K into blocks of near-equal length, unless the whole is short: bytes of a row of A.
+
+    Runs have a constant step in A, and in B as well where `joint`.
+    """
+    if joint:
+        dims = list(zip(c.k, c.a.k, c.b.k, strict=True))
+    else:
+        dims = [(size, step, 0) for size, step in merged(zip(c.k, c.a.k, strict=True))]
+    *outer, (run, a_step, b_step) = dims or [(1, 1, 1)]
+    sizes, a_strides, b_strides = (tuple(dim[i] for dim in outer) for i in range(3))
+    size = c.dtype.size
+    most = (block_bytes if c.depth * size > whole_bytes else whole_bytes) // size
+    pieces = -(-run // most)
+    piece = -(-run // pieces)
+    pieces = -(-run // piece)
+    blocks = -(-prod(sizes) // max(1, most // run))
+    taps = -(-prod(sizes) // blocks) if pieces == 1 else 1
+    return KBlocks(sizes, a_strides, b_strides, run, a_step, b_step, pieces, piece, taps)
+
+
+def _split(c: Contraction, tiles: int, panels: int) -> str:
+    """Choose what threads share out: whole products, else columns unless there are few of them."""
+    if c.batches >= 8 or (c.batches > 1 and c.batches >= max(panels, tiles)):
+        return "batch"
+    return "columns" if panels >= min(tiles, 4) else "rows"
+
+
+def _line_block(
+    c: Contraction, k: KBlocks, target: Target, lines: Lines, vectors: int, source: str
+) -> int:
+    """Return the vectors that are packed, or summed, before others are begun: whole panels."""
+    whole = -(-lines.count // vectors) * vectors
+    if source == "matrix" and k.count == 1:
+        return whole
+    if source == "lines":
+        return min(whole, 256 // vectors * vectors)
+    depth = c.depth if source == "packed" else k.longest
+    fitting = target.cache_bytes // 2 // (depth * c.dtype.size) // lines.lanes
+    return min(whole, max(1, fitting // vectors) * vectors)
+
+
+def _row_block(c: Contraction, target: Target, rows: int, per_row: int) -> int:
+    """Return the rows of which `per_row` elements each stay in cache: whole tiles.
+
+    These are A's, while the columns pass; but where B is packed block by block, more rows mean
+    less packing, and only their sums must fit.
+    """
+    fitting = max(6, target.cache_bytes // 4 // (per_row * c.dtype.size) // rows) * rows
+    return min(-(-c.rows // rows) * rows, fitting)
+
+
+def _packs_a(c: Contraction, k: KBlocks, panel: int, source: str) -> bool:
+    """Return whether A is copied, K-major: its rows are adjacent, its steps along K far."""
+    far = k.a_step * c.dtype.size >= 512 and k.longest >= 64 and source != "lines"
+    return far and c.a.free == (1,) and c.columns >= 2 * panel and c.rows >= 8
