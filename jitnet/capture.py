@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +12,7 @@ from .errors import CompileError, at_line
 if TYPE_CHECKING:
     from jitnet.compiler.ir.graph import Node
 
+    from .tape import TapeNode
     from .tensor import Tensor
 
 
@@ -27,6 +28,15 @@ class Capture(Protocol):
     def journal(self, owner: Any, name: str) -> None:
         """Remember `owner.name`, which is about to be set, so that it can be put back."""
 
+    def observe(self, owner: Tensor) -> None:
+        """Note that `owner.grad` is about to be read."""
+
+    def visit(self, nodes: Sequence[TapeNode]) -> None:
+        """Note that backward is about to walk these nodes of the tape."""
+
+    def known_value(self, tensor: Tensor) -> None:
+        """Note that Python wants a tensor's value; returns if only a run can know it."""
+
     def hyper(self, group: Any, key: str, index: int | None) -> Tensor:
         """Return `group[key]` (or `group[key][index]`), a number, as a run-time input.
 
@@ -36,6 +46,10 @@ class Capture(Protocol):
     def switch(self, group: Any, key: str) -> None:
         """Guard whether `group[key]` is zero, and nothing else about it."""
 
+
+# What compiled code relies on in the tensors that it holds, and how often any of it was set.
+_STRUCTURE = frozenset({"_array", "_requires_grad", "_grad_fn", "_type"})
+structure: int = 0
 
 active: Capture | None = None
 _thread: int | None = None  # the thread that traces; data loaders go on computing in others
@@ -72,16 +86,41 @@ def suspended() -> Iterator[None]:
 
 def set_attribute(owner: Any, name: str, value: Any) -> None:
     """Set `owner.name`; a trace puts the old value back when it ends."""
+    global structure
     if active is not None:
         trace = current()
         if trace is not None:
             trace.journal(owner, name)
     setattr(owner, name, value)
+    if name in _STRUCTURE:
+        structure += 1
 
 
-def refuse(what: str, instead: str) -> None:
-    """Raise CompileError if a trace is active: `what` needs a value that only a run knows."""
-    if active is not None and current() is not None:
+def gradient_of(owner: Tensor) -> Tensor | None:
+    """Return `owner.grad`, with a trace's knowledge."""
+    if active is not None:
+        trace = current()
+        if trace is not None:
+            trace.observe(owner)
+    return owner._grad
+
+
+def visit(nodes: Sequence[TapeNode]) -> None:
+    """Tell a trace which nodes of the tape backward is about to walk."""
+    trace = current()
+    if trace is not None:
+        trace.visit(nodes)
+
+
+def refuse(what: str, instead: str, tensor: Tensor | None = None) -> None:
+    """Raise CompileError if a trace is active: `what` needs a value that only a run knows.
+
+    A tensor that depends on nothing but the call's floats has a value, if these are compiled in.
+    """
+    trace = current()
+    if trace is not None:
+        if tensor is not None:
+            trace.known_value(tensor)
         message = f"{what} needs a tensor's value, which is not known while tracing; {instead}"
         raise CompileError(at_line(message))
 

@@ -1,0 +1,341 @@
+"""`jitnet.compile`: a function, method, module or whole training step as native programs.
+
+A call looks for a variant that was compiled for such arguments and such a state of Python. If
+there is none, the function is traced, its graph compiled, and the new variant runs.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import types
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from . import capture
+from .explain import explain
+from .native import Native
+from .nn import Module
+from .signature import Signature, differences, signature_of
+from .trace import leaf_names, trace
+from .tree import Tree, flatten
+from .variant import Build, Variant
+
+DEFAULT_LIMIT = 64  # variants of one function; beyond, each call that needs one more is told so
+
+_BACKENDS = ("jitnet", "inductor")
+_MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+_DISABLED = os.environ.get("JITNET_DISABLE", "0") not in ("", "0")
+
+_build: Build = Native  # tests put an interpreter here
+_tracing = threading.RLock()  # a trace sees what its thread does; one at a time
+
+
+class _Mode(threading.local):
+    """Each thread's switch."""
+
+    eager: bool = False
+
+
+_mode = _Mode()
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Run compiled functions as the Python that they were made of, for debugging.
+
+    The environment variable JITNET_DISABLE=1 does the same for a whole process.
+
+    >>> with jitnet.eager():
+    ...     step(x, y)
+    """
+    before, _mode.eager = _mode.eager, True
+    try:
+        yield
+    finally:
+        _mode.eager = before
+
+
+class CompiledFunction:
+    """A function that runs as native code; what it was made of is `__wrapped__`."""
+
+    def __init__(self, function: Callable[..., Any], limit: int = DEFAULT_LIMIT) -> None:
+        self.__wrapped__ = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__doc__ = getattr(function, "__doc__", None)
+        self.__module__ = getattr(function, "__module__", __name__)
+        self._limit = limit
+        self._variants: dict[Signature, list[Variant]] = {}
+        self._order: list[Variant] = []
+        self._by_value: dict[Tree, frozenset[int]] = {}
+        for listener in _listeners:
+            listener(self)
+
+    # -- calling ---------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inside_trace = capture.active is not None and capture.current() is not None
+        if _DISABLED or _mode.eager or inside_trace:
+            return self.__wrapped__(*args, **kwargs)
+        leaves, tree = flatten((args, kwargs))
+        return self._variant(leaves, tree).run(leaves)
+
+    def _variant(self, leaves: list[Any], tree: Tree) -> Variant:
+        """Return a variant for such arguments and the present state of Python."""
+        signature = signature_of(leaves, tree, self._by_value.get(tree, frozenset()))
+        found = self._find(signature, leaves)
+        if found is not None:
+            return found
+        with _tracing:
+            # Another thread may have compiled it meanwhile.
+            return self._find(signature, leaves) or self._compile(leaves, tree, signature)
+
+    def _find(self, signature: Signature, leaves: list[Any]) -> Variant | None:
+        for variant in self._variants.get(signature, ()):
+            if variant.fits(leaves):
+                return variant
+        return None
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Return the compiled function of one instance, as a method is."""
+        return self if instance is None else method_of(self, instance)
+
+    def _compile(self, leaves: list[Any], tree: Tree, signature: Signature) -> Variant:
+        """Trace and compile for this call, and keep the variant."""
+        reason = self._reason(leaves, tree, signature)
+        started = time.perf_counter()
+        known = self._by_value.get(tree, frozenset())
+        traced, by_value = trace(self.__wrapped__, leaves, tree, known)
+        seconds = time.perf_counter() - started
+        if by_value != known:
+            self._by_value[tree] = by_value
+            signature = signature_of(leaves, tree, by_value)
+        variant = Variant(traced, _build, reason, seconds)
+        self._variants.setdefault(signature, []).insert(0, variant)
+        self._order.append(variant)
+        if len(self._order) == self._limit + 1:
+            self._warn(reason)
+        return variant
+
+    def _reason(self, leaves: list[Any], tree: Tree, signature: Signature) -> str:
+        """Return in one line why a variant is needed."""
+        if not self._order:
+            return "the first call"
+        for variant in self._variants.get(signature, ()):
+            return variant.misfit(leaves)
+        names = partial(leaf_names, self.__wrapped__, tree)
+        found = [differences(known, signature, names) for known in self._variants]
+        return "; ".join(min(found, key=len))
+
+    def _warn(self, reason: str) -> None:
+        warnings.warn(
+            f"{self.__qualname__} has been compiled {len(self._order)} times, the last time "
+            f"because {reason}. Keep what changes in a tensor, pass it as a float, or bring shapes "
+            f"to few sizes; {self.__name__}.explain() lists the reason of every variant",
+            stacklevel=4,
+        )
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants so far, in the order in which they were compiled."""
+        return tuple(self._order)
+
+    def explain(self) -> str:
+        """Return what was compiled and why: variants, guards, times, memory, kernels."""
+        return explain(self.__qualname__, self._order)
+
+    def dump(self, stage: str = "graph") -> str:
+        """Return what the function became: trace, graph, kernels, llvm, asm, or all."""
+        from .dump import dump
+
+        return dump(self, stage)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.__qualname__}: {len(self._order)} variants>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"compiled function {self.__qualname__} cannot be pickled; pickle what it was made of "
+            "and compile again"
+        )
+
+
+_listeners: list[Callable[[CompiledFunction], None]] = []  # told of each compiled function
+
+
+@contextmanager
+def listening(listener: Callable[[CompiledFunction], None]) -> Iterator[None]:
+    """Tell listener of every function that is compiled inside the block."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+class _Methods:
+    """The compiled methods of one instance, kept in its __dict__ so that they live as long.
+
+    A copy of the instance gets none of them.
+    """
+
+    def __init__(self) -> None:
+        self.made: dict[int, tuple[CompiledFunction, CompiledFunction]] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Methods:
+        return _Methods()
+
+    def __copy__(self) -> _Methods:
+        return _Methods()
+
+    def __reduce__(self) -> Any:
+        return _Methods, ()
+
+
+_METHODS = "_jitnet_methods"
+
+
+def method_of(function: CompiledFunction, instance: Any) -> CompiledFunction:
+    """Return the compiled function for one instance: its variants know that instance."""
+    fields = getattr(instance, "__dict__", None)
+    if fields is None:
+        raise TypeError(
+            f"cannot compile a method of {type(instance).__name__}, whose instances have no "
+            "__dict__; compile a function that calls it"
+        )
+    methods = fields.get(_METHODS)
+    if methods is None:
+        methods = fields[_METHODS] = _Methods()
+    known = methods.made.get(id(function))
+    if known is not None and known[1].__wrapped__.__self__ is instance:
+        return known[1]  # type: ignore[no-any-return]
+    bound = CompiledFunction(types.MethodType(function.__wrapped__, instance), function._limit)
+    methods.made[id(function)] = function, bound
+    return bound
+
+
+def _compile_class(cls: type[Module], limit: int) -> type[Module]:
+    """Let calls of the class's instances run compiled."""
+    cls.__call__ = CompiledFunction(cls.__call__, limit)  # type: ignore[assignment,method-assign]
+    return cls
+
+
+def _compile_module(module: Module, limit: int) -> Module:
+    """Return a module with the same state (the very same __dict__) whose calls run compiled."""
+    cls = type(module)
+    compiled = CompiledFunction(module, limit)
+
+    class Compiled(cls):  # type: ignore[misc,valid-type]
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return compiled(*args, **kwargs)
+
+        def explain(self) -> str:
+            """Return what was compiled and why."""
+            return compiled.explain()
+
+        def dump(self, stage: str = "graph") -> str:
+            """Return what the module became."""
+            return compiled.dump(stage)
+
+        def __reduce__(self) -> Any:
+            raise TypeError("a compiled module cannot be pickled; save its state_dict()")
+
+        def __deepcopy__(self, memo: dict[int, Any]) -> Module:
+            import copy
+
+            return _compile_module(copy.deepcopy(module, memo), limit)
+
+    Compiled.__name__, Compiled.__qualname__ = cls.__name__, cls.__qualname__
+    Compiled.__module__, Compiled.__doc__ = cls.__module__, cls.__doc__
+    wrapper = object.__new__(Compiled)
+    object.__setattr__(wrapper, "__dict__", module.__dict__)
+    return wrapper  # type: ignore[no-any-return]
+
+
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = True,
+    dynamic: bool | None = None,
+    backend: str = "jitnet",
+    mode: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    disable: bool = False,
+    limit: int = DEFAULT_LIMIT,
+) -> Any:
+    """Compile a function, method, module, module class, or whole training step.
+
+    >>> @jitnet.compile
+    ... def step(x, y):
+    ...     optimizer.zero_grad()
+    ...     loss = F.cross_entropy(model(x), y)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+
+    Also `jitnet.compile(model)`, and with options `@jitnet.compile(limit=8)`. limit: after so many
+    variants one warning says what keeps changing. disable: return model as it is. fullgraph,
+    backend, mode: taken for PyTorch's sake; the whole function is always one graph. dynamic=True
+    and options are refused.
+    """
+    _check_options(fullgraph, dynamic, backend, mode, options, limit)
+    if model is None:
+        return partial(_compile_any, disable=disable, limit=limit)
+    return _compile_any(model, disable=disable, limit=limit)
+
+
+def _compile_any(model: Any, *, disable: bool, limit: int) -> Any:
+    if disable:
+        return model
+    if isinstance(model, type):
+        if not issubclass(model, Module):
+            raise TypeError(
+                f"compile wants a function, a module or a module class, got the class "
+                f"{model.__name__}; decorate its method instead"
+            )
+        return _compile_class(model, limit)
+    if isinstance(model, Module):
+        return _compile_module(model, limit)
+    if isinstance(model, (CompiledFunction, staticmethod, classmethod)):
+        if isinstance(model, CompiledFunction):
+            return model
+        kind = type(model).__name__
+        raise TypeError(f"write @{kind} above @jitnet.compile, not below it")
+    if not callable(model):
+        raise TypeError(f"compile wants a function or a module, got {type(model).__name__}")
+    return CompiledFunction(model, limit)
+
+
+def _check_options(
+    fullgraph: bool,
+    dynamic: bool | None,
+    backend: str,
+    mode: str | None,
+    options: Mapping[str, Any] | None,
+    limit: int,
+) -> None:
+    if not isinstance(fullgraph, bool):
+        raise TypeError(f"fullgraph must be True or False, got {fullgraph!r}")
+    if dynamic not in (None, False):
+        raise ValueError(
+            "dynamic=True is not possible: each set of shapes compiles a variant of its own; "
+            "leave dynamic out"
+        )
+    if backend not in _BACKENDS:
+        raise ValueError(f"the only backend is 'jitnet', got {backend!r}")
+    if mode not in _MODES:
+        raise ValueError(f"mode must be one of {', '.join(map(repr, _MODES))}, got {mode!r}")
+    if options:
+        raise ValueError(f"there are no options, got {', '.join(map(repr, options))}")
+    if not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"limit must be a whole number from 1, got {limit!r}")

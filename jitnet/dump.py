@@ -1,0 +1,107 @@
+"""Shows what a compiled function became, stage by stage: `fn.dump(stage)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from jitnet.compiler.pipeline import Compiled
+from jitnet.runtime import cpu
+
+from .costs import cost_of, size
+from .native import Native
+
+if TYPE_CHECKING:
+    from .compile import CompiledFunction
+
+_NOT_YET = ("cuda", "ptx")
+SUFFIXES = {"trace": "txt", "graph": "txt", "kernels": "txt", "llvm": "ll", "asm": "s"}
+
+
+def _trace(compiled: Compiled) -> str:
+    return str(compiled.graph)
+
+
+def _graph(compiled: Compiled) -> str:
+    return str(compiled.optimized)
+
+
+def _kernels(compiled: Compiled) -> str:
+    """Return every kernel with its cost, its share of the arena and the barriers between them."""
+    parts: list[str] = []
+    for kernel, waits in zip(compiled.kernels, compiled.barriers, strict=True):
+        if waits:
+            parts.append("--- all threads wait here ---")
+        arena = sum(
+            buffer.size * buffer.dtype.size for buffer in kernel.writes if buffer.place == "arena"
+        )
+        head, *rest = str(kernel).splitlines()
+        share = f", {size(arena)} of the arena's {size(compiled.arena_bytes)}" if arena else ""
+        parts.append("\n".join([head, f"  # {cost_of(kernel)}{share}", *rest]))
+    return "\n\n".join(parts)
+
+
+def _llvm(compiled: Compiled) -> str:
+    return compiled.llvm
+
+
+def _asm(compiled: Compiled) -> str:
+    return cpu.assembly(compiled.llvm, compiled.target)
+
+
+STAGES: dict[str, Callable[[Compiled], str]] = {
+    "trace": _trace,
+    "graph": _graph,
+    "kernels": _kernels,
+    "llvm": _llvm,
+    "asm": _asm,
+}
+_TITLES = {
+    "trace": "trace: the ops that the function did",
+    "graph": "graph: after simplification",
+    "kernels": "kernels: the loops that the program runs, in order",
+    "llvm": "llvm: the program as LLVM IR",
+    "asm": "asm: the program as machine code",
+}
+
+
+def check_stage(stage: str) -> tuple[str, ...]:
+    """Return the stages that a name asks for; ValueError for one that there is not."""
+    if stage == "all":
+        return tuple(STAGES)
+    if stage in _NOT_YET:
+        raise ValueError(f"stage {stage!r} is not built yet: programs run on the CPU")
+    if stage not in STAGES:
+        raise ValueError(f"stage must be one of {', '.join(STAGES)} or all, got {stage!r}")
+    return (stage,)
+
+
+def pieces(function: CompiledFunction, stage: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (program, stage, text) for every program of a function: "1", "2", "2 backward"."""
+    stages = check_stage(stage)
+    for number, variant in enumerate(function.variants, 1):
+        names = (f"{number}", f"{number} backward")
+        for name, executable in zip(names, variant.executables, strict=False):
+            if isinstance(executable, Native):
+                for each in stages:
+                    yield name, each, STAGES[each](executable.compiled)
+
+
+def dump(function: CompiledFunction, stage: str) -> str:
+    """Return one stage (or "all") of every variant of a function as text."""
+    parts = [
+        f"{_title(function, program, each)}\n\n{text}"
+        for program, each, text in pieces(function, stage)
+    ]
+    if not parts:
+        return f"{function.__qualname__}: not called yet, nothing compiled"
+    return "\n\n\n".join(parts)
+
+
+def _title(function: CompiledFunction, program: str, stage: str) -> str:
+    number, _, backward = program.partition(" ")
+    variant = function.variants[int(number) - 1]
+    head = f"{function.__qualname__}, variant {number}{', backward' if backward else ''}"
+    lines = [head, f"because: {variant.reason}", _TITLES[stage]]
+    width = max(map(len, lines))
+    return "\n".join(["=" * width, *lines, "=" * width])

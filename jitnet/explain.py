@@ -1,0 +1,80 @@
+"""What was compiled and why, as text: `fn.explain()`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .costs import cost_of, size
+from .native import Native
+from .variant import Variant
+
+_MOST_GUARDS = 8
+
+
+def explain(name: str, variants: Sequence[Variant]) -> str:
+    """Return the story of a compiled function, a paragraph for each variant."""
+    if not variants:
+        return f"{name}: not called yet, nothing compiled"
+    many = f"{len(variants)} variants" if len(variants) > 1 else "1 variant"
+    lines = [f"{name}: {many}"]
+    for number, variant in enumerate(variants, 1):
+        lines += ["", f"{number}. compiled because: {variant.reason}"]
+        lines += [f"   {line}" for line in describe(variant)]
+    return "\n".join(lines)
+
+
+def describe(variant: Variant) -> list[str]:
+    """Return the lines about one variant."""
+    lines = [*_interface(variant), *_guards(variant)]
+    lines.append(f"traced in {_milliseconds(variant.seconds)}")
+    for executable, what in zip(variant.executables, ("program", "backward"), strict=False):
+        if isinstance(executable, Native):
+            lines += _program(executable, what)
+    if variant.traced.backward is not None and len(variant.executables) == 1:
+        lines.append("backward: compiled when backward() first needs it")
+    return lines
+
+
+def _interface(variant: Variant) -> list[str]:
+    graph = variant.traced.graph
+    arguments = [
+        f"{item.name} {item.node.type}" for item in graph.inputs if item.kind == "argument"
+    ]
+    scalars = [item.name for item in graph.inputs if item.kind == "scalar"]
+    state = sum(item.kind == "state" for item in graph.inputs)
+    written = sum(output.into is not None for output in graph.outputs)
+    fresh = len(graph.outputs) - written
+    lines = [f"takes {', '.join(arguments) or 'no tensors'}"]
+    if scalars:
+        lines.append(f"numbers read at each call: {', '.join(scalars)}")
+    lines.append(f"uses {state} tensors of its own, overwrites {written}, makes {fresh}")
+    return lines
+
+
+def _guards(variant: Variant) -> list[str]:
+    settings = variant.guards.describe()
+    shown = settings[:_MOST_GUARDS]
+    rest = f", and {len(settings) - len(shown)} more" if len(settings) > len(shown) else ""
+    text = f"{len(variant.guards)} guards"
+    return [text + (f": {', '.join(shown)}{rest}" if shown else "")]
+
+
+def _program(native: Native, what: str) -> list[str]:
+    compiled = native.compiled
+    phases = ", ".join(f"{name} {_milliseconds(s)}" for name, s in native.phases.items())
+    constants = sum(array.nbytes for array in compiled.constants)
+    lines = [
+        f"{what}: {phases}",
+        f"  memory: arena {size(compiled.arena_bytes)}, scratch {size(compiled.scratch_bytes)} "
+        f"a thread, constants {size(constants)}, code {size(len(compiled.object_code))}",
+        f"  {len(compiled.kernels)} kernels, {sum(compiled.barriers)} barriers between them:",
+    ]
+    width = max((len(kernel.name) for kernel in compiled.kernels), default=0)
+    for kernel in compiled.kernels:
+        place = f"  # {', '.join(kernel.lines[:3])}" if kernel.lines else ""
+        lines.append(f"    {kernel.name:<{width}}  {cost_of(kernel)}{place}")
+    return lines
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms"

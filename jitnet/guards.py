@@ -1,0 +1,469 @@
+"""What compiled code was told about Python's state, and whether it still holds.
+
+A watch keeps what one namespace or container held when code first could read it. Guards are the
+watches of one compiled variant; they are compared by identity first, which for state that nobody
+touched costs some 40 ns an entry, and by value only where an object was replaced.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import is_
+from types import FunctionType
+from typing import Any
+
+from . import capture
+from .nn import epoch
+from .tensor import Tensor
+
+
+class _Missing:
+    """Stands for an entry that does not exist."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+MISSING = _Missing()
+_BY_IDENTITY = object()
+_SCALARS = (bool, int, float, complex, str, bytes, type(None))
+
+
+def simple_copy(value: Any) -> Any:
+    """Return a copy that later changes cannot reach, or _BY_IDENTITY for what is no plain value."""
+    kind = type(value)
+    if kind in _SCALARS or isinstance(value, enum.Enum) or value is MISSING:
+        return value
+    if kind in (tuple, list, set, frozenset):
+        items = [simple_copy(item) for item in value]
+        return _BY_IDENTITY if any(item is _BY_IDENTITY for item in items) else kind(items)
+    if kind is dict:
+        values = {key: simple_copy(item) for key, item in value.items()}
+        return _BY_IDENTITY if any(item is _BY_IDENTITY for item in values.values()) else values
+    return _BY_IDENTITY
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is compared by what it is, not by which object it is."""
+    return simple_copy(value) is not _BY_IDENTITY
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two plain values are of one type and equal; NaN equals NaN, 0.0 is not -0.0."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, float):
+        return repr(a) == repr(b)
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(map(same, a.values(), b.values()))
+    return bool(a == b)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry that is not what it was."""
+
+    path: str
+    key: Any
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.path} was {brief(self.before)}, is {brief(self.after)}"
+
+
+def brief(value: Any) -> str:
+    """Return a value in few characters; objects by their type."""
+    if is_plain(value):
+        text = repr(value)
+        return text if len(text) <= 60 else f"{text[:57]}..."
+    name = getattr(value, "__qualname__", None)
+    return str(name) if name else f"a {type(value).__name__}"
+
+
+def dotted(path: str, name: Any) -> str:
+    """Return path.name; the name alone where there is no path."""
+    return f"{path}.{name}" if path else str(name)
+
+
+class Watch:
+    """Entries of one Python object, and what they held.
+
+    Subclasses say how entries are read (`current`), called (`label`) and put back (`restore`).
+    """
+
+    def __init__(self, owner: Any, path: str, structural: bool) -> None:
+        self.owner = owner
+        self.path = path
+        self.structural = structural  # its changes move nn.epoch
+        self.keys: list[Any] = []
+        self.expected: list[Any] = []
+        self._copies: list[Any] = []
+
+    def keep(self, keys: Iterable[Any], values: Iterable[Any]) -> None:
+        """Remember entries as they are now."""
+        for key, value in zip(keys, values, strict=True):
+            self.keys.append(key)
+            self.expected.append(value)
+            self._copies.append(simple_copy(value))
+
+    def forget(self, keys: set[Any]) -> None:
+        """Watch these entries no more."""
+        kept = [
+            (key, value, copy)
+            for key, value, copy in zip(self.keys, self.expected, self._copies, strict=True)
+            if key not in keys
+        ]
+        self.keys = [key for key, _, _ in kept]
+        self.expected = [value for _, value, _ in kept]
+        self._copies = [copy for _, _, copy in kept]
+
+    def current(self) -> Sequence[Any]:
+        """Return what the entries hold now, in the order of `keys`."""
+        raise NotImplementedError
+
+    def label(self, key: Any) -> str:
+        """Return how a person writes an entry."""
+        return dotted(self.path, key)
+
+    def put_back(self, key: Any, value: Any) -> None:
+        """Set one entry to what it was."""
+        raise NotImplementedError
+
+    def holds(self) -> bool:
+        """Whether every entry is what it was."""
+        current = self.current()
+        expected = self.expected
+        if len(current) == len(expected) and all(map(is_, current, expected)):
+            return True
+        return next(self.changes(), None) is None
+
+    def changes(self) -> Any:
+        """Yield a Change for every entry that is not what it was."""
+        current = self.current()
+        for position, (key, before, after) in enumerate(
+            zip(self.keys, self.expected, current, strict=False)
+        ):
+            if before is after:
+                continue
+            copy = self._copies[position]
+            if copy is not _BY_IDENTITY and same(copy, after):
+                if not isinstance(after, (list, dict, set)):
+                    self.expected[position] = after  # next time they are identical
+                continue
+            yield Change(self.label(key), key, before, after)
+
+    def restore(self) -> None:
+        """Put every entry back as it was."""
+        for key, before, after in zip(self.keys, self.expected, self.current(), strict=False):
+            if before is not after:
+                self.put_back(key, before)
+
+
+class Names(Watch):
+    """Some entries of a namespace: a module's globals, an instance's or a class's attributes.
+
+    interesting: the names that code uses; one that appears later is a change too.
+    """
+
+    def __init__(
+        self,
+        owner: Any,
+        mapping: Mapping[str, Any],
+        path: str,
+        structural: bool,
+        interesting: Mapping[str, str],
+        are_globals: bool = False,
+    ) -> None:
+        super().__init__(owner, path, structural)
+        self.are_globals = are_globals
+        self.mapping = mapping
+        self.interesting = interesting
+        self._size = len(mapping)
+        self._known: set[str] = set()
+
+    def extend(self) -> list[tuple[str, Any]]:
+        """Watch the interesting names that exist and were not watched; return those entries."""
+        if len(self.interesting) < len(self.mapping):
+            new = [name for name in self.interesting if name in self.mapping]
+        else:
+            new = [name for name in self.mapping if name in self.interesting]
+        new = [name for name in new if name not in self._known]
+        self._known.update(new)
+        values = [self.mapping[name] for name in new]
+        self.keep(new, values)
+        return list(zip(new, values, strict=True))
+
+    def current(self) -> Sequence[Any]:
+        get = self.mapping.get
+        return [get(key, MISSING) for key in self.keys]
+
+    def holds(self) -> bool:
+        if len(self.mapping) != self._size:
+            if next(self._appeared(), None) is not None:
+                return False
+            self._size = len(self.mapping)
+        return super().holds()
+
+    def changes(self) -> Any:
+        yield from super().changes()
+        yield from self._appeared()
+
+    def _appeared(self) -> Any:
+        """Yield a Change for every interesting name that did not exist."""
+        for name in list(self.mapping):
+            if name in self.interesting and name not in self._known:
+                yield Change(self.label(name), name, MISSING, self.mapping[name])
+
+    def label(self, key: Any) -> str:
+        return f"global {key}" if self.are_globals else dotted(self.path, key)
+
+    def put_back(self, key: Any, value: Any) -> None:
+        if isinstance(self.mapping, dict):
+            if value is MISSING:
+                del self.mapping[key]
+            else:
+                self.mapping[key] = value
+        elif value is MISSING:
+            delattr(self.owner, key)
+        else:
+            setattr(self.owner, key, value)
+
+    def restore(self) -> None:
+        super().restore()
+        for change in list(self._appeared()):
+            self.put_back(change.key, MISSING)
+
+
+class Fields(Watch):
+    """Attributes that an instance keeps in __slots__."""
+
+    def current(self) -> Sequence[Any]:
+        return [getattr(self.owner, key, MISSING) for key in self.keys]
+
+    def put_back(self, key: Any, value: Any) -> None:
+        if value is MISSING:
+            object.__delattr__(self.owner, key)
+        else:
+            object.__setattr__(self.owner, key, value)
+
+
+class Items(Watch):
+    """All of a dict: its keys, in order, and their values."""
+
+    def __init__(self, owner: dict[Any, Any], path: str, structural: bool) -> None:
+        super().__init__(owner, path, structural)
+        self._free: set[Any] = set()
+        self.keep(owner, owner.values())
+
+    def forget(self, keys: set[Any]) -> None:
+        super().forget(keys)
+        self._free |= keys
+
+    def current(self) -> Sequence[Any]:
+        get = self.owner.get
+        return [get(key, MISSING) for key in self.keys]
+
+    def holds(self) -> bool:
+        return len(self.owner) == len(self.keys) + len(self._free) and super().holds()
+
+    def changes(self) -> Any:
+        yield from super().changes()
+        known = {*self.keys, *self._free}  # a set finds a tensor by identity
+        for key in self.owner:
+            if key not in known:
+                yield Change(self.label(key), key, MISSING, self.owner[key])
+
+    def label(self, key: Any) -> str:
+        return f"{self.path}[{brief(key)}]"
+
+    def settle(self) -> None:
+        """Take what the dict holds now for what it should hold."""
+        self.keys, self.expected, self._copies = [], [], []
+        self.keep(self.owner, self.owner.values())
+
+    def restore(self) -> None:
+        before = dict(zip(self.keys, self.expected, strict=True))
+        free = {key: self.owner[key] for key in self._free if key in self.owner}
+        if self.holds():
+            return
+        self.owner.clear()
+        self.owner.update(before | free)
+
+
+class Table(Items):
+    """All of a module's parameters, buffers or submodules, which are called as attributes are."""
+
+    def label(self, key: Any) -> str:
+        return dotted(self.path, key)
+
+
+class Elements(Watch):
+    """All of a list."""
+
+    def __init__(self, owner: list[Any], path: str) -> None:
+        super().__init__(owner, path, False)
+        self.keep(range(len(owner)), owner)
+
+    def current(self) -> Sequence[Any]:
+        return list(self.owner)
+
+    def changes(self) -> Any:
+        if len(self.owner) != len(self.keys):
+            yield Change(f"len({self.path})", None, len(self.keys), len(self.owner))
+            return
+        yield from super().changes()
+
+    def label(self, key: Any) -> str:
+        return f"{self.path}[{key}]"
+
+    def restore(self) -> None:
+        if not self.holds():
+            self.owner[:] = self.expected
+
+
+class Members(Watch):
+    """All of a set."""
+
+    def __init__(self, owner: set[Any], path: str) -> None:
+        super().__init__(owner, path, False)
+        self.keep([None], [frozenset(owner)])
+
+    def current(self) -> Sequence[Any]:
+        now = frozenset(self.owner)
+        return self.expected if now == self.expected[0] else [now]
+
+    def label(self, key: Any) -> str:
+        return self.path
+
+    def restore(self) -> None:
+        if not self.holds():
+            self.owner.clear()
+            self.owner.update(self.expected[0])
+
+
+class Cells(Watch):
+    """What a function closes over."""
+
+    def __init__(self, owner: FunctionType, path: str) -> None:
+        super().__init__(owner, path, False)
+        cells = zip(owner.__code__.co_freevars, owner.__closure__ or (), strict=True)
+        self._cells = {name: cell for name, cell in cells if name != "__class__"}
+        self.keep(self._cells, self.current_of(self._cells))
+
+    def current_of(self, names: Iterable[str]) -> list[Any]:
+        """Return the contents of the cells with these names."""
+        return [_contents(self._cells[name]) for name in names]
+
+    def current(self) -> Sequence[Any]:
+        return self.current_of(self.keys)
+
+    def label(self, key: Any) -> str:
+        return f"{key} (closed over by {self.path})"
+
+    def put_back(self, key: Any, value: Any) -> None:
+        if value is MISSING:
+            del self._cells[key].cell_contents
+        else:
+            self._cells[key].cell_contents = value
+
+
+def _contents(cell: Any) -> Any:
+    """Return what a cell holds; MISSING for an empty one."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # the variable was never assigned, or was deleted
+        return MISSING
+
+
+class Computed(Watch):
+    """One value that is computed from Python's state, such as whether an option is zero."""
+
+    def __init__(self, read: Callable[[], Any], path: str, structural: bool) -> None:
+        super().__init__(read, path, structural)
+        self.keep([None], [read()])
+
+    def current(self) -> Sequence[Any]:
+        return [self.owner()]
+
+    def label(self, key: Any) -> str:
+        return self.path
+
+    def restore(self) -> None:
+        """Do nothing: what it is computed from is watched by itself."""
+
+
+class Tensors(Watch):
+    """Tensors that a variant holds: where their memory is, and whether gradients flow to them.
+
+    What changes these moves `capture.structure`.
+    """
+
+    def __init__(self, owner: Sequence[Tensor], names: Sequence[str]) -> None:
+        super().__init__(owner, "", True)
+        self._names = names
+        self.keep(range(3 * len(owner)), self.current())
+
+    def current(self) -> Sequence[Any]:
+        return [
+            value
+            for tensor in self.owner
+            for value in (tensor._array, tensor.requires_grad, tensor.grad_fn)
+        ]
+
+    def label(self, key: Any) -> str:
+        what = ("memory", "requires_grad", "grad_fn")[key % 3]
+        return f"{self._names[key // 3]}'s {what}"
+
+    def restore(self) -> None:
+        """Do nothing: the trace journals its tensors."""
+
+
+class Guards:
+    """The watches of one variant."""
+
+    def __init__(self, watches: Iterable[Watch]) -> None:
+        watches = [watch for watch in watches if watch.keys or isinstance(watch, (Names, Items))]
+        self.watches = tuple(watches)
+        self._always = tuple(watch for watch in watches if not watch.structural)
+        self._structural = tuple(watch for watch in watches if watch.structural)
+        self._epoch = epoch.current, capture.structure
+
+    def hold(self) -> bool:
+        """Whether Python's state is as it was when the variant was traced."""
+        for watch in self._always:
+            if not watch.holds():
+                return False
+        now = epoch.current, capture.structure
+        if now == self._epoch:
+            return True
+        for watch in self._structural:
+            if not watch.holds():
+                return False
+        self._epoch = now
+        return True
+
+    def first_change(self) -> Change | None:
+        """Return the first thing that is not as it was; None if the guards hold."""
+        for watch in self.watches:
+            for change in watch.changes():
+                return change
+        return None
+
+    def describe(self) -> list[str]:
+        """Return one line for each guarded value that a person would call a setting."""
+        lines = []
+        for watch in self.watches:
+            for key, value in zip(watch.keys, watch.expected, strict=True):
+                if is_plain(value):
+                    lines.append(f"{watch.label(key)} == {brief(value)}")
+        return lines
+
+    def __len__(self) -> int:
+        return sum(len(watch.keys) for watch in self.watches)
