@@ -8,6 +8,7 @@ from functools import lru_cache
 from jitnet.compiler.pipeline import Compiled
 from jitnet.runtime import cache, cpu
 from jitnet.runtime.cpu import NativeModule
+from jitnet.runtime.pool_ir import MAX_THREADS
 from jitnet.runtime.program import Program
 from jitnet.runtime.target import Target
 
@@ -37,7 +38,8 @@ def load(compiled: Compiled) -> Program:
         compiled.arena_bytes,
         compiled.scratch_bytes,
         imports,
+        max_threads=1 if all(kernel.serial for kernel in compiled.kernels) else MAX_THREADS,
     )
     for number, array in enumerate(compiled.constants):
-        program.bind(first_constant + number, array.ctypes.data)
+        program.bind_array(first_constant + number, array)
     return program

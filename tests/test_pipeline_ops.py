@@ -7,75 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-import jitnet  # noqa: F401  (lays the packages' paths)
 from jitnet.compiler import ops
 from jitnet.compiler.ir.evaluate import evaluate
-from jitnet.compiler.ir.graph import Graph, Input, Node, Output
+from jitnet.compiler.ir.graph import Graph, Node, Output
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.load import load
 from jitnet.compiler.pipeline import compile_graph
 from jitnet.runtime.cpu import host_target
 from jitnet.runtime.dtype import DTYPES, DType, bool_, float32, float64, int32, int64
-from jitnet.runtime.threads import set_num_threads
 
-INPUT = Op("input", lambda: None, lambda: None)
+from tests.graph_harness import argument, check, run, sample
+
 FLOATS = (float32, float64)
-
-
-def argument(name: str, array: np.ndarray) -> Input:
-    """Return a graph input with an array's type and strides."""
-    from jitnet.runtime.dtype import from_numpy_dtype
-
-    node = Node(INPUT, (), {}, TensorType(from_numpy_dtype(array.dtype), array.shape), name)
-    strides = tuple(step // array.itemsize for step in array.strides)
-    return Input(node, name, "argument", strides)
-
-
-def run(graph: Graph, arrays: list[np.ndarray], threads: int = 2) -> list[np.ndarray]:
-    """Return the outputs of the compiled graph."""
-    compiled = compile_graph(graph, host_target())
-    program = load(compiled)
-    results = [
-        arrays[output.into]
-        if output.into is not None
-        else np.full(output.node.shape, 7, output.node.dtype.numpy)
-        for output in graph.outputs
-    ]
-    fresh = [
-        array for array, output in zip(results, graph.outputs, strict=True) if output.into is None
-    ]
-    set_num_threads(threads)
-    status = program.run([array.ctypes.data for array in (*arrays, *fresh)])
-    assert status == 0, compiled.messages[status]
-    return results
-
-
-def check(results: list[Node], inputs: list[Input], arrays: list[np.ndarray]) -> None:
-    """Assert that compiled code gives what the ops' own eval gives."""
-    outputs = tuple(Output(node, f"y{number}") for number, node in enumerate(results))
-    graph = Graph("test", tuple(inputs), outputs)
-    wanted = evaluate(graph, arrays)
-    for got, want in zip(run(graph, list(arrays)), wanted, strict=True):
-        assert got.shape == want.shape and got.dtype == want.dtype
-        if want.dtype.kind == "f":
-            big = np.abs(want[np.isfinite(want)]).max(initial=1e-30)
-            eps = np.finfo(want.dtype).eps
-            np.testing.assert_allclose(got, want, rtol=64 * eps, atol=64 * eps * big)
-        else:
-            np.testing.assert_array_equal(got, want)
-
-
-def sample(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an array of a dtype with small and ordinary values."""
-    if dtype is bool_:
-        return np.asarray(rng.integers(0, 2, shape)).astype(bool)
-    if dtype.kind == "float":
-        return np.asarray(rng.uniform(-3, 3, shape)).astype(dtype.numpy)
-    low = 0 if dtype.kind == "uint" else -9
-    return np.asarray(rng.integers(low, 10, shape)).astype(dtype.numpy)
-
-
 SHAPES = [(), (1,), (5,), (3, 7), (0, 4), (2, 3, 37), (70, 33)]
 UNARY = {op.name: op for op in ops.OPS if op.name in (
     "neg abs sign exp exp2 expm1 log log1p log2 log10 sqrt rsqrt reciprocal sin cos tan asin acos "
