@@ -16,9 +16,9 @@ _OURS = (
 
 @lru_cache(maxsize=None)
 def is_ours(filename: str) -> bool:
-    """Whether a code object's file belongs to jitnet itself, or is no file at all."""
+    """Whether a code object's file belongs to jitnet itself, or to the interpreter."""
     if filename.startswith("<"):
-        return filename.startswith("<frozen") or filename == "<string>"
+        return filename.startswith("<frozen")
     path = str(Path(filename).resolve())
     return any(path.startswith(folder + "/") or path.startswith(folder + "\\") for folder in _OURS)
 

@@ -1,0 +1,302 @@
+"""Functions that look elements up: gather, scatter, index_select, embedding, masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitnet.compiler import ops
+from jitnet.runtime.dtype import bool_, int64
+
+from .. import capture, creation
+from ..errors import DTypeError, ShapeError, at_line
+from ..tensor import Tensor
+from .arithmetic import where
+from .promote import normal_dim, to_dtype, to_shape
+
+
+def _index(index: Tensor, name: str) -> Tensor:
+    if not isinstance(index, Tensor):
+        raise TypeError(at_line(f"{name} wants a Tensor as index, got {type(index).__name__}"))
+    if index._type.dtype.kind not in ("int", "uint"):
+        raise DTypeError(
+            at_line(f"{name} wants whole numbers as index, got {index._type}; use .long()")
+        )
+    return to_dtype(index, int64)
+
+
+def _one_dim(x: Tensor) -> Tensor:
+    """Return a zero-dimensional tensor as one of one element."""
+    return ops.reshape(x, shape=(1,)) if not x._type.shape else x
+
+
+def _flat_places(x: Tensor, axis: int, index: Tensor, name: str) -> Tensor:
+    """Return for each element of index its place in x flattened."""
+    shape, own = index._type.shape, x._type.shape
+    if len(shape) != len(own):
+        raise ShapeError(
+            at_line(f"{name} wants an index of {len(own)} dims as {x._type}, got {index._type}")
+        )
+    for place, (have, limit) in enumerate(zip(shape, own, strict=True)):
+        if place != axis and have > limit:
+            raise ShapeError(
+                at_line(
+                    f"{name}: index {index._type} is larger than {x._type} along dim {place}"
+                )
+            )
+    rows: Tensor | None = None
+    for place, size in enumerate(own):
+        if place == axis:
+            part = _inside(index, size, axis, x._type.numel)
+        else:
+            part = creation.counting(shape, place)
+        rows = part if rows is None else rows * size + part
+    assert rows is not None
+    return rows
+
+
+def _inside(index: Tensor, size: int, axis: int, total: int) -> Tensor:
+    """Return index; IndexError for one outside 0 .. size - 1.
+
+    In a trace a wrong index moves below all places, where the op that reads it refuses it.
+    """
+    if creation.tracing():
+        return where((index < 0) | (index >= size), -max(total, 1), index)  # type: ignore[no-any-return]
+    values = index._copied()
+    if values.size and (values.min() < 0 or values.max() >= size):
+        bad = values[(values < 0) | (values >= size)].flat[0]
+        raise IndexError(
+            at_line(f"index {bad} is out of bounds for dimension {axis} with size {size}")
+        )
+    return index
+
+
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:  # noqa: A002
+    """Return input[..., index[...], ...]: along dim, the elements that index names."""
+    index = _index(index, "gather")
+    x, places = _one_dim(input), _one_dim(index)
+    axis = normal_dim(dim, x.ndim)
+    flat = _flat_places(x, axis, places, "gather")
+    found = ops.take(ops.reshape(x, shape=(x._type.numel,)), flat)
+    return found if found._type.shape == index._type.shape else found.reshape(index._type.shape)
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:  # noqa: A002
+    """Return the elements that indices name along dim; other dims broadcast."""
+    if dim is None:
+        return gather(input.reshape(-1), 0, indices.reshape(-1))
+    from .promote import broadcast_shapes
+
+    axis = normal_dim(dim, input.ndim)
+    own, asked = list(input._type.shape), list(indices._type.shape)
+    own_open, asked_open = list(own), list(asked)
+    own_open[axis] = asked_open[axis] = 1
+    shape = list(broadcast_shapes(own_open, asked_open))
+    x_shape, i_shape = list(shape), list(shape)
+    x_shape[axis], i_shape[axis] = own[axis], asked[axis]
+    return gather(to_shape(input, tuple(x_shape)), axis, to_shape(indices, tuple(i_shape)))
+
+
+def _scattered(
+    input: Tensor, dim: int, index: Tensor, src: Any, accumulate: bool, name: str  # noqa: A002
+) -> Tensor:
+    index = _index(index, name)
+    x, places = _one_dim(input), _one_dim(index)
+    axis = normal_dim(dim, x.ndim)
+    if not isinstance(src, Tensor):
+        values = creation.full(places._type.shape, src, dtype=x._type.dtype)
+    else:
+        values = _one_dim(src)
+        if values._type.dtype is not x._type.dtype:
+            raise DTypeError(
+                at_line(f"{name} wants src of input's dtype {x._type.dtype}, got {src._type}")
+            )
+        if values.ndim != places.ndim or any(
+            have < want
+            for have, want in zip(values._type.shape, places._type.shape, strict=True)
+        ):
+            raise ShapeError(
+                at_line(f"{name} wants src at least as large as index, got {src._type}")
+            )
+        if values._type.shape != places._type.shape:
+            values = values[tuple(slice(0, size) for size in places._type.shape)]
+    flat = _flat_places(x, axis, places, name)
+    line = ops.reshape(x, shape=(x._type.numel,))
+    count = (places._type.numel,)
+    done = ops.put(
+        line, ops.reshape(flat, shape=count), ops.reshape(values, shape=count), accumulate=accumulate
+    )
+    return ops.reshape(done, shape=input._type.shape)  # type: ignore[no-any-return]
+
+
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None  # noqa: A002
+) -> Tensor:
+    """Return input with src (or value) written where index names along dim."""
+    chosen = value if src is None else src
+    if reduce not in (None, "add"):
+        raise NotImplementedError(at_line(f"scatter knows reduce='add' or none, got {reduce!r}"))
+    return _scattered(input, dim, index, chosen, reduce == "add", "scatter")
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:  # noqa: A002
+    """Return input with src added where index names along dim."""
+    return _scattered(input, dim, index, src, True, "scatter_add")
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:  # noqa: A002
+    """Return the rows of dim that a vector of indices names."""
+    index = _index(index, "index_select")
+    if index.ndim > 1:
+        raise IndexError(at_line(f"index_select wants a vector as index, got {index._type}"))
+    axis = normal_dim(dim, input.ndim)
+    if input.ndim == 0:
+        return input.reshape(1)[index].reshape(())  # type: ignore[no-any-return]
+    key = (*(slice(None),) * axis, index.reshape(-1))
+    return input[key]
+
+
+def _along(input: Tensor, dim: int, index: Tensor, value: Any, accumulate: bool, name: str) -> Tensor:  # noqa: A002
+    from ..indexing import _places, put_rows
+
+    axis = normal_dim(dim, input.ndim)
+    places = _places(input, [(axis, _index(index, name).reshape(-1))])
+    return put_rows(input, places, value, accumulate)
+
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:  # noqa: A002
+    """Return input with alpha * source added to the rows of dim that index names."""
+    return _along(input, dim, index, source if alpha == 1 else source * alpha, True, "index_add")
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:  # noqa: A002
+    """Return input with the rows of dim that index names replaced by source."""
+    return _along(input, dim, index, source, False, "index_copy")
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:  # noqa: A002
+    """Return input with the rows of dim that index names set to value."""
+    return _along(input, dim, index, value, False, "index_fill")
+
+
+def index_put(
+    input: Tensor, indices: Any, values: Any, accumulate: bool = False  # noqa: A002
+) -> Tensor:
+    """Return input with values at (or added at) the places that indices name."""
+    from ..indexing import _basic, _items, _places, _spelled, _without_ellipsis, put_rows
+
+    read = _basic(input, _without_ellipsis(_items(tuple(indices)), input.ndim))
+    return put_rows(read.view, _places(read.view, _spelled(read.places, read.view)), values, accumulate)
+
+
+def take(input: Tensor, index: Tensor) -> Tensor:  # noqa: A002
+    """Return the elements of input, flattened, that index names."""
+    return input.reshape(-1)[_index(index, "take")]
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:  # noqa: A002
+    """Return input with value where mask holds."""
+    if mask._type.dtype is not bool_:
+        raise DTypeError(at_line(f"masked_fill wants a bool mask, got {mask._type}"))
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise RuntimeError(
+                at_line(f"masked_fill wants one value, got {value._type}; use where instead")
+            )
+        value = to_dtype(value, input._type.dtype)
+    elif isinstance(value, float) and input._type.dtype.kind != "float":
+        raise RuntimeError(
+            at_line(f"value {value} cannot be converted to {input._type.dtype} without loss")
+        )
+    return to_dtype(where(mask, value, input), input._type.dtype)
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:  # noqa: A002
+    """Return the elements where mask holds, in one dim; eager only."""
+    from .shape import broadcast_tensors
+
+    x, chosen = broadcast_tensors(input, mask)
+    return x[chosen]
+
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:  # noqa: A002
+    """Return input with source's elements, in order, where mask holds; eager only."""
+    from .shape import broadcast_tensors
+
+    x, chosen = broadcast_tensors(input, mask)
+    result = x.clone()
+    count = int(chosen.sum().item())
+    result[chosen] = source.reshape(-1)[:count]
+    return result  # type: ignore[no-any-return]
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:  # noqa: A002
+    """Return where elements are not 0: [count, dims], or one vector for each dim; eager only."""
+    capture.refuse("nonzero() (a shape that depends on data)", "use jitnet.where(mask, a, b)")
+    array = input._copied()
+    if as_tuple:
+        return tuple(Tensor._from_array(line) for line in np.nonzero(np.atleast_1d(array)))
+    return Tensor._from_array(np.argwhere(array).astype(np.int64))
+
+
+argwhere = nonzero
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Return int64 rows with a 1 at the place that each element names."""
+    index = _index(tensor, "one_hot")
+    if num_classes == -1:
+        capture.refuse("one_hot() without num_classes", "give num_classes")
+        if not index._type.numel:
+            raise RuntimeError(at_line("one_hot of no elements wants num_classes"))
+        num_classes = int(index._copied().max()) + 1
+    if not creation.tracing() and index._type.numel:
+        values = index._copied()
+        if values.min() < 0 or values.max() >= num_classes:
+            bad = values[(values < 0) | (values >= num_classes)].flat[0]
+            raise RuntimeError(
+                at_line(f"one_hot: class {bad} is not in 0 .. {num_classes - 1} (num_classes)")
+            )
+    shape = (*index._type.shape, num_classes)
+    line = creation.counting(shape, len(shape) - 1)
+    return to_dtype(index.unsqueeze(-1).eq(line), int64)
+
+
+def embedding(
+    input: Tensor,  # noqa: A002
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Return the rows of weight that input names; padding_idx's row gets no gradient."""
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise NotImplementedError(
+            at_line("embedding has no max_norm, scale_grad_by_freq or sparse; leave them out")
+        )
+    index = _index(input, "embedding")
+    if weight.ndim != 2:
+        raise ShapeError(at_line(f"embedding wants a weight [rows, features], got {weight._type}"))
+    if padding_idx is not None:
+        padding_idx = normal_dim(padding_idx, weight._type.shape[0])
+        shape = (weight._type.shape[0], 1)
+        at = creation.counting(shape, 0).eq(padding_idx)
+        weight = where(at, weight.detach(), weight)
+    return ops.take(weight, index)  # type: ignore[no-any-return]
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:  # noqa: A002
+    """Return how often each whole number occurs; eager only."""
+    capture.refuse("bincount() (a shape that depends on data)", "use scatter_add into zeros")
+    counts = np.bincount(
+        input._copied(), None if weights is None else weights._copied(), minlength
+    )
+    return Tensor._from_array(counts)
+
+
+def isin(elements: Tensor, test_elements: Tensor) -> Tensor:
+    """Return where elements occur among test_elements."""
+    return elements.unsqueeze(-1).eq(test_elements.reshape(-1)).any(-1)

@@ -1,0 +1,286 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.dims import numel
+from jitnet.runtime.dtype import bool_
+
+from ..errors import DTypeError, ShapeError, at_line
+from ..tensor import Tensor
+from .arithmetic import add, mul
+from .promote import as_tensor_like, broadcast_shapes, normal_dim, to_shape
+
+
+def _same_dtype(name: str, *values: Tensor) -> None:
+    for value in values:
+        if value._type.dtype is not values[0]._type.dtype:
+            listed = " and ".join(str(each._type) for each in values)
+            raise DTypeError(
+                at_line(f"{name}: expected the same dtype, got {listed}; cast one with .to(dtype)")
+            )
+    if values[0]._type.dtype is bool_:
+        raise DTypeError(at_line(f"{name} has no meaning for bools; cast with .to(dtype)"))
+
+
+def _wrong(name: str, a: Tensor, b: Tensor, why: str) -> ShapeError:
+    shapes = f"{list(a._type.shape)} @ {list(b._type.shape)}"
+    return ShapeError(at_line(f"{name} wants {why}, got {shapes}"))
+
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
+    """Return the matrix product; leading dims are batches and broadcast, vectors are allowed."""
+    a, b = as_tensor_like(input, "matmul"), as_tensor_like(other, "matmul")
+    _same_dtype("matmul", a, b)
+    if a.ndim == 0 or b.ndim == 0:
+        raise _wrong("matmul", a, b, "at least one dim on both sides")
+    left, right = a._type.shape, b._type.shape
+    if left[-1] != right[-2 if len(right) > 1 else 0]:
+        inner = f"{left[-1]} and {right[-2 if len(right) > 1 else 0]}"
+        raise _wrong("matmul", a, b, f"inner dims equal ({inner} are not)")
+    if len(left) == 2 and len(right) == 2:
+        return ops.matmul(a, b)  # type: ignore[no-any-return]
+    if len(left) == 1:
+        a = ops.reshape(a, shape=(1, *left))
+    if len(right) == 1:
+        b = ops.reshape(b, shape=(*right, 1))
+    result = _batched(a, b)
+    shape = result._type.shape
+    if len(left) == 1:
+        shape = (*shape[:-2], shape[-1])
+    if len(right) == 1:
+        shape = shape[:-1]
+    return result if shape == result._type.shape else ops.reshape(result, shape=shape)
+
+
+def _batched(a: Tensor, b: Tensor) -> Tensor:
+    """Multiply with broadcast batch dims; a plain matrix on the right folds the batch into rows."""
+    left, right = a._type.shape, b._type.shape
+    if len(right) == 2 and len(left) > 2:
+        rows = ops.reshape(a, shape=(numel(left[:-1]), left[-1]))
+        return ops.reshape(ops.matmul(rows, b), shape=(*left[:-1], right[-1]))  # type: ignore[no-any-return]
+    batch = broadcast_shapes(left[:-2], right[:-2])
+    return ops.matmul(  # type: ignore[no-any-return]
+        to_shape(a, (*batch, *left[-2:])), to_shape(b, (*batch, *right[-2:]))
+    )
+
+
+def _ranked(name: str, a: Tensor, b: Tensor, ranks: tuple[int, int]) -> Tensor:
+    if (as_tensor_like(a, name).ndim, as_tensor_like(b, name).ndim) != ranks:
+        raise _wrong(name, a, b, f"{ranks[0]} and {ranks[1]} dims")
+    return matmul(a, b)
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:  # noqa: A002
+    """Return the product of two matrices."""
+    return _ranked("mm", input, mat2, (2, 2))
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:  # noqa: A002
+    """Return the products of two equal batches of matrices."""
+    if input.ndim == 3 and mat2.ndim == 3 and input._type.shape[0] != mat2._type.shape[0]:
+        raise _wrong("bmm", input, mat2, "equal batch sizes")
+    return _ranked("bmm", input, mat2, (3, 3))
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:  # noqa: A002
+    """Return the product of a matrix and a vector."""
+    return _ranked("mv", input, vec, (2, 1))
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:  # noqa: A002
+    """Return the inner product of two vectors."""
+    return _ranked("dot", input, tensor, (1, 1))
+
+
+inner_product = dot
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
+    """Return the sums of products over the last dims."""
+    if input.ndim == 0 or other.ndim == 0:
+        return mul(input, other)
+    return tensordot(input, other, ([-1], [-1]))
+
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:  # noqa: A002
+    """Return the products of all pairs of two vectors' elements."""
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise _wrong("outer", input, vec2, "two vectors")
+    return mul(input.unsqueeze(1), vec2.unsqueeze(0))
+
+
+ger = outer
+
+
+def _scaled(x: Tensor, factor: Any) -> Tensor:
+    return x if factor == 1 else mul(x, factor)
+
+
+def _plus_product(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:  # noqa: A002
+    """Return beta * input + alpha * product; beta 0 ignores input, NaN and all."""
+    product = _scaled(product, alpha)
+    return product if beta == 0 else add(_scaled(input, beta), product)
+
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:  # noqa: A002
+    """Return beta * input + alpha * (mat1 @ mat2)."""
+    return _plus_product(input, mm(mat1, mat2), beta, alpha)
+
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:  # noqa: A002
+    """Return beta * input + alpha * (mat @ vec)."""
+    return _plus_product(input, mv(mat, vec), beta, alpha)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:  # noqa: A002
+    """Return beta * input + alpha * outer(vec1, vec2)."""
+    return _plus_product(input, outer(vec1, vec2), beta, alpha)
+
+
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1  # noqa: A002
+) -> Tensor:
+    """Return beta * input + alpha * (batch1 @ batch2)."""
+    return _plus_product(input, bmm(batch1, batch2), beta, alpha)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002
+    """Return input @ weight.T + bias; weight is [out, in] (or [in])."""
+    product = matmul(input, weight.t() if weight.ndim == 2 else weight)
+    return product if bias is None else add(product, bias)
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return input1[..., i] weight[o, i, j] input2[..., j] + bias."""
+    product = einsum("...i,oij,...j->...o", input1, weight, input2)
+    return product if bias is None else add(product, bias)
+
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Return the sums of products over pairs of dims."""
+    if isinstance(dims, int):
+        first = list(range(a.ndim - dims, a.ndim))
+        second = list(range(dims))
+    else:
+        first = [normal_dim(dim, a.ndim) for dim in _listed(dims[0])]
+        second = [normal_dim(dim, b.ndim) for dim in _listed(dims[1])]
+    rest_a = [axis for axis in range(a.ndim) if axis not in first]
+    rest_b = [axis for axis in range(b.ndim) if axis not in second]
+    inner = [a._type.shape[axis] for axis in first]
+    if inner != [b._type.shape[axis] for axis in second]:
+        raise _wrong("tensordot", a, b, f"equal sizes of dims {first} and {second}")
+    shape = [a._type.shape[i] for i in rest_a], [b._type.shape[i] for i in rest_b]
+    left = a.permute(rest_a + first).reshape(numel(shape[0]), numel(inner))
+    right = b.permute(second + rest_b).reshape(numel(inner), numel(shape[1]))
+    return matmul(left, right).reshape(shape[0] + shape[1])  # type: ignore[no-any-return]
+
+
+def _listed(dims: Any) -> list[int]:
+    return [dims] if isinstance(dims, int) else list(dims)
+
+
+# -- einsum -------------------------------------------------------------------------------------
+
+
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Return the sum of products that a formula names: einsum("bij,bjk->bik", x, y)."""
+    if len(operands) == 1 and not isinstance(operands[0], Tensor):
+        operands = tuple(operands[0])
+    inputs, output, operands = _parse(equation.replace(" ", ""), operands)
+    name, x = inputs[0], operands[0]
+    name, x = _diagonals(name, x)
+    for position in range(1, len(inputs)):
+        other_name, other = _diagonals(inputs[position], operands[position])
+        later = set(output).union(*inputs[position + 1 :])
+        name, x = _contract(name, x, other_name, other, later)
+    name, x = _summed(name, x, set(output))
+    return x.permute([name.index(letter) for letter in output])  # type: ignore[no-any-return]
+
+
+def _parse(
+    equation: str, operands: Sequence[Tensor]
+) -> tuple[list[str], str, tuple[Tensor, ...]]:
+    """Return the letters of each operand and of the result; "..." becomes capital letters."""
+    left, arrow, output = equation.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(operands):
+        raise ValueError(
+            at_line(f"einsum '{equation}' names {len(inputs)} operands, got {len(operands)}")
+        )
+    extra = [
+        x.ndim - len(term.replace("...", "")) for term, x in zip(inputs, operands, strict=True)
+    ]
+    widest = max([count for term, count in zip(inputs, extra, strict=True) if "..." in term] or [0])
+    free = [chr(number) for number in range(0x2460, 0x2460 + widest)]
+    spelled, shaped = [], []
+    for term, x, count in zip(inputs, operands, extra, strict=True):
+        if count < 0 or (count and "..." not in term):
+            raise ValueError(
+                at_line(f"einsum '{equation}': '{term}' does not fit an operand of {x.ndim} dims")
+            )
+        spelled.append(term.replace("...", "".join(free[widest - count :])))
+        shaped.append(x)
+    if not arrow:
+        joined = "".join(spelled)
+        output = "".join(free) + "".join(
+            sorted(c for c in set(joined) if joined.count(c) == 1 and c not in free)
+        )
+    else:
+        output = output.replace("...", "".join(free))
+    unknown = set(output) - set("".join(spelled))
+    if unknown or len(set(output)) != len(output):
+        raise ValueError(at_line(f"einsum '{equation}': the result's letters must be operands'"))
+    return spelled, output, tuple(shaped)
+
+
+def _diagonals(name: str, x: Tensor) -> tuple[str, Tensor]:
+    """Take the diagonal for a letter that stands twice."""
+    for letter in dict.fromkeys(name):
+        while name.count(letter) > 1:
+            first, second = name.index(letter), name.rindex(letter)
+            x = x.diagonal(0, first, second)
+            name = "".join(c for i, c in enumerate(name) if i not in (first, second)) + letter
+    return name, x
+
+
+def _summed(name: str, x: Tensor, keep: set[str]) -> tuple[str, Tensor]:
+    """Sum over the letters that nothing needs any more."""
+    axes = [axis for axis, letter in enumerate(name) if letter not in keep]
+    if axes:
+        x = x.sum(axes)
+    return "".join(letter for letter in name if letter in keep), x
+
+
+def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[str, Tensor]:
+    """Multiply two operands, summing over letters that only they share."""
+    a, x = _summed(a, x, later | set(b))
+    b, y = _summed(b, y, later | set(a))
+    sizes = {}
+    for name, value in ((a, x), (b, y)):
+        for letter, size in zip(name, value._type.shape, strict=True):
+            if sizes.setdefault(letter, size) == 1:
+                sizes[letter] = size
+            if size not in (1, sizes[letter]):
+                raise RuntimeError(
+                    at_line(f"einsum: '{letter}' has sizes {sizes[letter]} and {size}")
+                )
+    shared = [letter for letter in a if letter in b]
+    batch = [letter for letter in shared if letter in later]
+    inner = [letter for letter in shared if letter not in later]
+    left = [letter for letter in a if letter not in b]
+    right = [letter for letter in b if letter not in a]
+
+    def arranged(name: str, value: Tensor, order: list[str], groups: list[list[str]]) -> Tensor:
+        moved = value.permute([name.index(letter) for letter in order])
+        full = to_shape(moved, tuple(sizes[letter] for letter in order))
+        return full.reshape([numel(sizes[letter] for letter in group) for group in groups])  # type: ignore[no-any-return]
+
+    first = arranged(a, x, batch + left + inner, [batch, left, inner])
+    second = arranged(b, y, batch + inner + right, [batch, inner, right])
+    letters = batch + left + right
+    result = matmul(first, second).reshape([sizes[letter] for letter in letters])
+    return "".join(letters), result

@@ -1,0 +1,374 @@
+"""Functions that combine the elements along dims: sum, mean, max, norm and their kin."""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.dims import numel
+from jitnet.compiler.ir.op import Op
+from jitnet.runtime.dtype import DType, bool_, int64
+
+from .. import creation
+from ..errors import ShapeError, at_line
+from ..tensor import Tensor
+from .arithmetic import abs as absolute
+from .arithmetic import clone, div, eq, exp, log, maximum, minimum, mul, sqrt, sub, truth, where
+from .promote import need_float, normal_dim, normal_dims, to_dtype, to_float
+
+Dims = int | Sequence[int] | None
+
+max_result = namedtuple("max_result", ["values", "indices"])  # noqa: PYI024
+min_result = namedtuple("min_result", ["values", "indices"])  # noqa: PYI024
+
+
+def kept(result: Tensor, shape: Sequence[int], axes: Sequence[int], keepdim: bool) -> Tensor:
+    """Return a reduced result, with size-1 dims where they are to be kept."""
+    if not keepdim or not axes:
+        return result
+    sizes = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    return ops.reshape(result, shape=sizes)  # type: ignore[no-any-return]
+
+
+def _reduce(op: Op, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    shape = x._type.shape
+    axes = normal_dims(dim, len(shape))
+    if not axes:
+        return clone(x)
+    return kept(op(x, axes=axes), shape, axes, keepdim)
+
+
+def _every_dim(dim: Dims) -> Dims:
+    """Return None (all dims) for an empty list of dims, as PyTorch reads it."""
+    return None if isinstance(dim, tuple | list) and not dim else dim
+
+
+def sum(  # noqa: A001
+    input: Tensor,  # noqa: A002
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType | None = None,
+) -> Tensor:
+    """Return the sum along dims; whole numbers and bools add up as int64."""
+    if dtype is None and input._type.dtype.kind != "float":
+        dtype = int64
+    x = input if dtype is None else to_dtype(input, dtype)
+    return _reduce(ops.sum, x, _every_dim(dim), keepdim)
+
+
+def nansum(
+    input: Tensor,  # noqa: A002
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType | None = None,
+) -> Tensor:
+    """Return the sum of the elements that are not NaN."""
+    x = input if input._type.dtype.kind != "float" else where(ops.isnan(input), 0, input)
+    return sum(x, dim, keepdim, dtype=dtype)
+
+
+def _count(x: Tensor, dim: Dims) -> int:
+    """Return how many elements one result combines."""
+    shape = x._type.shape
+    return numel(shape[axis] for axis in normal_dims(dim, len(shape)))
+
+
+def mean(
+    input: Tensor,  # noqa: A002
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType | None = None,
+) -> Tensor:
+    """Return the mean along dims."""
+    x = input if dtype is None else to_dtype(input, dtype)
+    need_float("mean", x)
+    dim = _every_dim(dim)
+    count = _count(x, dim)
+    total = _reduce(ops.sum, x, dim, keepdim)
+    return div(total, count) if count else mul(total, math.nan)
+
+
+def prod(
+    input: Tensor,  # noqa: A002
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType | None = None,
+) -> Tensor:
+    """Return the product; whole numbers and bools multiply as int64."""
+    if dtype is None and input._type.dtype.kind != "float":
+        dtype = int64
+    x = input if dtype is None else to_dtype(input, dtype)
+    return _reduce(ops.prod, x, dim, keepdim)
+
+
+def var(
+    input: Tensor,  # noqa: A002
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """Return the variance along dims, divided by (count - correction)."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    need_float("var", input)
+    dim = _every_dim(dim)
+    if correction is None:
+        correction = 1 if unbiased else 0
+    away = sub(input, mean(input, dim, keepdim=True))
+    total = _reduce(ops.sum, mul(away, away), dim, keepdim)
+    rest = _count(input, dim) - correction
+    return div(total, rest) if rest > 0 else mul(total, math.nan)
+
+
+def std(
+    input: Tensor,  # noqa: A002
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """Return the square root of the variance."""
+    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def var_mean(
+    input: Tensor,  # noqa: A002
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the variance and the mean."""
+    variance = var(input, dim, unbiased, keepdim, correction=correction)
+    return variance, mean(input, None if isinstance(dim, bool) else dim, keepdim)
+
+
+def std_mean(
+    input: Tensor,  # noqa: A002
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the standard deviation and the mean."""
+    variance, middle = var_mean(input, dim, unbiased, keepdim, correction=correction)
+    return sqrt(variance), middle
+
+
+# -- extremes -----------------------------------------------------------------------------------
+
+
+def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:  # noqa: A002
+    """Return the largest elements along dims; ties share the gradient."""
+    return _reduce(_on(input, ops.max, ops.any), input, _every_dim(dim), keepdim)
+
+
+def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:  # noqa: A002
+    """Return the smallest elements along dims; ties share the gradient."""
+    return _reduce(_on(input, ops.min, ops.all), input, _every_dim(dim), keepdim)
+
+
+def _on(x: Tensor, op: Op, on_bools: Op) -> Op:
+    return on_bools if x._type.dtype is bool_ else op
+
+
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Any, ...]:  # noqa: A002
+    """Return the smallest and the largest elements."""
+    return amin(input, dim, keepdim), amax(input, dim, keepdim)
+
+
+def _with_index(
+    x: Tensor,
+    dim: int,
+    keepdim: bool,
+    arg: Callable[..., Tensor],
+    extreme: Callable[..., Tensor],
+    result: Any,
+) -> Any:
+    """Return (values, indices) of the extremes along dim; the chosen element gets the gradient."""
+    indices = arg(x, dim, keepdim=True)
+    if x.requires_grad:
+        values = x.unsqueeze(0).gather(dim, indices.unsqueeze(0)) if x.ndim == 0 else (
+            x.gather(dim, indices)
+        )
+    else:
+        values = extreme(x, dim, keepdim=True)
+    if x.ndim == 0:
+        return result(x.clone(), indices)
+    if not keepdim:
+        values, indices = values.squeeze(dim), indices.squeeze(dim)
+    return result(values, indices)
+
+
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001, A002
+    """Return the largest element; with dim, (values, indices); with a tensor, elementwise."""
+    if isinstance(dim, Tensor):
+        return maximum(input, dim)
+    if dim is None:
+        return amax(input)
+    return _with_index(input, dim, keepdim, argmax, amax, max_result)
+
+
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001, A002
+    """Return the smallest element; with dim, (values, indices); with a tensor, elementwise."""
+    if isinstance(dim, Tensor):
+        return minimum(input, dim)
+    if dim is None:
+        return amin(input)
+    return _with_index(input, dim, keepdim, argmin, amin, min_result)
+
+
+def _arg(op: Op, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    shape = x._type.shape
+    if not shape:
+        return creation.zeros((), dtype=int64)
+    if dim is None:
+        index = op(ops.reshape(x, shape=(x._type.numel,)), axis=0)
+        return kept(index, shape, range(len(shape)), keepdim)
+    axis = normal_dim(dim, len(shape))
+    return kept(op(x, axis=axis), shape, (axis,), keepdim)
+
+
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:  # noqa: A002
+    """Return where the largest element is; the first of equal ones."""
+    return _arg(ops.argmax, input, dim, keepdim)
+
+
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:  # noqa: A002
+    """Return where the smallest element is; the first of equal ones."""
+    return _arg(ops.argmin, input, dim, keepdim)
+
+
+def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:  # noqa: A001, A002
+    """Return whether some element is not 0."""
+    return _reduce(ops.any, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
+
+
+def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:  # noqa: A001, A002
+    """Return whether no element is 0."""
+    return _reduce(ops.all, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
+
+
+def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:  # noqa: A002
+    """Return the number of elements that are not 0."""
+    return sum(truth(input), dim)  # type: ignore[arg-type]
+
+
+# -- exponential sums, norms --------------------------------------------------------------------
+
+
+def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:  # noqa: A002
+    """Return log(sum(exp(input))) along dims, without overflow."""
+    x = to_float(input)
+    axes = normal_dims(dim, x.ndim)
+    if 0 in [x._type.shape[axis] for axis in axes] or not axes:
+        return log(sum(exp(x), dim, keepdim))
+    top = amax(x.detach(), dim, keepdim=True)
+    top = where(ops.isfinite(top), top, 0.0)
+    total = log(sum(exp(sub(x, top)), dim, keepdim=True)) + top
+    return total if keepdim else total.reshape(_dropped(x._type.shape, axes))
+
+
+def _dropped(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(size for axis, size in enumerate(shape) if axis not in axes)
+
+
+def norm(
+    input: Tensor,  # noqa: A002
+    p: Any = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType | None = None,
+) -> Tensor:
+    """Return the p-norm of the elements along dims: "fro" or 2, 1, inf, -inf, 0 or any p."""
+    x = input if dtype is None else to_dtype(input, dtype)
+    need_float("norm", x)
+    dim = _every_dim(dim)
+    if p in ("fro", None, 2):
+        return _safe_sqrt(sum(mul(x, x), dim, keepdim))
+    if p == math.inf:
+        return amax(absolute(x), () if dim is None else dim, keepdim)
+    if p == -math.inf:
+        return amin(absolute(x), () if dim is None else dim, keepdim)
+    if p == 0:
+        return to_dtype(sum(ops.ne(x, ops.full_like(x, value=0)), dim, keepdim), x._type.dtype)
+    if p == 1:
+        return sum(absolute(x), dim, keepdim)
+    if isinstance(p, str):
+        raise RuntimeError(at_line(f"norm knows 'fro' and numbers, got p={p!r}"))
+    return (absolute(x) ** p).sum(dim, keepdim) ** (1.0 / p)
+
+
+def _safe_sqrt(total: Tensor) -> Tensor:
+    """Return the square root, with gradient 0 at 0 as PyTorch's norm has."""
+    if not total.requires_grad:
+        return sqrt(total)
+    zero = eq(total, 0)
+    return where(zero, 0.0, sqrt(where(zero, 1.0, total)))  # type: ignore[no-any-return]
+
+
+def vector_norm(
+    x: Tensor, ord: Any = 2, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None  # noqa: A002
+) -> Tensor:
+    """Return the norm of the elements as one vector: jitnet.linalg.vector_norm."""
+    return norm(x, ord, dim, keepdim, dtype=dtype)
+
+
+# -- running totals -----------------------------------------------------------------------------
+
+
+def _scan(x: Tensor, dim: int, combine: Op, start: Any) -> Tensor:
+    """Return running totals along dim, in log2(n) steps of shifting and combining."""
+    rank = x.ndim
+    if rank == 0:
+        normal_dim(dim, 0)
+        return clone(x)
+    axis = normal_dim(dim, rank)
+    count, step = x._type.shape[axis], 1
+    total = x
+    while step < count:
+        stops = tuple(size - step * (i == axis) for i, size in enumerate(x._type.shape))
+        head = ops.slice(total, starts=(0,) * rank, stops=stops, steps=(1,) * rank)
+        low = tuple(step * (i == axis) for i in range(rank))
+        total = combine(total, ops.pad(head, low=low, high=(0,) * rank, value=start))
+        step *= 2
+    return clone(x) if total is x else total
+
+
+def _summable(x: Tensor, dtype: DType | None) -> Tensor:
+    if dtype is None and x._type.dtype.kind != "float":
+        dtype = int64
+    return x if dtype is None else to_dtype(x, dtype)
+
+
+def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:  # noqa: A002
+    """Return running sums along dim."""
+    return _scan(_summable(input, dtype), dim, ops.add, 0)
+
+
+def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:  # noqa: A002
+    """Return running products along dim."""
+    return _scan(_summable(input, dtype), dim, ops.mul, 1)
+
+
+def median(input: Tensor) -> Tensor:  # noqa: A002
+    """Return the middle element (the lower of two); eager only."""
+    from .sorting import sort
+
+    if not input._type.numel:
+        raise ShapeError(at_line("median of no elements has no value"))
+    ordered = sort(input.reshape(-1))[0]
+    return ordered[(input._type.numel - 1) // 2]  # type: ignore[no-any-return]

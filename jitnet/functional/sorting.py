@@ -1,0 +1,70 @@
+"""Orders: sort, argsort, topk, unique; computed eagerly by NumPy."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from .. import capture
+from ..errors import at_line
+from ..tensor import Tensor
+from .promote import normal_dim
+
+sort_result = namedtuple("sort_result", ["values", "indices"])  # noqa: PYI024
+topk_result = namedtuple("topk_result", ["values", "indices"])  # noqa: PYI024
+
+
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False  # noqa: A002
+) -> Tensor:
+    """Return the indices that sort along dim (NaN last; equal elements in order); eager only."""
+    capture.refuse("sorting", "sort outside of the compiled function")
+    axis = normal_dim(dim, input.ndim)
+    array = input._copied()
+    if not array.shape:
+        return Tensor._from_array(np.zeros((), np.int64))
+    if descending:
+        turned = np.flip(array, axis)
+        order = np.argsort(turned, axis=axis, kind="stable")
+        order = np.flip(array.shape[axis] - 1 - order, axis)
+    else:
+        order = np.argsort(array, axis=axis, kind="stable")
+    return Tensor._from_array(np.ascontiguousarray(order.astype(np.int64)))
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:  # noqa: A002
+    """Return (values, indices) in order along dim; eager only."""
+    order = argsort(input, dim, descending, stable)
+    if not input.ndim:
+        return sort_result(input.clone(), order)
+    return sort_result(input.gather(dim, order), order)
+
+
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: A002
+    """Return the k largest (or smallest) elements along dim and their indices; eager only."""
+    size = input._type.shape[normal_dim(dim, input.ndim)] if input.ndim else 1
+    if not 0 <= k <= size:
+        raise RuntimeError(at_line(f"selected index k out of range: {k} of {size}"))
+    values, indices = sort(input, dim, descending=largest)
+    if not input.ndim:
+        return topk_result(values, indices)
+    return topk_result(values.narrow(dim, 0, k).contiguous(), indices.narrow(dim, 0, k).contiguous())
+
+
+def unique(
+    input: Tensor,  # noqa: A002
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """Return the different elements in order; eager only."""
+    capture.refuse("unique() (a shape that depends on data)", "call it outside")
+    found = np.unique(
+        input._copied(), return_inverse=return_inverse, return_counts=return_counts, axis=dim
+    )
+    if not isinstance(found, tuple):
+        return Tensor._from_array(np.ascontiguousarray(found))
+    return tuple(Tensor._from_array(np.ascontiguousarray(part)) for part in found)

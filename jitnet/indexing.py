@@ -1,0 +1,373 @@
+"""x[...] read and written: slices make views, tensors of places become take and put."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.dims import numel
+from jitnet.runtime.dtype import bool_, int64
+
+from . import capture, creation
+from .errors import at_line
+from .functional.arithmetic import add, ge, logical_or, lt, mul, where
+from .functional.promote import broadcast_shapes, to_dtype, to_shape
+from .tensor import Tensor
+
+
+def _items(key: Any) -> list[Any]:
+    """Return the index as a list; lists, arrays and bools as tensors."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    return [_item(part) for part in parts]
+
+
+def _item(part: Any) -> Any:
+    if part is None or part is Ellipsis or isinstance(part, slice):
+        return part
+    if isinstance(part, bool | np.bool_):
+        return creation.tensor(bool(part))
+    if isinstance(part, Tensor):
+        kind = part._type.dtype.kind
+        if kind == "float":
+            raise IndexError(
+                at_line(f"tensors used as indices must be whole numbers or bools, got {part._type}")
+            )
+        return part
+    if isinstance(part, list | range | tuple | np.ndarray):
+        made = creation.tensor(part) if isinstance(part, np.ndarray) else _listed(part)
+        return _item(made)
+    if hasattr(part, "__index__"):
+        return part.__index__()
+    raise IndexError(
+        at_line(
+            "only integers, slices (`:`), ellipsis (`...`), None and tensors or lists of whole "
+            f"numbers or bools are valid indices (got {type(part).__name__})"
+        )
+    )
+
+
+def _listed(part: Sequence[Any]) -> Tensor:
+    made = creation.tensor(list(part))
+    return made if made._type.numel else to_dtype(made, int64)
+
+
+def _consumed(item: Any) -> int:
+    """Return how many dims of the tensor an item uses up."""
+    if item is None or item is Ellipsis:
+        return 0
+    if isinstance(item, Tensor) and item._type.dtype is bool_:
+        return item.ndim
+    return 1
+
+
+def _without_ellipsis(items: list[Any], rank: int) -> list[Any]:
+    """Return the items with `...` and missing dims as full slices."""
+    used = sum(map(_consumed, items))
+    if used > rank:
+        raise IndexError(
+            at_line(f"too many indices for tensor of dimension {rank} (got {used})")
+        )
+    places = [position for position, item in enumerate(items) if item is Ellipsis]
+    if len(places) > 1:
+        raise IndexError(at_line("an index can only have a single ellipsis ('...')"))
+    at = places[0] if places else len(items)
+    rest = items[at + 1 :] if places else []
+    return [*items[:at], *[slice(None)] * (rank - used), *rest]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An index taken apart: the view that its basic part makes, and places along its dims."""
+
+    view: Tensor
+    places: tuple[tuple[int, Tensor], ...]  # (dim of the view, whole numbers)
+
+
+def _bounds(item: slice, size: int) -> tuple[int, int, int]:
+    start, stop, step = item.indices(size)
+    if step <= 0:
+        raise ValueError(at_line("step must be greater than zero; flip() turns an axis around"))
+    return start, max(stop, start), step
+
+
+def _basic(x: Tensor, items: list[Any]) -> _Read:
+    """Apply ints, slices and None as one slice and one reshape; keep tensors for later."""
+    starts: list[int] = []
+    stops: list[int] = []
+    steps: list[int] = []
+    shape: list[int] = []
+    places: list[tuple[int, Tensor]] = []
+    sizes = x._type.shape
+    axis = 0
+    for item in items:
+        if item is None:
+            shape.append(1)
+            continue
+        if isinstance(item, Tensor):
+            used = _consumed(item)
+            if used == 0:  # a zero-dimensional bool: a new dim of size 0 or 1
+                places.append((len(shape), _chosen(item)))
+                shape.append(1)
+                continue
+            places.append((len(shape), item))
+            for size in sizes[axis : axis + used]:
+                starts.append(0)
+                stops.append(size)
+                steps.append(1)
+                shape.append(size)
+            axis += used
+            continue
+        size = sizes[axis]
+        if isinstance(item, slice):
+            start, stop, step = _bounds(item, size)
+            shape.append(len(range(start, stop, step)))
+        else:
+            if not -size <= item < size:
+                raise IndexError(
+                    at_line(
+                        f"index {item} is out of bounds for dimension {axis} with size {size}"
+                    )
+                )
+            start = item + size if item < 0 else item
+            stop, step = start + 1, 1
+        starts.append(start)
+        stops.append(stop)
+        steps.append(step)
+        axis += 1
+    if stops != list(sizes) or any(starts) or any(step != 1 for step in steps):
+        x = ops.slice(x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
+    if tuple(shape) != x._type.shape:
+        x = ops.reshape(x, shape=tuple(shape))
+    return _Read(x, tuple(places))
+
+
+def _chosen(flag: Tensor) -> Tensor:
+    """Return [0] for a true zero-dimensional bool, [] for a false one."""
+    return _nonzero(flag.reshape(1), "an index that is a bool tensor")[0]
+
+
+def _nonzero(mask: Tensor, what: str) -> tuple[Tensor, ...]:
+    """Return the places where a mask holds; an error in a trace."""
+    capture.refuse(
+        what, "select with jitnet.where(mask, x, other), or multiply by the mask, instead"
+    )
+    return tuple(Tensor._from_array(axis) for axis in np.nonzero(mask._copied()))
+
+
+def _spelled(places: tuple[tuple[int, Tensor], ...], view: Tensor) -> list[tuple[int, Tensor]]:
+    """Return places as whole numbers, masks by what they choose."""
+    found: list[tuple[int, Tensor]] = []
+    for axis, index in places:
+        if index._type.dtype is not bool_:
+            found.append((axis, to_dtype(index, int64)))
+            continue
+        wanted = view._type.shape[axis : axis + index.ndim]
+        for offset, (have, want) in enumerate(zip(index._type.shape, wanted, strict=True)):
+            if have != want:
+                raise IndexError(
+                    at_line(
+                        f"The shape of the mask {list(index._type.shape)} at index {offset} does "
+                        f"not match the shape of the indexed tensor {list(view._type.shape)} at "
+                        f"index {axis + offset}"
+                    )
+                )
+        chosen = _nonzero(index, "reading or writing x[mask] (a shape that depends on data)")
+        found.extend((axis + offset, line) for offset, line in enumerate(chosen))
+    return found
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Advanced indices as one: rows of a tensor whose indexed dims were brought to the front."""
+
+    order: tuple[int, ...]  # the view's dims: indexed first
+    rows: int  # the product of the indexed dims
+    rest: tuple[int, ...]  # sizes of the other dims
+    index: Tensor  # which rows, in the shape of the broadcast indices
+    at: int  # where the index's dims stand in the result
+
+
+def _places(view: Tensor, places: list[tuple[int, Tensor]]) -> _Places:
+    axes = [axis for axis, _ in places]
+    shape = broadcast_shapes(*(index._type.shape for _, index in places))
+    rest = [axis for axis in range(view.ndim) if axis not in axes]
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    sizes = view._type.shape
+    index = linear_index([(to_shape(line, shape), sizes[axis], axis) for axis, line in places])
+    return _Places(
+        order=(*axes, *rest),
+        rows=numel(sizes[axis] for axis in axes),
+        rest=tuple(sizes[axis] for axis in rest),
+        index=index,
+        at=axes[0] if together else 0,
+    )
+
+
+def linear_index(parts: Sequence[tuple[Tensor, int, int]]) -> Tensor:
+    """Return one row number for several (index, size, dim): checked, negatives from the end.
+
+    In a trace a wrong index becomes row -1, which the op that reads it refuses.
+    """
+    tracing = creation.tracing()
+    total: Tensor | None = None
+    wrong: Tensor | None = None
+    for index, size, axis in parts:
+        if not tracing:
+            index = _checked(index, size, axis)
+        else:
+            index = where(lt(index, 0), add(index, size), index)
+            if len(parts) > 1:
+                outside = logical_or(lt(index, 0), ge(index, size))
+                wrong = outside if wrong is None else logical_or(wrong, outside)
+        total = index if total is None else add(mul(total, size), index)
+    assert total is not None
+    return total if wrong is None else where(wrong, -1, total)  # type: ignore[no-any-return]
+
+
+def _checked(index: Tensor, size: int, axis: int) -> Tensor:
+    """Return an eager index with negative numbers counted from the end; IndexError outside."""
+    values = index._copied()
+    if not values.size:
+        return index
+    low, high = values.min(), values.max()
+    if low < -size or high >= size:
+        bad = high if high >= size else low
+        raise IndexError(
+            at_line(f"index {bad} is out of bounds for dimension {axis} with size {size}")
+        )
+    return index if low >= 0 else Tensor._from_array(np.where(values < 0, values + size, values))
+
+
+def _rows(view: Tensor, places: _Places) -> Tensor:
+    """Return the view as [rows, *rest]."""
+    if places.order != tuple(range(view.ndim)):
+        view = ops.permute(view, axes=places.order)
+    return ops.reshape(view, shape=(places.rows, *places.rest))  # type: ignore[no-any-return]
+
+
+def _moved(rank: int, count: int, at: int) -> tuple[int, ...]:
+    """Return the order that moves the first `count` of `rank` dims to start at place `at`."""
+    rest = list(range(count, rank))
+    return (*rest[:at], *range(count), *rest[at:])
+
+
+def getitem(x: Tensor, key: Any) -> Tensor:
+    """Return x[key]."""
+    if isinstance(key, int) and not isinstance(key, bool):
+        from .functional.shape import select
+
+        if x.ndim == 0:
+            raise IndexError(
+                at_line("invalid index of a 0-dim tensor. Use `tensor.item()` to get its number")
+            )
+        return select(x, 0, key)
+    read = _basic(x, _without_ellipsis(_items(key), x.ndim))
+    if not read.places:
+        return read.view if read.view is not x else ops.reshape(x, shape=x._type.shape)
+    places = _places(read.view, _spelled(read.places, read.view))
+    found = ops.take(_rows(read.view, places), places.index)
+    if places.at:
+        found = ops.permute(found, axes=_moved(found.ndim, places.index.ndim, places.at))
+        found = found.contiguous()
+    return found  # type: ignore[no-any-return]
+
+
+def setitem(x: Tensor, key: Any, value: Any) -> None:
+    """Do x[key] = value."""
+    items = _without_ellipsis(_items(key), x.ndim)
+    read = _basic(x, items)
+    view = read.view
+    if not _is_view(view, x):
+        raise RuntimeError(at_line("cannot write through this index: it is not a view"))
+    if not read.places:
+        view._assign(_filling(value, view._type.shape, view))
+        return
+    if _is_one_mask(read) and _spreads(value, read.places[0][1], view):
+        view._assign(_masked(view, read.places[0], value))
+        return
+    written = put_rows(view, _places(view, _spelled(read.places, view)), value, False)
+    view._assign(written)
+
+
+def _is_view(view: Tensor, x: Tensor) -> bool:
+    base = x if x._base is None else x._base
+    return view is x or view._base is base or not view._type.numel
+
+
+def put_rows(view: Tensor, places: _Places, value: Any, accumulate: bool) -> Tensor:
+    """Return the view's elements with value at the places (or added there)."""
+    source = view._snapshot()
+    index_shape = places.index._type.shape
+    found = places.rest[: places.at] + index_shape + places.rest[places.at :]
+    filling = _filling(value, found, view)
+    if places.at:
+        back = _moved(len(found), len(index_shape), places.at)
+        filling = ops.permute(filling, axes=tuple(back.index(i) for i in range(len(back))))
+    rows = ops.put(_rows(source, places), places.index, filling, accumulate=accumulate)
+    moved = ops.reshape(rows, shape=tuple(view._type.shape[axis] for axis in places.order))
+    if places.order == tuple(range(view.ndim)):
+        return moved  # type: ignore[no-any-return]
+    inverse = tuple(places.order.index(axis) for axis in range(view.ndim))
+    return ops.permute(moved, axes=inverse)  # type: ignore[no-any-return]
+
+
+def _filling(value: Any, shape: tuple[int, ...], target: Tensor) -> Tensor:
+    """Return value as a tensor of target's dtype, broadcast to shape."""
+    if not isinstance(value, Tensor):
+        if isinstance(value, bool | int | float) or not hasattr(value, "__len__"):
+            return creation.full(shape, value, dtype=target._type.dtype)
+        value = creation.as_tensor(value)
+    value = to_dtype(value, target._type.dtype)
+    own = value._type.shape
+    extra = len(own) - len(shape)
+    if extra > 0 and all(size == 1 for size in own[:extra]):
+        value = ops.reshape(value, shape=own[extra:])
+        own = own[extra:]
+    fits = len(own) <= len(shape) and all(
+        have in (1, want) for have, want in zip(reversed(own), reversed(shape), strict=False)
+    )
+    if not fits:
+        raise RuntimeError(
+            at_line(
+                f"shape mismatch: value tensor of shape {list(own)} cannot be broadcast to "
+                f"indexing result of shape {list(shape)}"
+            )
+        )
+    return to_shape(value, shape)
+
+
+def _is_one_mask(read: _Read) -> bool:
+    return len(read.places) == 1 and read.places[0][1]._type.dtype is bool_ and (
+        read.places[0][1].ndim > 0
+    )
+
+
+def _spreads(value: Any, mask: Tensor, view: Tensor) -> bool:
+    """Whether the value does not depend on which element of the mask it goes to."""
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return isinstance(value, bool | int | float)
+    own = tuple(shape)
+    rest = view.ndim - mask.ndim
+    return len(own) <= rest or all(size == 1 for size in own[: len(own) - rest])
+
+
+def _masked(view: Tensor, place: tuple[int, Tensor], value: Any) -> Tensor:
+    """Return the view with value where the mask holds: x[mask] = one value."""
+    axis, mask = place
+    own = view._type.shape
+    if mask._type.shape != own[axis : axis + mask.ndim]:
+        _spelled((place,), view)  # raises, naming the sizes
+        raise AssertionError("a mask of another shape was taken")
+    rest = own[axis + mask.ndim :]
+    full = mask.reshape(mask._type.shape + (1,) * len(rest))
+    if axis:
+        shape = own[:axis] + (1,) * mask.ndim + rest
+    else:
+        shape = (1,) * mask.ndim + rest
+    filling = to_shape(_filling(value, shape, view), own)
+    return ops.where(to_shape(full, own), filling, view._snapshot())  # type: ignore[no-any-return]

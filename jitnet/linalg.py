@@ -1,0 +1,61 @@
+"""jitnet.linalg: norms and products under the names of torch.linalg."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jitnet.runtime.dtype import DType
+
+from .errors import at_line
+from .functional.linear_algebra import matmul as matmul
+from .functional.reduction import norm as _norm
+from .functional.reduction import vector_norm as vector_norm
+from .functional.shape import diagonal as diagonal
+from .tensor import Tensor
+
+__all__ = ["diagonal", "matmul", "matrix_norm", "multi_dot", "norm", "vector_norm"]
+
+
+def norm(
+    A: Tensor,  # noqa: N803
+    ord: Any = None,  # noqa: A002
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType | None = None,
+) -> Tensor:
+    """Return a vector's norm, or a matrix's where dim names two dims."""
+    if ord is None or isinstance(dim, int) or (dim is None and A.ndim == 1):
+        return _norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
+    return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+
+
+def matrix_norm(
+    A: Tensor,  # noqa: N803
+    ord: Any = "fro",  # noqa: A002
+    dim: Sequence[int] = (-2, -1),
+    keepdim: bool = False,
+    *,
+    dtype: DType | None = None,
+) -> Tensor:
+    """Return "fro", the largest column sum (1) or the largest row sum (inf) of matrices."""
+    x = A if dtype is None else A.to(dtype)
+    rows, columns = dim[0] % x.ndim, dim[1] % x.ndim
+    if ord == "fro":
+        return _norm(x, 2, (rows, columns), keepdim)
+    along = {1: (rows, columns), float("inf"): (columns, rows)}.get(ord)
+    if along is None:
+        raise NotImplementedError(at_line(f"matrix_norm knows 'fro', 1 and inf, got {ord!r}"))
+    sums = x.abs().sum(along[0], keepdim=True)
+    top = sums.amax(along[1], keepdim=True)
+    shape = [size for axis, size in enumerate(top.shape) if axis not in (rows, columns)]
+    return top if keepdim else top.reshape(shape)
+
+
+def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the product of several matrices, from left to right."""
+    result = tensors[0]
+    for factor in tensors[1:]:
+        result = matmul(result, factor)
+    return result

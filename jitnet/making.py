@@ -1,0 +1,366 @@
+"""Tensors made from nothing, from Python values and from NumPy arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jitnet.compiler.ir.types import TensorType
+from jitnet.compiler.ops import constant, iota
+from jitnet.runtime.dtype import DType, bool_, float32, float64, from_numpy_dtype, int64
+
+from . import capture
+from .device import check_device
+from .errors import at_line
+from .tensor import Tensor, filled, leaf
+
+_default: DType = float32
+
+
+def get_default_dtype() -> DType:
+    """Return the dtype of floats made without saying one."""
+    return _default
+
+
+def set_default_dtype(dtype: DType) -> None:
+    """Say which dtype floats have that are made without saying one."""
+    global _default
+    if dtype not in (float32, float64):
+        raise TypeError(f"the default dtype must be float32 or float64, got {dtype}")
+    _default = dtype
+
+
+def tracing() -> bool:
+    """Return whether this thread is in a trace."""
+    return capture.active is not None and capture.current() is not None
+
+
+def sizes(given: Sequence[Any]) -> tuple[int, ...]:
+    """Return a shape from `f(2, 3)` or `f((2, 3))`; RuntimeError for negative sizes."""
+    if len(given) == 1 and isinstance(given[0], Sequence | np.ndarray):
+        given = given[0]
+    shape = []
+    for size in given:
+        if isinstance(size, float) or not hasattr(size, "__index__"):
+            raise TypeError(at_line(f"a shape wants whole numbers, got {size!r}"))
+        shape.append(size.__index__())
+    if shape and min(shape) < 0:
+        raise RuntimeError(at_line(f"a shape wants sizes >= 0, got {shape}"))
+    return tuple(shape)
+
+
+def _made(result: Tensor, requires_grad: bool) -> Tensor:
+    return result.requires_grad_() if requires_grad else result
+
+
+# -- from values --------------------------------------------------------------------------------
+
+
+def _array_of(data: Any, dtype: DType | None) -> np.ndarray:
+    """Return nested lists, numbers and tensors as an array of PyTorch's dtype for them."""
+    if isinstance(data, np.ndarray | np.generic):
+        array = np.array(data, order="C")
+        if array.dtype.kind in "iufb" and not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+    else:
+        array = np.array(_plain(data))
+        if array.dtype.kind == "f" or array.size == 0:
+            array = array.astype(_default.numpy if dtype is None else dtype.numpy)
+        elif array.dtype.kind in "iu":
+            array = array.astype(np.int64) if dtype is None else array
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            at_line(f"cannot make a tensor of {type(data).__name__} with elements {array.dtype}")
+        )
+    return array if dtype is None else array.astype(dtype.numpy, copy=False)
+
+
+def _plain(data: Any) -> Any:
+    """Return nested lists with every tensor inside as a list."""
+    if isinstance(data, Tensor):
+        return data.tolist()
+    if isinstance(data, list | tuple) and any(
+        isinstance(item, list | tuple | Tensor) for item in data
+    ):
+        items = [_plain(item) for item in data]
+        if len({_shape_of(item) for item in items}) > 1:
+            raise ValueError(at_line("a tensor wants nested lists of equal lengths"))
+        return items
+    return data
+
+
+def _shape_of(item: Any) -> int:
+    return len(item) if isinstance(item, list | tuple) else -1
+
+
+def tensor(
+    data: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a new tensor with a copy of data: numbers, nested lists, arrays.
+
+    >>> jitnet.tensor([[1, 2], [3, 4]], dtype=jitnet.float32)
+    """
+    check_device(device)
+    if isinstance(data, Tensor):
+        copy = data.detach().clone() if dtype is None else data.detach().to(dtype, copy=True)
+        return _made(copy, requires_grad)
+    if tracing() and isinstance(data, np.ndarray):
+        copy = from_numpy(data).clone()
+        return _made(copy if dtype is None else copy.to(dtype), requires_grad)
+    array = _array_of(data, dtype)
+    if tracing():
+        array.flags.writeable = False
+        return _made(leaf(constant, value=array), requires_grad)
+    return _made(Tensor._from_array(array), requires_grad)
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """Return data as a tensor, sharing memory with an array or a tensor where that is possible."""
+    check_device(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray):
+        made = from_numpy(data)
+        return made if dtype is None else made.to(dtype)
+    return tensor(data, dtype)
+
+
+asarray = as_tensor
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """Return a tensor that shares memory with the array, with its strides."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(at_line(f"from_numpy wants an ndarray, got {type(array).__name__}"))
+    dtype = from_numpy_dtype(array.dtype)
+    if not array.dtype.isnative:
+        raise ValueError(at_line("from_numpy wants native byte order; use astype first"))
+    if not array.flags.aligned or any(step % dtype.size for step in array.strides):
+        raise ValueError(at_line("from_numpy wants aligned elements; use array.copy() first"))
+    if any(step < 0 for step in array.strides):
+        raise ValueError(
+            at_line("from_numpy does not take negative strides; use array.copy() first")
+        )
+    return Tensor._from_array(np.asarray(array))
+
+
+def from_dlpack(data: Any) -> Tensor:
+    """Return a tensor that shares memory with another library's."""
+    return from_numpy(np.from_dlpack(data))
+
+
+def legacy(*data: Any) -> Tensor:
+    """Return what `Tensor(...)` makes: float32 from data, or memory of the given sizes."""
+    if len(data) == 1 and not isinstance(data[0], int):
+        return tensor(data[0], dtype=_default)
+    return zeros(sizes(data) if data else (0,))
+
+
+# -- filled -------------------------------------------------------------------------------------
+
+
+def full(
+    size: Sequence[int],
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a tensor with fill_value everywhere."""
+    check_device(device)
+    shape = sizes((size,))
+    if isinstance(fill_value, Tensor):
+        chosen = fill_value if dtype is None else fill_value.to(dtype)
+        return _made(chosen.detach().reshape(()).expand(shape).clone(), requires_grad)
+    if dtype is None:
+        dtype = _dtype_of_number(fill_value)
+    return _made(filled(TensorType(dtype, shape), fill_value), requires_grad)
+
+
+def _dtype_of_number(value: Any) -> DType:
+    if isinstance(value, bool | np.bool_):
+        return bool_
+    return int64 if isinstance(value, int | np.integer) else _default
+
+
+def zeros(
+    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return zeros of the given sizes."""
+    check_device(device)
+    return _made(filled(TensorType(dtype or _default, sizes(size)), 0), requires_grad)
+
+
+def ones(
+    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return ones of the given sizes."""
+    check_device(device)
+    return _made(filled(TensorType(dtype or _default, sizes(size)), 1), requires_grad)
+
+
+def empty(
+    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return memory of the given sizes; its content is not defined (here: zeros)."""
+    return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full_like(
+    input: Tensor,  # noqa: A002
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a tensor of input's shape (and dtype) with fill_value everywhere."""
+    dtype = dtype or input._type.dtype
+    return full(
+        input._type.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad
+    )
+
+
+def zeros_like(
+    input: Tensor,  # noqa: A002
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """Return zeros of input's shape and dtype."""
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def ones_like(
+    input: Tensor,  # noqa: A002
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """Return ones of input's shape and dtype."""
+    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+empty_like = zeros_like
+
+
+# -- counting -----------------------------------------------------------------------------------
+
+
+def counting(shape: tuple[int, ...], axis: int, dtype: DType = int64) -> Tensor:
+    """Return the index along axis at every place."""
+    if tracing():
+        return leaf(iota, shape=shape, dtype=dtype, axis=axis)
+    return Tensor._from_array(iota.eval(shape=shape, dtype=dtype, axis=axis))
+
+
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return start, start + step, ... below end."""
+    check_device(device)
+    if end is None:
+        start, end = 0, start
+    start, end, step = (_number(value, "arange") for value in (start, end, step))
+    if step == 0 or (end - start) * step < 0:
+        raise RuntimeError(
+            at_line(f"arange wants a step that leads from {start} to {end}, got {step}")
+        )
+    whole = all(isinstance(value, int) for value in (start, end, step))
+    dtype = dtype or (int64 if whole else _default)
+    count = math.ceil((end - start) / step) if not whole else -((start - end) // step)
+    if tracing() and whole and dtype is not bool_:
+        line = counting((count,), 0)
+        line = line if step == 1 else line * step
+        return _made((line if start == 0 else line + start).to(dtype), requires_grad)
+    exact = np.int64 if whole else np.float64
+    values = (start + np.arange(count, dtype=exact) * exact(step)).astype(dtype.numpy)
+    return _made(literal(values), requires_grad)
+
+
+def _number(value: Any, name: str) -> Any:
+    """Return a Python number, from one or from a tensor of one element."""
+    if isinstance(value, Tensor):
+        capture.refuse(f"{name}() with a tensor as bound", "give it a Python number")
+        return value.item()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def literal(values: np.ndarray) -> Tensor:
+    """Return an array's values as a tensor, a constant in a trace."""
+    if tracing():
+        values.flags.writeable = False
+        return leaf(constant, value=values)
+    return Tensor._from_array(values)
+
+
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return `steps` evenly spaced numbers from start to end, both included."""
+    check_device(device)
+    values = np.linspace(_number(start, "linspace"), _number(end, "linspace"), steps)
+    return _made(literal(values.astype((dtype or _default).numpy)), requires_grad)
+
+
+def logspace(
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return base ** linspace(start, end, steps)."""
+    check_device(device)
+    values = np.power(float(base), np.linspace(start, end, steps))
+    return _made(literal(values.astype((dtype or _default).numpy)), requires_grad)
+
+
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return ones on the diagonal of an n x m matrix of zeros."""
+    check_device(device)
+    shape = sizes((n, n if m is None else m))
+    if tracing():
+        ones_at = counting(shape, 0).eq(counting(shape, 1))
+        return _made(ones_at.to(dtype or _default), requires_grad)
+    return _made(Tensor._from_array(np.eye(*shape, dtype=(dtype or _default).numpy)), requires_grad)
+
+
+def scalar_tensor(value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """Return a zero-dimensional tensor."""
+    return full((), value, dtype=dtype or _default, device=device)
+
+
+def is_tensor(value: Any) -> bool:
+    """Return whether value is a Tensor."""
+    return isinstance(value, Tensor)

@@ -1,0 +1,291 @@
+"""Random tensors, all from a generator's stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.op import Op
+from jitnet.runtime.dtype import DType, int64
+
+from . import capture, making
+from .device import check_device
+from .errors import at_line
+from .generator import Generator, default_generator
+from .grad_mode import no_grad
+from .tensor import Tensor
+
+
+def draw(op: Op, shape: Sequence[int], dtype: DType, generator: Generator | None = None) -> Tensor:
+    """Return random numbers of an op, and count the call."""
+    source = default_generator if generator is None else generator
+    made = op(source.state, shape=tuple(shape), dtype=dtype)
+    source.advance()
+    return made  # type: ignore[no-any-return]
+
+
+def _float(dtype: DType | None, name: str) -> DType:
+    chosen = dtype or making.get_default_dtype()
+    if chosen.kind != "float":
+        raise RuntimeError(at_line(f"{name} gives floating point, not {chosen.name}"))
+    return chosen
+
+
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return numbers evenly from [0, 1)."""
+    check_device(device)
+    made = draw(ops.random_uniform, making.sizes(size), _float(dtype, "rand"), generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return numbers from the standard normal distribution."""
+    check_device(device)
+    made = draw(ops.random_normal, making.sizes(size), _float(dtype, "randn"), generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def rand_like(
+    input: Tensor,  # noqa: A002
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return rand of input's shape and dtype."""
+    dtype = dtype or input._type.dtype
+    shape = input._type.shape
+    return rand(shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def randn_like(
+    input: Tensor,  # noqa: A002
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return randn of input's shape and dtype."""
+    dtype = dtype or input._type.dtype
+    shape = input._type.shape
+    return randn(
+        shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
+    )
+
+
+def whole(low: int, high: int, shape: Sequence[int], generator: Generator | None) -> Tensor:
+    """Return int64 numbers evenly from low .. high - 1."""
+    room = high - low
+    if room <= 0:
+        raise RuntimeError(at_line(f"random_ expects 'from' to be less than 'to', got {low}, {high}"))
+    if room > 1 << 63:
+        raise RuntimeError(at_line(f"randint wants high - low of at most 2^63, got {room}"))
+    bits = draw(ops.random_bits, shape, int64, generator)
+    if room > 1 << 32:
+        upper = draw(ops.random_bits, shape, int64, generator)
+        bits = bits + (upper % (1 << 31)) * (1 << 32)
+    if room < 1 << 63 and room != 1 << 32:
+        bits = bits % room
+    return bits + low if low else bits
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return whole numbers evenly from low (0 if left out) .. high - 1."""
+    check_device(device)
+    if size is None:
+        low, high, size = 0, low, high
+    made = whole(int(low), int(high), making.sizes((size,)), generator).to(dtype or int64)
+    return made.requires_grad_() if requires_grad else made
+
+
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None  # noqa: A002
+) -> Tensor:
+    """Return randint of input's shape and dtype."""
+    if high is None:
+        low, high = 0, low
+    return randint(low, high, input._type.shape, dtype=dtype or input._type.dtype)
+
+
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return 0 .. n - 1 in random order; eager only."""
+    check_device(device)
+    capture.refuse("randperm()", "draw it outside and give it to the compiled function")
+    if n < 0:
+        raise RuntimeError(at_line(f"randperm wants n >= 0, got {n}"))
+    high = draw(ops.random_bits, (n,), int64, generator)._copied()
+    low = draw(ops.random_bits, (n,), int64, generator)._copied()
+    order = np.lexsort((np.arange(n), low, high)).astype((dtype or int64).numpy)
+    return Tensor._from_array(order, requires_grad)
+
+
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+) -> Tensor:
+    """Return numbers from normal distributions of the given means and standard deviations."""
+    check_device(device)
+    if size is None:
+        given = [value for value in (mean, std) if isinstance(value, Tensor)]
+        if not given:
+            raise TypeError(at_line("normal wants a size where mean and std are numbers"))
+        from .functional.promote import broadcast_shapes
+
+        size = broadcast_shapes(*(value._type.shape for value in given))
+        dtype = dtype or given[0]._type.dtype
+    if not isinstance(std, Tensor) and std < 0:
+        raise RuntimeError(at_line(f"normal expects std >= 0.0, but found std {std}"))
+    made = randn(making.sizes((size,)), generator=generator, dtype=dtype)
+    return made * std + mean
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:  # noqa: A002
+    """Return 1 with the probability that each element (or p) gives, else 0."""
+    dtype = input._type.dtype
+    chance = input.detach() if p is None else p
+    drawn = draw(ops.random_uniform, input._type.shape, _float(dtype if dtype.kind == "float" else None, "bernoulli"), generator)
+    return (drawn < chance).to(dtype)
+
+
+def multinomial(
+    input: Tensor,  # noqa: A002
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Return indices drawn by the weights in each row; eager only."""
+    capture.refuse("multinomial()", "draw it outside and give it to the compiled function")
+    weights = np.atleast_2d(input._copied().astype(np.float64))
+    if weights.ndim != 2 or not weights.shape[1]:
+        raise RuntimeError(at_line(f"multinomial wants weights [N] or [B, N], got {input._type}"))
+    if not np.isfinite(weights).all() or weights.min() < 0 or (weights.sum(1) <= 0).any():
+        raise RuntimeError(
+            at_line("multinomial wants finite weights >= 0, not all 0 in a row")
+        )
+    if num_samples < 1 or (not replacement and num_samples > weights.shape[1]):
+        raise RuntimeError(
+            at_line(f"multinomial cannot draw {num_samples} of {weights.shape[1]} this way")
+        )
+    rows, count = weights.shape
+    float64 = making.float64
+    if replacement:
+        uniform = draw(ops.random_uniform, (rows, num_samples), float64, generator)._copied()
+        edges = np.cumsum(weights / weights.sum(1, keepdims=True), 1)
+        edges[:, -1] = 1.0
+        found = (uniform[:, :, None] >= edges[:, None, :]).sum(-1)
+    else:
+        uniform = draw(ops.random_uniform, (rows, count), float64, generator)._copied()
+        with np.errstate(divide="ignore"):
+            keys = np.log(np.maximum(uniform, 1e-300)) / weights  # -inf where the weight is 0
+        found = np.argsort(-keys, axis=1, kind="stable")[:, :num_samples]
+    return Tensor._from_array(found.astype(np.int64).reshape(*input._type.shape[:-1], num_samples))
+
+
+# -- in place -----------------------------------------------------------------------------------
+
+
+def _fill(self: Tensor, made: Tensor) -> Tensor:
+    return self._assign(made if made._type == self._type else made.to(self._type.dtype))
+
+
+def _drawable(self: Tensor) -> DType:
+    dtype = self._type.dtype
+    if dtype.kind != "float":
+        raise RuntimeError(at_line(f"this fills floating point tensors, got {self._type}"))
+    return dtype
+
+
+def uniform_(
+    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, **old: Any
+) -> Tensor:
+    """Fill with numbers evenly from [a, b)."""
+    a, b = old.get("from", a), old.get("to", b)
+    if a > b:
+        raise RuntimeError(at_line(f"uniform_ expects to return a [from, to) range, got {a} > {b}"))
+    with no_grad():
+        made = draw(ops.random_uniform, self._type.shape, _drawable(self), generator)
+        made = made * (b - a) + a
+    return _fill(self, made)
+
+
+def normal_(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with numbers from a normal distribution."""
+    if std < 0:
+        raise RuntimeError(at_line(f"normal_ expects std >= 0.0, but found std {std}"))
+    with no_grad():
+        made = draw(ops.random_normal, self._type.shape, _drawable(self), generator)
+        made = made * std + mean
+    return _fill(self, made)
+
+
+def random_(
+    self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with whole numbers from low .. high - 1 (all that the dtype holds, if left out)."""
+    dtype = self._type.dtype
+    if high is None:
+        if dtype.kind == "float":
+            high = (1 << np.finfo(dtype.numpy).nmant + 1) + 1
+        else:
+            high = 2 if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).max)
+    return _fill(self, whole(low, high, self._type.shape, generator))
+
+
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """Fill with 1 with probability p, else 0."""
+    with no_grad():
+        made = draw(ops.random_uniform, self._type.shape, making.get_default_dtype(), generator) < p
+    return _fill(self, made)
+
+
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill with numbers from an exponential distribution."""
+    with no_grad():
+        made = draw(ops.random_uniform, self._type.shape, _drawable(self), generator)
+        made = -((1 - made).log()) / lambd
+    return _fill(self, made)
+
+
+for _method in (uniform_, normal_, random_, bernoulli_, exponential_, bernoulli, multinomial):
+    setattr(Tensor, _method.__name__, _method)

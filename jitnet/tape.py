@@ -1,0 +1,480 @@
+"""The dynamic graph: what ops record, and how backward walks it.
+
+Nodes are numbered as they are made, and a node only depends on earlier ones; so backward is one
+pass over the reachable nodes from the latest to the earliest, without recursion.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.types import TensorType
+from jitnet.compiler.ops import add, full_like
+
+from . import capture
+from . import tensor as tensors
+from .capture import set_attribute
+from .errors import at_line
+from .grad_mode import enable_grad, inference_mode, mode, no_grad, set_grad_enabled
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+__all__ = [
+    "AccumulateGrad",
+    "OpNode",
+    "RemovableHandle",
+    "TapeNode",
+    "enable_grad",
+    "inference_mode",
+    "mode",
+    "no_grad",
+    "rebase",
+    "run_backward",
+    "set_grad_enabled",
+]
+
+Gradients = Sequence[Any]  # for each edge a Tensor, None, or a function that gives the Tensor
+Hook = Callable[[Any], Any]
+
+_numbers = itertools.count()
+
+STALE = (
+    "one of the variables needed for gradient computation has been modified by an inplace "
+    "operation ({kind} of {name} was written {times} since); clone() it before the write"
+)
+RELEASED = (
+    "Trying to backward through the graph a second time ({name}), but its saved values were freed "
+    "by the first; give retain_graph=True to the first backward()"
+)
+
+
+class TapeNode:
+    """One recorded computation: `edges` lead to the nodes (or leaves) of its arguments."""
+
+    __slots__ = ("__weakref__", "edges", "hooks", "retained", "sequence", "tensor_hooks")
+
+    edges: tuple[tuple[TapeNode | Tensor | None, int], ...]
+
+    def __init__(self, args: Iterable[Any]) -> None:
+        self.sequence = next(_numbers)
+        self.edges = tuple([_edge(arg) for arg in args])
+        self.hooks: dict[int, Hook] | None = None
+        self.tensor_hooks: list[tuple[int, dict[int, Hook]]] | None = None
+        self.retained: list[tuple[int, weakref.ref[Tensor]]] | None = None
+
+    @property
+    def outputs(self) -> int:
+        """The number of results."""
+        return 1
+
+    def gradients(self, grads: list[Tensor | None]) -> Gradients:
+        """Return a gradient for each argument, given one (or None) for each result."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Let go of the saved values."""
+
+    def name(self) -> str:
+        """Return the name that PyTorch gives such nodes, such as "MulBackward0"."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The nodes of the arguments, as PyTorch shows them."""
+        found: list[tuple[Any, int]] = []
+        for target, number in self.edges:
+            if target is None or isinstance(target, TapeNode):
+                found.append((target, number))
+            else:
+                found.append((AccumulateGrad(target), 0))
+        return tuple(found)
+
+    def register_hook(self, hook: Hook) -> RemovableHandle:
+        """Call hook(gradients of arguments, gradients of results) after each backward step."""
+        if self.hooks is None:
+            self.hooks = {}
+        return RemovableHandle(self.hooks, hook)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+def _edge(arg: Any) -> tuple[Any, int]:
+    """Return where a gradient of arg goes: (node, result number), (leaf, 0) or (None, 0)."""
+    if not isinstance(arg, tensors.Tensor) or not arg.requires_grad:
+        return None, 0
+    node = arg._grad_fn
+    return (arg, 0) if node is None else (node, arg._output_nr)
+
+
+class AccumulateGrad:
+    """The end of the tape at a leaf, as `next_functions` shows it."""
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+        self.next_functions = ()
+
+    def name(self) -> str:
+        """Return "AccumulateGrad"."""
+        return "AccumulateGrad"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self) -> int:
+        return hash(("AccumulateGrad", id(self.variable)))
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
+
+
+class RemovableHandle:
+    """What registering a hook returns: remove() takes the hook away."""
+
+    _ids = itertools.count()
+
+    def __init__(self, hooks: dict[int, Hook], hook: Hook) -> None:
+        self.id = next(self._ids)
+        self._hooks = hooks
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Take the hook away."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+class OpNode(TapeNode):
+    """An op that was applied: its arguments and its result, as they were then."""
+
+    __slots__ = ("args", "counts", "op", "params", "saved", "types")
+
+    def __init__(self, op: Op, args: Sequence[Tensor], params: dict[str, Any], y: Tensor) -> None:
+        super().__init__(args)
+        self.op = op
+        self.params = params
+        self.args: Sequence[Tensor] | None = args
+        self.counts = [arg._counter.count for arg in args]
+        self.types: list[TensorType] = []  # of the arguments and the result, once released
+        # Not y itself, which holds this node.
+        self.saved: tuple[Any, ...] = (y._array, y._node, y._type, y._counter, y._counter.count)
+
+    def name(self) -> str:
+        """Return the op's name as PyTorch writes it."""
+        words = self.op.name.split("_")
+        return "".join(word.capitalize() for word in words) + "Backward0"
+
+    def gradients(self, grads: list[Tensor | None]) -> Gradients:
+        """Apply the op's gradient rule to what was saved."""
+        assert self.op.grad is not None
+        (g,) = grads
+        return self.op.grad(g, self._result(), *self._arguments(), **self.params)
+
+    def _arguments(self) -> list[Tensor]:
+        if self.args is None:
+            why = RELEASED.format(name=self.name())
+            return [tensors.Unavailable.of(kind, why) for kind in self.types[:-1]]
+        return [
+            arg if arg._counter.count == count else self._stale("an argument", arg, count)
+            for arg, count in zip(self.args, self.counts, strict=True)
+        ]
+
+    def _stale(self, what: str, arg: Tensor, count: int) -> Tensor:
+        times = f"{arg._counter.count - count} time(s)"
+        why = STALE.format(kind=f"{what}, {arg._type},", name=self.op.name, times=times)
+        return tensors.Unavailable.of(arg._type, why)
+
+    def _result(self) -> Tensor:
+        if self.args is None:
+            return tensors.Unavailable.of(self.types[-1], RELEASED.format(name=self.name()))
+        array, node, kind, counter, count = self.saved
+        y = tensors._base(array, node, kind, requires_grad=True)
+        y._counter = counter
+        y._grad_fn = self
+        return y if counter.count == count else self._stale("the result", y, count)
+
+    def release(self) -> None:
+        """Keep only the types: some rules need no more."""
+        if self.args is not None:
+            self.types = [*(arg._type for arg in self.args), self.saved[2]]
+            self.args, self.saved = None, ()
+
+
+# -- writes in place ----------------------------------------------------------------------------
+
+
+def _view_assign_grad(
+    g: Any, y: Any, base: Any, value: Any, *, steps: tuple[Any, ...]
+) -> tuple[Any, Any]:
+    """The written elements' gradient goes to the value, all others' to the old base."""
+
+    def seen() -> list[Any]:
+        values = [g]
+        for op, params in steps:
+            values.append(op(values[-1], **params))
+        return values
+
+    def rest() -> Any:
+        *values, written = seen()
+        result = full_like(written, value=0)
+        for old, (op, params) in zip(reversed(values), reversed(steps), strict=True):
+            result = tensors.unmoved(op, params, old, result, lambda op, *a, **kw: op(*a, **kw))
+        return result
+
+    return rest, lambda: seen()[-1]
+
+
+view_assign = Op(
+    "copy_slices",
+    type=lambda base, value, *, steps: base,
+    eval=lambda base, value, *, steps: base,  # only recorded, never applied
+    grad=_view_assign_grad,
+)
+
+
+def rebase(tensor: Tensor, before: Tensor, value: Tensor) -> None:
+    """Make the history of a tensor that was just overwritten: value, written over `before`."""
+    origin = tensor if tensor._origin is None else tensor._origin
+    node, number = value._grad_fn, value._output_nr
+    if origin is not tensor or node is None:
+        steps = tensor._view[len(origin._view) :] if origin is not tensor else ()
+        node, number = OpNode(view_assign, (before, value), {"steps": steps}, origin), 0
+    set_attribute(origin, "_requires_grad", True)
+    set_attribute(origin, "_grad_fn", node)
+    set_attribute(origin, "_output_nr", number)
+
+
+# -- backward -----------------------------------------------------------------------------------
+
+
+class Pass:
+    """One walk from the roots: gradients on their way, and those that reached leaves."""
+
+    def __init__(self, keep: bool, create_graph: bool) -> None:
+        self.keep = keep
+        self.create_graph = create_graph
+        self.waiting: dict[TapeNode, list[Tensor | None]] = {}
+        self.at_leaf: dict[int, tuple[Tensor, Tensor]] = {}
+        self.wanted: dict[tuple[TapeNode, int], Tensor | None] = {}
+
+    def send(self, target: Any, number: int, gradient: Tensor) -> None:
+        """Add a gradient to what waits at a node or leaf."""
+        if isinstance(target, TapeNode):
+            slots = self.waiting.get(target)
+            if slots is None:
+                slots = self.waiting[target] = [None] * target.outputs
+            before = slots[number]
+            slots[number] = gradient if before is None else add(before, gradient)
+            return
+        found = self.at_leaf.get(id(target))
+        total = gradient if found is None else add(found[1], gradient)
+        self.at_leaf[id(target)] = (target, total)
+
+    def walk(self, order: list[TapeNode], needed: set[Any] | None) -> None:
+        """Visit the nodes, latest first, sending gradients on."""
+        for node in order:
+            grads = self.waiting.pop(node, None)
+            if grads is None:
+                continue
+            if node.tensor_hooks or node.retained:
+                _run_tensor_hooks(node, grads)
+            for number, gradient in enumerate(grads):
+                if (node, number) in self.wanted:
+                    self.wanted[node, number] = gradient
+            if needed is not None and node not in needed:
+                continue
+            results = list(node.gradients(grads))
+            for position, (target, number) in enumerate(node.edges):
+                gradient = results[position]
+                if target is None or (needed is not None and not _leads(target, number, needed)):
+                    results[position] = None
+                    continue
+                if callable(gradient):
+                    gradient = results[position] = gradient()
+                if gradient is not None and not node.hooks:
+                    self.send(target, number, gradient)
+            if node.hooks:
+                self._send_hooked(node, results, grads)
+            if not self.keep:
+                node.release()
+
+    def _send_hooked(self, node: TapeNode, results: list[Any], grads: list[Any]) -> None:
+        """Let the node's hooks replace the gradients, then send them on."""
+        assert node.hooks is not None
+        for hook in list(node.hooks.values()):
+            changed = hook(tuple(results), tuple(grads))
+            if changed is not None:
+                results = list(changed)
+        for (target, number), gradient in zip(node.edges, results, strict=True):
+            if target is not None and gradient is not None:
+                self.send(target, number, gradient)
+
+
+def _leads(target: Any, number: int, needed: set[Any]) -> bool:
+    """Whether a wanted tensor lies at or behind this place."""
+    if isinstance(target, TapeNode):
+        return target in needed or (target, number) in needed
+    return id(target) in needed
+
+
+def _run_tensor_hooks(node: TapeNode, grads: list[Tensor | None]) -> None:
+    for number, hooks in node.tensor_hooks or ():
+        for hook in list(hooks.values()):
+            gradient = grads[number]
+            if gradient is not None:
+                changed = hook(gradient)
+                grads[number] = gradient if changed is None else changed
+    for number, reference in node.retained or ():
+        tensor, gradient = reference(), grads[number]
+        if tensor is not None and gradient is not None:
+            before = tensor.grad
+            total = gradient.clone() if before is None else add(before, gradient)
+            set_attribute(tensor, "_grad", total)
+
+
+def _order(roots: Iterable[TapeNode]) -> list[TapeNode]:
+    """Return the nodes reachable from roots, latest first."""
+    seen: set[TapeNode] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        for target, _ in node.edges:
+            if isinstance(target, TapeNode) and target not in seen:
+                stack.append(target)
+    return sorted(seen, key=lambda node: node.sequence, reverse=True)
+
+
+def _needed(order: list[TapeNode], inputs: Sequence[Tensor]) -> set[Any]:
+    """Return the nodes with a wanted tensor behind them, and the places of those tensors."""
+    found: set[Any] = set()
+    for tensor in inputs:
+        node = tensor.grad_fn
+        found.add(id(tensor) if node is None else (node, tensor._output_nr))
+    for node in reversed(order):
+        if any(_leads(target, number, found) for target, number in node.edges):
+            found.add(node)
+    return found
+
+
+def _first_gradient(tensor: Tensor, gradient: Tensor | None) -> Tensor:
+    """Return the gradient to start from: the one given, or 1 for a single element."""
+    if not tensor.requires_grad:
+        raise RuntimeError(
+            at_line("element 0 of tensors does not require grad and does not have a grad_fn")
+        )
+    if gradient is None:
+        if tensor._type.numel != 1:
+            raise RuntimeError(
+                at_line(
+                    "grad can be implicitly created only for scalar outputs, got shape "
+                    f"{list(tensor._type.shape)}; reduce it (sum, mean) or give a gradient"
+                )
+            )
+        return full_like(tensor, value=1)
+    if gradient._type.shape != tensor._type.shape:
+        raise RuntimeError(
+            at_line(
+                f"Mismatch in shape: the gradient has {list(gradient._type.shape)} and the output "
+                f"has {list(tensor._type.shape)}"
+            )
+        )
+    return gradient if gradient._type == tensor._type else gradient.to(tensor._type.dtype)
+
+
+def run_backward(
+    tensors_: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[Tensor] | None = None,
+    accumulate: bool = True,
+) -> list[Tensor | None]:
+    """Walk the tape from tensors; add to leaves' grad, or return the gradients of inputs."""
+    before, mode.enabled = mode.enabled, create_graph
+    try:
+        walk = Pass(retain_graph, create_graph)
+        given: set[int] = set()
+        roots: list[TapeNode] = []
+        for tensor, gradient in zip(tensors_, gradients, strict=True):
+            first = _first_gradient(tensor, gradient)
+            given.add(id(first))
+            node = tensor.grad_fn
+            walk.send(tensor if node is None else node, tensor._output_nr, first)
+            if node is not None:
+                roots.append(node)
+        order = _order(roots)
+        capture.visit(order)
+        needed = None if inputs is None else _needed(order, inputs)
+        for tensor in inputs or ():
+            if tensor.grad_fn is not None:
+                walk.wanted[tensor.grad_fn, tensor._output_nr] = None
+        walk.walk(order, needed)
+        if accumulate:
+            _accumulate(walk, inputs, given)
+            return []
+        return [_reached(walk, tensor) for tensor in inputs or ()]
+    finally:
+        mode.enabled = before
+
+
+def _reached(walk: Pass, tensor: Tensor) -> Tensor | None:
+    """Return the gradient that arrived at an input of grad()."""
+    if tensor.grad_fn is not None:
+        return walk.wanted[tensor.grad_fn, tensor._output_nr]
+    found = walk.at_leaf.get(id(tensor))
+    return None if found is None else _hooked(tensor, found[1])
+
+
+def _hooked(leaf: Tensor, gradient: Tensor) -> Tensor:
+    """Return what a leaf's hooks make of its gradient."""
+    for hook in list((leaf._hooks or {}).values()):
+        changed = hook(gradient)
+        gradient = gradient if changed is None else changed
+    return gradient
+
+
+def _accumulate(walk: Pass, inputs: Sequence[Tensor] | None, given: set[int]) -> None:
+    """Add the gradients that arrived to the leaves' grad."""
+    chosen = None if inputs is None else {id(tensor) for tensor in inputs}
+    for key, (leaf, arrived) in walk.at_leaf.items():
+        if chosen is not None and key not in chosen:
+            continue
+        gradient = _hooked(leaf, arrived)
+        old = capture.gradient_of(leaf)
+        if old is None:
+            set_attribute(leaf, "_grad", _own(gradient, given))
+        elif walk.create_graph or old.requires_grad:
+            set_attribute(leaf, "_grad", add(old, gradient))
+        else:
+            old._assign(add(old, gradient))
+    for tensor in inputs or ():
+        if tensor.grad_fn is not None:
+            gradient = walk.wanted[tensor.grad_fn, tensor._output_nr]
+            if gradient is not None:
+                old = capture.gradient_of(tensor)
+                total = _own(gradient, given) if old is None else add(old, gradient)
+                set_attribute(tensor, "_grad", total)
+
+
+def _own(gradient: Tensor, given: set[int]) -> Tensor:
+    """Return the gradient in memory that nothing else uses, and remember that it is taken."""
+    if capture.active is not None and capture.current() is not None and not mode.enabled:
+        return tensors.Tensor._from_node(tensors.node_of(gradient))
+    shared = gradient._base is not None or id(gradient._counter) in given or id(gradient) in given
+    if shared or (gradient._array is not None and not gradient._array.flags.c_contiguous):
+        gradient = gradient.clone()
+    given.add(id(gradient._counter))
+    return gradient

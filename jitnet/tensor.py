@@ -1,0 +1,599 @@
+"""Tensor: an n-dimensional array that can remember how it was computed.
+
+Eager: `_array` is the value. While a trace is active new tensors have `_array` None and `_node`.
+A tensor is a base, which owns its memory, or a view: `_base` and `_view`, the movement steps from
+it. `_origin` is the tensor whose history an in-place write into this view changes: the base, or
+the `detach()` in between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jitnet.compiler.ir.dims import contiguous_strides
+from jitnet.compiler.ir.errors import CompileError, DTypeError, ShapeError
+from jitnet.compiler.ir.graph import Node, make
+from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.types import TensorType
+from jitnet.compiler.ops import expand, full, full_like, permute, reshape, slice, slice_assign
+from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
+
+from . import capture, tape
+from .grad_mode import enable_grad, mode
+from .capture import set_attribute
+from .device import CPU, Device
+from .errors import at_line
+from .frames import user_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Step = tuple[Op, dict[str, Any]]
+_DTYPE_OF = {dtype.numpy: dtype for dtype in DTYPES}
+_ndarray = np.ndarray
+_VIEWS = frozenset({reshape, permute, expand, slice})
+
+
+class Size(tuple):  # type: ignore[type-arg]
+    """A tensor's shape: a tuple with a printed name."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        count = 1
+        for size in self:
+            count *= size
+        return count
+
+    def __repr__(self) -> str:
+        return f"jitnet.Size({list(self)})"
+
+    def __getitem__(self, key: Any) -> Any:
+        found = tuple.__getitem__(self, key)
+        return Size(found) if isinstance(found, tuple) else found
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple.__add__(self, tuple(other)))
+
+
+class Counter:
+    """How often a tensor's memory was written; a base and its views share one."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
+
+
+class Tensor:
+    """An n-dimensional array of one dtype; names and behaviour are PyTorch's."""
+
+    __slots__ = (
+        "_array",
+        "_base",
+        "_counter",
+        "_grad",
+        "_grad_fn",
+        "_hooks",
+        "_node",
+        "_origin",
+        "_origin_fn",
+        "_output_nr",
+        "_requires_grad",
+        "_seen",
+        "_strides",
+        "_type",
+        "_view",
+        "_weak",
+        "__weakref__",
+    )
+    __array_priority__ = 1000
+    __hash__ = object.__hash__
+
+    _array: np.ndarray | None
+    _node: Node | None
+    _type: TensorType
+    _base: Tensor | None
+    _view: tuple[Step, ...]
+    _counter: Counter
+    _seen: int  # the count at which a traced view's _node was made
+    _strides: tuple[int, ...] | None  # in elements, of a traced tensor; None: contiguous
+    _requires_grad: bool
+    _grad: Tensor | None
+    _grad_fn: tape.TapeNode | None
+    _output_nr: int
+    _origin: Tensor | None
+    _origin_fn: tape.TapeNode | None  # the origin's grad_fn when this view's was made
+    _hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
+    _weak: bool  # a traced Python number: promotes like one
+
+    def __new__(cls, *data: Any) -> Tensor:
+        """Make a float32 tensor from nested lists, or an uninitialised one from sizes."""
+        from .making import legacy
+
+        return cls._make_subclass(legacy(*data))
+
+    # -- making ---------------------------------------------------------------------------------
+
+    @staticmethod
+    def _from_array(array: np.ndarray, requires_grad: bool = False) -> Tensor:
+        """Return a base that shares memory with array."""
+        dtype = _DTYPE_OF.get(array.dtype)
+        if dtype is None:
+            dtype = from_numpy_dtype(array.dtype)
+        return _base(array, None, TensorType(dtype, array.shape), requires_grad)
+
+    @staticmethod
+    def _from_node(node: Node, requires_grad: bool = False) -> Tensor:
+        """Return a traced base whose value is node."""
+        return _base(None, node, node.type, requires_grad)
+
+    @classmethod
+    def _make_subclass(cls, data: Tensor, requires_grad: bool = False) -> Any:
+        """Return a leaf of this class that shares data's memory, as `Parameter(data)` does."""
+        leaf = _alias(data, cls)
+        leaf._requires_grad = requires_grad
+        return leaf
+
+    def _snapshot(self) -> Tensor:
+        """Return this tensor as it is now, for a tape that outlives the next write."""
+        copy = _alias(self, Tensor)
+        copy._requires_grad = self.requires_grad
+        copy._grad_fn = self._grad_fn
+        copy._output_nr = self._output_nr
+        return copy
+
+    # -- what it is -----------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The sizes of the dims."""
+        return Size(self._type.shape)
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self._type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dims."""
+        return len(self._type.shape)
+
+    @property
+    def device(self) -> Device:
+        """Where the memory is."""
+        return CPU
+
+    @property
+    def layout(self) -> str:
+        """Always "strided"."""
+        return "strided"
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no op of the tape made it."""
+        return self.grad_fn is None
+
+    @property
+    def _version(self) -> int:
+        """How often the memory was written in place."""
+        return self._counter.count
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to it."""
+        if self._origin is not None and self._origin._grad_fn is not self._origin_fn:
+            _follow_origin(self)
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        self.requires_grad_(wanted)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Say whether gradients are wanted for this leaf."""
+        if self.grad_fn is not None:
+            if requires_grad:
+                return self
+            raise RuntimeError(
+                at_line(
+                    "only leaves can stop requiring gradients, this tensor was computed "
+                    f"({self.grad_fn!r}); use detach()"
+                )
+            )
+        if requires_grad and not self._type.dtype.is_floating_point:
+            raise RuntimeError(
+                at_line(f"only floating point tensors can require gradients, got {self._type}")
+            )
+        set_attribute(self, "_requires_grad", bool(requires_grad))
+        return self
+
+    @property
+    def grad_fn(self) -> tape.TapeNode | None:
+        """The tape's record of how it was computed; None for a leaf."""
+        if self._origin is not None and self._origin._grad_fn is not self._origin_fn:
+            _follow_origin(self)
+        return self._grad_fn
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward() accumulated."""
+        return capture.gradient_of(self)
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad wants a Tensor or None, got {type(value).__name__}")
+            if value._type.shape != self._type.shape:
+                raise ShapeError(
+                    at_line(f"grad wants the tensor's type {self._type}, got {value._type}")
+                )
+            if value._type.dtype is not self._type.dtype:
+                raise DTypeError(
+                    at_line(f"grad wants the tensor's type {self._type}, got {value._type}")
+                )
+        set_attribute(self, "_grad", value)
+
+    @grad.deleter
+    def grad(self) -> None:
+        set_attribute(self, "_grad", None)
+
+    # -- ops ------------------------------------------------------------------------------------
+
+    def __bind__(self, op: Op, args: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor:
+        try:
+            kind = op.type(*[arg._type for arg in args], **params)
+        except (ShapeError, DTypeError) as error:
+            raise type(error)(at_line(str(error))) from None
+        trace = None if capture.active is None else capture.current()
+        if op is full_like:
+            return filled(kind, params["value"])
+        if trace is None:
+            result = _compute(op, kind, args, params)
+        else:
+            result = _traced(op, kind, args, params)
+        if op.grad is not None and mode.enabled and kind.dtype.kind == "float":
+            for arg in args:
+                if arg.requires_grad:
+                    result._requires_grad = True
+                    result._grad_fn = tape.OpNode(op, args, params, result)
+                    break
+        return result
+
+    def _assign(self, value: Tensor) -> Tensor:
+        """Overwrite the memory with value, of the same shape and dtype; return self.
+
+        Every alias sees the write; the tape goes through it.
+        """
+        if value._type != self._type:
+            raise ShapeError(at_line(f"cannot write {value._type} into {self._type}"))
+        graph = mode.enabled and (self.requires_grad or value.requires_grad)
+        if graph:
+            _check_writable(self)
+            before = (self if self._origin is None else self._origin)._snapshot()
+        _write(self, value)
+        if graph:
+            tape.rebase(self, before, value)
+        return self
+
+    def _copied(self) -> np.ndarray:
+        """Return the value as an array, or say why there is none."""
+        if self._array is None:
+            raise CompileError(at_line(_NO_VALUE))
+        return self._array
+
+
+_NO_VALUE = (
+    "this tensor was made while a function was traced and has no value outside of it; "
+    "return it from the compiled function"
+)
+_new = object.__new__
+
+
+def _base(
+    array: np.ndarray | None, node: Node | None, kind: TensorType, requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor that owns its memory."""
+    made = _new(Tensor)
+    made._array = array
+    made._node = node
+    made._type = kind
+    made._base = None
+    made._view = ()
+    made._counter = Counter()
+    made._seen = 0
+    made._strides = None
+    made._requires_grad = requires_grad
+    made._grad = None
+    made._grad_fn = None
+    made._output_nr = 0
+    made._origin = None
+    made._origin_fn = None
+    made._hooks = None
+    made._weak = False
+    return made
+
+
+def _alias(tensor: Tensor, cls: type[Tensor]) -> Any:
+    """Return another tensor over the same memory, a leaf without history."""
+    made = _new(cls)
+    made._array = tensor._array
+    made._node = tensor._node if tensor._array is None else None
+    made._type = tensor._type
+    made._base = tensor if tensor._base is None else tensor._base
+    made._view = tensor._view
+    made._counter = tensor._counter
+    made._seen = tensor._seen if tensor._base is not None else tensor._counter.count
+    made._strides = tensor._strides
+    made._requires_grad = False
+    made._grad = None
+    made._grad_fn = None
+    made._output_nr = 0
+    made._origin = None
+    made._origin_fn = None
+    made._hooks = None
+    made._weak = False
+    return made
+
+
+def _view_of(
+    tensor: Tensor,
+    step: Step,
+    kind: TensorType,
+    array: np.ndarray | None,
+    node: Node | None,
+    strides: tuple[int, ...] | None,
+) -> Tensor:
+    """Return the view that `step` makes of tensor."""
+    made = _alias(tensor, Tensor)
+    made._array = array
+    made._node = node
+    made._type = kind
+    made._view = (*tensor._view, step)
+    made._seen = tensor._counter.count
+    made._strides = strides
+    if mode.enabled:
+        origin = tensor if tensor._origin is None else tensor._origin
+        made._origin = origin
+        made._origin_fn = origin._grad_fn
+    return made
+
+
+# -- eager --------------------------------------------------------------------------------------
+
+
+def _compute(
+    op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]
+) -> Tensor:
+    """Apply op to the values of args now."""
+    arrays = [arg._array for arg in args]
+    for array in arrays:
+        if array is None:
+            raise CompileError(at_line(_NO_VALUE))
+    out = op.eval(*arrays, **params)
+    if type(out) is not _ndarray:
+        out = np.asarray(out)
+    if op in _VIEWS:
+        source = arrays[0]
+        if op is not reshape or source.flags.c_contiguous or np.may_share_memory(out, source):
+            return _view_of(args[0], (op, params), kind, out, None, None)
+    if not out.flags.c_contiguous:
+        out = np.ascontiguousarray(out)
+    return _base(out, None, kind)
+
+
+def filled(kind: TensorType, value: Any) -> Tensor:
+    """Return a tensor of one repeated number, in memory of its own."""
+    if capture.active is not None and capture.current() is not None:
+        return leaf(full, shape=kind.shape, dtype=kind.dtype, value=value)
+    if value == 0:
+        return _base(np.zeros(kind.shape, kind.dtype.numpy), None, kind)
+    return _base(np.full(kind.shape, value, kind.dtype.numpy), None, kind)
+
+
+def constant_like(kind: TensorType, value: Any) -> Tensor:
+    """Return one number repeated without memory: an operand only, never to be written."""
+    if capture.active is not None and capture.current() is not None:
+        return leaf(full, shape=kind.shape, dtype=kind.dtype, value=value)
+    array = full.eval(shape=kind.shape, dtype=kind.dtype, value=value)
+    return _base(array, None, kind)
+
+
+# -- traced -------------------------------------------------------------------------------------
+
+
+def leaf(op: Op, **params: Any) -> Tensor:
+    """Return the traced value of an op without arguments."""
+    return Tensor._from_node(make(op, line=user_line(), **params))
+
+
+def node_of(tensor: Tensor) -> Node:
+    """Return the node of a tensor's value now."""
+    trace = capture.current()
+    assert trace is not None
+    if isinstance(tensor, Unavailable):
+        return tensor._node  # raises
+    if tensor._base is None:
+        return trace.read(tensor)
+    if tensor._node is not None and tensor._seen == tensor._counter.count:
+        return tensor._node
+    node = trace.read(tensor._base)
+    for op, params in tensor._view:
+        node = make(op, node, line=user_line(), **params)
+    if tensor._array is None:
+        tensor._node, tensor._seen = node, tensor._counter.count
+    return node
+
+
+def _traced(
+    op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]
+) -> Tensor:
+    """Grow the graph by op."""
+    node = Node(op, tuple([node_of(arg) for arg in args]), params, kind, user_line())
+    if op in _VIEWS:
+        strides = moved_strides(op, params, args[0]._type.shape, strides_of(args[0]))
+        if strides is not None:
+            return _view_of(args[0], (op, params), kind, None, node, strides)
+    return _base(None, node, kind)
+
+
+def strides_of(tensor: Tensor) -> tuple[int, ...]:
+    """Return the strides in elements."""
+    if tensor._array is not None:
+        size = tensor._type.dtype.size
+        return tuple([step // size for step in tensor._array.strides])
+    if tensor._strides is not None:
+        return tensor._strides
+    return contiguous_strides(tensor._type.shape)
+
+
+def moved_strides(
+    op: Op, params: dict[str, Any], shape: tuple[int, ...], strides: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Return the strides of the view that a movement op makes; None if it must copy."""
+    if op is permute:
+        return tuple(strides[axis] for axis in params["axes"])
+    if op is expand:
+        pairs = zip(shape, params["shape"], strides, strict=True)
+        return tuple(step if old == new else 0 for old, new, step in pairs)
+    if op is slice:
+        return tuple(a * b for a, b in zip(strides, params["steps"], strict=True))
+    return reshaped_strides(shape, strides, params["shape"])
+
+
+def reshaped_strides(
+    shape: tuple[int, ...], strides: tuple[int, ...], new_shape: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Return the strides of shape[strides] seen as new_shape; None if memory does not allow it."""
+    if 0 in shape:
+        return contiguous_strides(new_shape)
+    old = [(size, step) for size, step in zip(shape, strides, strict=True) if size != 1]
+    chunks: list[tuple[int, int]] = []  # (elements, innermost stride), outermost first
+    for size, step in old:
+        if chunks and chunks[-1][1] == size * step:
+            chunks[-1] = (chunks[-1][0] * size, step)
+        else:
+            chunks.append((size, step))
+    result: list[int] = []
+    room, step = chunks.pop() if chunks else (1, 1)
+    for size in reversed(new_shape):
+        while room == 1 and size != 1:
+            if not chunks:
+                return None
+            room, step = chunks.pop()
+        if room % size:
+            return None
+        result.append(step)
+        room //= size
+        step *= size
+    return tuple(reversed(result))
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def _check_writable(tensor: Tensor) -> None:
+    """Raise where PyTorch does: a write into a leaf that requires gradients."""
+    origin = tensor if tensor._origin is None else tensor._origin
+    if origin._grad_fn is None and origin._requires_grad:
+        kind = "a leaf" if origin is tensor else "a view of a leaf"
+        raise RuntimeError(
+            at_line(
+                f"{kind} Variable that requires grad is being used in an in-place operation; "
+                "write inside `with jitnet.no_grad():`"
+            )
+        )
+
+
+def _write(tensor: Tensor, value: Tensor) -> None:
+    """Put value where tensor's elements are, and count the write."""
+    if not tensor._type.numel:
+        return
+    trace = None if capture.active is None else capture.current()
+    strides = strides_of(tensor)
+    for size, step in zip(tensor._type.shape, strides, strict=True):
+        if step == 0 and size > 1:
+            raise RuntimeError(
+                at_line(
+                    "unsupported operation: several elements of an expanded tensor share one "
+                    "place in memory; clone() it before writing in place"
+                )
+            )
+    if trace is None:
+        np.copyto(tensor._copied(), value._copied())
+    else:
+        base = tensor if tensor._base is None else tensor._base
+        trace.write(base, _written(trace.read(base), tensor._view, node_of(value)))
+    set_attribute(tensor._counter, "count", tensor._counter.count + 1)
+
+
+def _written(base: Node, steps: tuple[Step, ...], value: Node) -> Node:
+    """Return the base's value after `value` was written through the view steps."""
+    line = value.line
+    values = [base]
+    for op, params in steps[:-1]:
+        values.append(make(op, values[-1], line=line, **params))
+    for old, (op, params) in zip(reversed(values), reversed(steps), strict=False):
+        value = unmoved(op, params, old, value, lambda op, *args, **kw: make(op, *args, **kw))
+    return value
+
+
+def unmoved(op: Op, params: dict[str, Any], old: Any, value: Any, apply: Any) -> Any:
+    """Return `old` with `value` where the movement step shows it."""
+    if op is reshape:
+        return apply(reshape, value, shape=tuple(old.shape))
+    if op is permute:
+        axes = params["axes"]
+        return apply(permute, value, axes=tuple(axes.index(i) for i in range(len(axes))))
+    if op is expand:
+        return apply(reshape, value, shape=tuple(old.shape))  # nothing is repeated: checked
+    assert op is slice
+    return apply(slice_assign, old, value, **params)
+
+
+def _follow_origin(view: Tensor) -> None:
+    """Make the view's history anew: its origin was written in place since."""
+    origin = view._origin
+    assert origin is not None
+    steps = view._view[len(origin._view) :]
+    with enable_grad():
+        now = origin
+        for op, params in steps:
+            now = op(now, **params)
+    set_attribute(view, "_requires_grad", now._requires_grad)
+    set_attribute(view, "_grad_fn", now._grad_fn)
+    set_attribute(view, "_output_nr", now._output_nr)
+    set_attribute(view, "_origin_fn", origin._grad_fn)
+
+
+class Unavailable(Tensor):
+    """A saved value that is gone: written over, or released by an earlier backward().
+
+    Its type can still be read, which many gradient rules need; its value gives the error.
+    """
+
+    __slots__ = ("_why",)
+    _why: str
+
+    @classmethod
+    def of(cls, kind: TensorType, why: str) -> Unavailable:
+        """Return the stand-in for a value of this type."""
+        made = _new(cls)
+        made._type, made._why = kind, why
+        made._base = made._origin = made._grad_fn = None
+        made._requires_grad = made._weak = False
+        made._view, made._counter = (), Counter()
+        return made
+
+    @property
+    def _array(self) -> Any:  # type: ignore[override]
+        raise RuntimeError(at_line(self._why))
+
+    @property
+    def _node(self) -> Any:  # type: ignore[override]
+        raise RuntimeError(at_line(self._why))
