@@ -392,6 +392,10 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import utils as utils
+from .compile import compile as compile
+from .compile import eager as eager
+from jitnet.runtime.threads import get_num_threads as get_num_threads
+from jitnet.runtime.threads import set_num_threads as set_num_threads
 from .serialize import load as load
 from .serialize import load_file as load_file
 from .serialize import save as save
