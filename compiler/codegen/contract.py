@@ -17,42 +17,24 @@ from jitnet.compiler.ir.loops import (
 )
 from jitnet.runtime.target import Target
 
-from . import contraction_form as form
-from .contraction import scratch_bytes
+from .contraction import prefers_tiles, scratch_bytes
+from .orientation import contraction_of, oriented
 
 UNROLL_UP_TO = 16
-
-
-def contraction_of(stmt: Contract) -> form.Contraction:
-    """Return the strides and sizes of a Contract statement."""
-
-    def sizes(variables: tuple[Var, ...]) -> tuple[int, ...]:
-        return tuple(var.extent for var in variables)
-
-    def operand(item: Operand) -> form.Operand:
-        return form.Operand(item.offset, item.batch, item.outer, item.inner)
-
-    return form.Contraction(
-        stmt.result.dtype,
-        sizes(stmt.batch),
-        sizes(stmt.rows),
-        sizes(stmt.columns),
-        sizes(stmt.inner),
-        operand(stmt.a),
-        operand(stmt.b),
-    )
 
 
 def uses_tiles(stmt: Contract) -> bool:
     """Return whether a Contract becomes register tiles."""
     if stmt.result.dtype.kind != "float" or any(var.extent == 0 for var in stmt.inner):
         return False
-    return form.prefers_tiles(contraction_of(stmt))
+    return prefers_tiles(contraction_of(stmt))
 
 
 def scratch_of(stmt: Contract, target: Target) -> int:
     """Return the bytes of scratch that a Contract needs on each thread."""
-    return scratch_bytes(contraction_of(stmt), target) if uses_tiles(stmt) else 0
+    if not uses_tiles(stmt):
+        return 0
+    return scratch_bytes(contraction_of(oriented(stmt, target)), target)
 
 
 def as_loops(stmt: Contract) -> Stmt:

@@ -41,10 +41,11 @@ from jitnet.runtime.dtype import DType, int64
 
 from . import accumulate
 from .accumulate import memory_free_type
-from .contract import as_loops, contraction_of, uses_tiles
+from .contract import as_loops, uses_tiles
 from .contraction import emit_contraction
 from .emitter import I1, I8, I64, PTR, Function, Module, Value, mangle, vector
 from .math import emit_cast, emit_scalar
+from .orientation import contraction_of, lane_var, oriented
 from .random import emit_random
 
 LIGHT = 6  # operations in a reduction's body up to which four partial sums hide its latency
@@ -596,13 +597,13 @@ class KernelWriter:
         if not uses_tiles(stmt):
             self._statements([as_loops(stmt)])
             return
-        contraction = contraction_of(stmt)
+        stmt = oriented(stmt, f.target)
         thread, threads = f.args[3], f.args[4]
         if self.kernel.serial:
             thread, threads = f.i64(0), f.i64(1)
         emit_contraction(
             f,
-            contraction,
+            contraction_of(stmt),
             self._pointer(stmt.a.buffer),
             self._pointer(stmt.b.buffer),
             f.args[2],
@@ -613,7 +614,7 @@ class KernelWriter:
 
     def _epilogue(self, stmt: Contract) -> Callable[..., None]:
         """Return what runs for each vector of results: bind the loop variables, run the body."""
-        column = stmt.columns[-1]
+        column = lane_var(stmt)
 
         def run(
             f: Function, batch: Value, row: Value, first: Value, lanes: int, result: Value
@@ -622,9 +623,9 @@ class KernelWriter:
             with self._scope():
                 self._unflatten(stmt.batch, batch)
                 self._unflatten(stmt.rows, row)
-                self._vars[column] = first
+                self._unflatten(stmt.columns, first)
                 outer = self._lanes
-                self._lanes = Lanes(column, first, lanes)
+                self._lanes = Lanes(column, self._vars[column], lanes)
                 self._locals[stmt.result] = result
                 self._statements(stmt.body)
                 self._lanes = outer
