@@ -66,14 +66,15 @@ def load(f: FileLike) -> Any:
         return tensors
     try:
         head = json.loads(metadata[_METADATA])
-        if head["format"] != _FORMAT:
-            raise ValueError(
-                f"{name} was written in format {head['format']}, this jitnet reads {_FORMAT}: "
-                "install a newer jitnet"
-            )
-        return unpack(head["structure"], tensors)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        written, structure = head["format"], head["structure"]
+        if written == _FORMAT:
+            return unpack(structure, tensors)
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{name} has damaged metadata: {error!r}") from error
+    raise ValueError(
+        f"{name} was written in format {written}, this jitnet reads {_FORMAT}: "
+        "install a newer jitnet"
+    )
 
 
 def save_file(
@@ -106,15 +107,10 @@ def _encode(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 def _decode(blob: bytes, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return a safetensors file's tensors and metadata; ValueError for what is none."""
-    if blob[:2] == b"PK" or blob[:1] == b"\x80":
-        raise ValueError(
-            f"{name} is a pickle (torch.save writes those); jitnet does not run code from files: "
-            "save the state_dict with safetensors.torch.save_file"
-        )
     try:
         entries = deserialize(blob)
     except SafetensorError as error:
-        raise ValueError(f"{name} is not a safetensors file, or is damaged: {error}") from error
+        raise ValueError(_no_safetensors(blob, name, error)) from error
     length = struct.unpack("<Q", blob[:8])[0]
     metadata = json.loads(blob[8 : 8 + length]).get("__metadata__", {})
     unknown = {key: entry["dtype"] for key, entry in entries if entry["dtype"] not in _FROM_FILE}
@@ -125,6 +121,15 @@ def _decode(blob: bytes, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"({kind}); convert them to F32 before saving"
         )
     return {key: _tensor(entry) for key, entry in entries}, metadata
+
+
+def _no_safetensors(blob: bytes, name: str, error: SafetensorError) -> str:
+    if blob[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        return (
+            f"{name} is a pickle (torch.save writes those); jitnet does not run code from files: "
+            "save the state_dict with safetensors.torch.save_file"
+        )
+    return f"{name} is not a safetensors file, or is damaged: {error}"
 
 
 def _tensor(entry: Mapping[str, Any]) -> Tensor:

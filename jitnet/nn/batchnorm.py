@@ -18,8 +18,9 @@ from .parameter import Parameter
 class _Norm(Module):
     """Parameters and running statistics of `num_features` channels.
 
-    weight (ones) and bias (zeros) exist if affine; running_mean (zeros), running_var (ones) and
-    num_batches_tracked (int64, 0-d) if track_running_stats. They are updated in place.
+    weight (ones) and bias (zeros, unless bias=False) exist if affine; running_mean (zeros),
+    running_var (ones) and num_batches_tracked (int64, 0-d) if track_running_stats: they are
+    updated in place.
     """
 
     _optional_state = frozenset({"num_batches_tracked"})
@@ -33,6 +34,8 @@ class _Norm(Module):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: DType | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_features = num_features
@@ -41,12 +44,12 @@ class _Norm(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
         made = {"device": device, "dtype": dtype}
+        self.register_parameter("weight", None)
+        self.register_parameter("bias", None)
         if affine:
             self.weight = Parameter(creation.ones((num_features,), **made))
+        if affine and bias:
             self.bias = Parameter(creation.zeros((num_features,), **made))
-        else:
-            self.register_parameter("weight", None)
-            self.register_parameter("bias", None)
         self._make_statistics(made)
 
     def _make_statistics(self, made: dict[str, Any]) -> None:
@@ -72,15 +75,17 @@ class _Norm(Module):
     def reset_parameters(self) -> None:
         """Set weight to ones and bias to zeros, and forget the running statistics."""
         self.reset_running_stats()
-        if self.affine:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def extra_repr(self) -> str:
         """Return the settings."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
     def _check(self, input: Tensor) -> None:
@@ -163,8 +168,12 @@ class _InstanceNorm(_Norm):
         track_running_stats: bool = False,
         device: Any = None,
         dtype: DType | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
 
     def _check(self, input: Tensor) -> None:
         if input.dim() not in (self.rank - 1, self.rank):

@@ -59,7 +59,8 @@ class LayerNorm(Module):
     def extra_repr(self) -> str:
         """Return the settings."""
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
 
 
@@ -74,6 +75,8 @@ class GroupNorm(Module):
         affine: bool = True,
         device: Any = None,
         dtype: DType | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if num_groups <= 0 or num_channels % num_groups:
@@ -89,12 +92,14 @@ class GroupNorm(Module):
         self.register_parameter("bias", None)
         if affine:
             self.weight = Parameter(creation.ones((num_channels,), **made))
+        if affine and bias:
             self.bias = Parameter(creation.zeros((num_channels,), **made))
 
     def reset_parameters(self) -> None:
         """Set weight to ones and bias to zeros."""
-        if self.affine:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -103,7 +108,10 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class RMSNorm(Module):
