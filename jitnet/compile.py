@@ -129,7 +129,7 @@ class CompiledFunction:
         for variant in self._variants.get(signature, ()):
             return variant.misfit(leaves)
         names = partial(leaf_names, self.__wrapped__, tree)
-        found = [differences(known, signature, names) for known in self._variants]
+        found = [differences(known, signature, names) for known in reversed(self._variants)]
         return "; ".join(min(found, key=len))
 
     def _warn(self, reason: str) -> None:

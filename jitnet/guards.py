@@ -8,7 +8,7 @@ touched costs some 40 ns an entry, and by value only where an object was replace
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
 from types import FunctionType
@@ -230,10 +230,12 @@ class Names(Watch):
                 del self.mapping[key]
             else:
                 self.mapping[key] = value
+        elif isinstance(self.owner, type):
+            delattr(self.owner, key) if value is MISSING else setattr(self.owner, key, value)
         elif value is MISSING:
-            delattr(self.owner, key)
+            object.__delattr__(self.owner, key)
         else:
-            setattr(self.owner, key, value)
+            object.__setattr__(self.owner, key, value)
 
     def restore(self) -> None:
         super().restore()
@@ -241,17 +243,32 @@ class Names(Watch):
             self.put_back(change.key, MISSING)
 
 
-class Fields(Watch):
-    """Attributes that an instance keeps in __slots__."""
+class Slots(Mapping[str, Any]):
+    """The attributes that an instance keeps in __slots__, as a mapping."""
 
-    def current(self) -> Sequence[Any]:
-        return [getattr(self.owner, key, MISSING) for key in self.keys]
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+        self._names = frozenset(name for base in type(owner).__mro__ for name in _slots_of(base))
 
-    def put_back(self, key: Any, value: Any) -> None:
-        if value is MISSING:
-            object.__delattr__(self.owner, key)
-        else:
-            object.__setattr__(self.owner, key, value)
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        try:
+            return getattr(self._owner, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if hasattr(self._owner, name))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _slots_of(cls: type) -> tuple[str, ...]:
+    slots = vars(cls).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    return tuple(name for name in names if not name.startswith("__"))
 
 
 class Items(Watch):

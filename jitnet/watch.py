@@ -37,11 +37,11 @@ from .guards import (
     Change,
     Computed,
     Elements,
-    Fields,
     Guards,
     Items,
     Members,
     Names,
+    Slots,
     Table,
     Watch,
     brief,
@@ -362,17 +362,9 @@ class Watcher:
             for table in ("_parameters", "_buffers", "_modules"):
                 self._open_table(value, table, path)
             return
-        names = [
-            name
-            for base in cls.__mro__
-            for name in _slots_of(base)
-            if name in self._attributes and hasattr(value, name)
-        ]
-        if names:
-            fields = Fields(value, path, False)
-            fields.keep(names, [getattr(value, name) for name in names])
-            self._add(fields)
-            self._wait_for(fields, list(zip(names, fields.expected, strict=True)))
+        slots = Slots(value)
+        if len(slots):
+            self._add_names(value, slots, path, False)
 
     def _open_table(self, module: Module, name: str, path: str) -> None:
         """Watch a module's parameters, buffers or submodules; their paths read as attributes."""
@@ -472,11 +464,6 @@ class Watcher:
         if watch.are_globals:
             return False
         return key in self._stored and key not in self._loaded
-
-
-def _slots_of(cls: type) -> tuple[str, ...]:
-    slots = vars(cls).get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _resume(profiler: Any) -> None:

@@ -1,0 +1,388 @@
+"""Whatever Python state a compiled function reads may change: stale code never runs."""
+
+from __future__ import annotations
+
+import enum
+import math
+import types
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitnet
+import jitnet.nn.functional as F
+from jitnet import nn, optim
+from jitnet.compile import compile
+from jitnet.tensor import Tensor
+
+SCALE = 2.0
+CONFIG: dict[str, Any] = {"k": 3, "unused": 0}
+SIZES = [1, 2]
+
+
+class Kind(enum.Enum):
+    ADD = 1
+    MUL = 2
+
+
+def ones(*shape: int) -> Tensor:
+    return jitnet.ones(*shape)
+
+
+def value(tensor: Tensor) -> float:
+    return float(tensor.reshape(-1)[0].item())
+
+
+def test_global_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    fn = compile(lambda x: x * SCALE)
+    assert value(fn(ones(3))) == 2
+    monkeypatch.setitem(globals(), "SCALE", 5.0)
+    assert value(fn(ones(3))) == 5
+    monkeypatch.setitem(globals(), "SCALE", float("nan"))
+    assert math.isnan(value(fn(ones(3))))
+    assert math.isnan(value(fn(ones(3))))
+    assert len(fn.variants) == 3
+    assert "global SCALE was 2.0, is 5.0" in fn.explain()
+
+
+def test_equal_value_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    fn = compile(lambda x: x * SCALE)
+    fn(ones(3))
+    monkeypatch.setitem(globals(), "SCALE", float("2.0"))
+    fn(ones(3))
+    assert len(fn.variants) == 1
+
+
+def test_type_of_a_number_matters() -> None:
+    holder = types.SimpleNamespace(k=1)
+    fn = compile(lambda x: x * holder.k)
+    x = jitnet.tensor([2, 3])
+    assert fn(x).dtype is jitnet.int64
+    holder.k = 1.0
+    assert fn(x).dtype is jitnet.float32
+    holder.k = True
+    assert fn(x).dtype is jitnet.int64
+
+
+def test_going_back_finds_the_old_variant(monkeypatch: pytest.MonkeyPatch) -> None:
+    fn = compile(lambda x: x * SCALE)
+    for scale in (2.0, 3.0, 2.0, 3.0):
+        monkeypatch.setitem(globals(), "SCALE", scale)
+        assert value(fn(ones(2))) == scale
+    assert len(fn.variants) == 2
+
+
+def test_closure_cell() -> None:
+    def make() -> tuple[Any, Any]:
+        k = 2
+
+        def set_k(new: int) -> None:
+            nonlocal k
+            k = new
+
+        return (lambda x: x * k), set_k
+
+    fn, set_k = make()
+    fn = compile(fn)
+    assert value(fn(ones(2))) == 2
+    set_k(7)
+    assert value(fn(ones(2))) == 7
+
+
+def test_dict_list_and_nested_settings() -> None:
+    settings = {"a": [1, {"b": (2, 3)}], "k": 3}
+    fn = compile(lambda x: x * settings["a"][1]["b"][0] + settings["k"])
+    assert value(fn(ones(2))) == 5
+    settings["k"] = 4
+    assert value(fn(ones(2))) == 6
+    settings["a"][1]["b"] = (5, 3)
+    assert value(fn(ones(2))) == 9
+    settings["a"][1] = {"b": (6,)}
+    assert value(fn(ones(2))) == 10
+
+
+def test_global_dict_and_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    def function(x: Tensor) -> Tensor:
+        for size in SIZES:
+            x = x + size
+        return x * CONFIG["k"]
+
+    fn = compile(function)
+    assert value(fn(ones(2))) == 12
+    monkeypatch.setitem(CONFIG, "k", 1)
+    assert value(fn(ones(2))) == 4
+    SIZES.append(10)
+    try:
+        assert value(fn(ones(2))) == 14
+    finally:
+        SIZES.pop()
+    assert value(fn(ones(2))) == 4
+
+
+def test_attribute_reached_through_locals_and_calls() -> None:
+    class Config:
+        kind = Kind.ADD
+
+        def __init__(self) -> None:
+            self.inner = types.SimpleNamespace(k=2)
+
+    config = Config()
+
+    def pick() -> Config:
+        return config
+
+    def function(x: Tensor) -> Tensor:
+        c = pick()
+        inner = c.inner
+        return x + inner.k if c.kind is Kind.ADD else x * inner.k * 10
+
+    fn = compile(function)
+    assert value(fn(ones(2))) == 3
+    config.inner.k = 4
+    assert value(fn(ones(2))) == 5
+    config.kind = Kind.MUL  # now an attribute of the instance, which hides the class's
+    assert value(fn(ones(2))) == 40
+    del config.kind
+    Config.kind = Kind.MUL
+    assert value(fn(ones(2))) == 40
+    config.inner = types.SimpleNamespace(k=1)
+    assert value(fn(ones(2))) == 10
+
+
+def test_getattr_with_a_name() -> None:
+    holder = types.SimpleNamespace(k=1)
+    fn = compile(lambda x: x + getattr(holder, "k", 0))
+    assert value(fn(ones(1))) == 2
+    del holder.k
+    assert value(fn(ones(1))) == 1
+    holder.k = 5
+    assert value(fn(ones(1))) == 6
+
+
+def test_slots_and_dataclasses() -> None:
+    @dataclass(slots=True)
+    class Options:
+        k: int
+
+    options = Options(2)
+    fn = compile(lambda x: x * options.k)
+    assert value(fn(ones(1))) == 2
+    options.k = 3
+    assert value(fn(ones(1))) == 3
+
+
+def helper(x: Tensor) -> Tensor:
+    return x + 1
+
+
+def test_replaced_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    fn = compile(lambda x: helper(x))
+    assert value(fn(ones(1))) == 2
+    monkeypatch.setitem(globals(), "helper", lambda x: x + 10)
+    assert value(fn(ones(1))) == 11
+
+
+def test_python_arguments() -> None:
+    fn = compile(lambda x, n, flag=False, name="a": x * n if flag else x + n + len(name))
+    assert value(fn(ones(1), 2)) == 4
+    assert value(fn(ones(1), 3)) == 5
+    assert value(fn(ones(1), 3, True)) == 3
+    assert value(fn(ones(1), 3, name="abc")) == 7
+    assert value(fn(ones(1), 2)) == 4
+    assert len(fn.variants) == 4
+
+
+def test_float_arguments_do_not_recompile() -> None:
+    fn = compile(lambda x, rate: x - rate * x)
+    for rate in (0.5, 0.25, 0.125):
+        assert value(fn(ones(2), rate)) == 1 - rate
+    assert len(fn.variants) == 1
+
+
+def test_float_argument_that_python_looks_at_is_compiled_in() -> None:
+    def function(x: Tensor, rate: float) -> Tensor:
+        return x * rate if rate > 0.3 else x * math.sqrt(rate)
+
+    fn = compile(function)
+    for rate in (0.5, 0.25, 0.16, 0.5):
+        assert abs(value(fn(ones(2), rate)) - value(function(ones(2), rate))) < 1e-6
+    assert len(fn.variants) == 3
+
+
+class Layer(nn.Module):
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+        self.weight = nn.Parameter(jitnet.ones(3))
+        self.parts = [1, 2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight * self.k + sum(self.parts)
+
+
+class Model(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = Layer(2)
+        self.layers = nn.ModuleList([Layer(1), Layer(1)])
+        self.plain = [self.first]
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.drop(self.first(x))
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def check(fn: Any, model: Model, x: Tensor) -> None:
+    jitnet.manual_seed(0)
+    with jitnet.no_grad():
+        wanted = model(x).numpy()
+    jitnet.manual_seed(0)
+    with jitnet.no_grad():
+        np.testing.assert_allclose(fn(x).numpy(), wanted, rtol=1e-6)
+
+
+def test_module_state_of_every_kind() -> None:
+    model = Model()
+    fn = compile(lambda x: model(x))
+    x = ones(2, 3)
+    changes = [
+        lambda: None,
+        lambda: model.eval(),
+        lambda: model.train(),
+        lambda: setattr(model.first, "k", 5),
+        lambda: model.first.parts.append(7),
+        lambda: setattr(model.first, "weight", nn.Parameter(jitnet.full((3,), 4.0))),
+        lambda: setattr(model, "first", Layer(9)),
+        lambda: model.layers.append(Layer(3)),
+        lambda: setattr(model.drop, "p", 0.1),
+        lambda: setattr(model, "drop", nn.Identity()),
+        lambda: setattr(model.layers[0].weight, "data", jitnet.full((3,), 8.0)),
+    ]
+    for change in changes:
+        change()
+        check(fn, model, x)
+    model.first.register_forward_hook(lambda module, args, result: result * 100)
+    check(fn, model, x)
+    with jitnet.no_grad():
+        model.first.weight.fill_(2.5)  # a value: no new variant
+    count = len(fn.variants)
+    check(fn, model, x)
+    assert len(fn.variants) == count
+
+
+def test_method_put_on_an_instance() -> None:
+    model = Model().eval()
+    fn = compile(lambda x: model(x))
+    x = ones(1, 3)
+    check(fn, model, x)
+    model.first.forward = lambda x: x * 1000
+    check(fn, model, x)
+
+
+def test_grad_mode_and_requires_grad() -> None:
+    model = Layer(1)
+    fn = compile(lambda x: model(x))
+    x = ones(3)
+    assert fn(x).requires_grad
+    with jitnet.no_grad():
+        assert not fn(x).requires_grad
+    model.weight.requires_grad_(False)
+    assert not fn(x).requires_grad
+    model.weight.requires_grad_(True)
+    assert fn(x).requires_grad
+    assert len(fn.variants) == 3
+
+
+def test_default_dtype() -> None:
+    fn = compile(lambda: jitnet.ones(2) * 2)
+    assert fn().dtype is jitnet.float32
+    jitnet.set_default_dtype(jitnet.float64)
+    try:
+        assert fn().dtype is jitnet.float64
+    finally:
+        jitnet.set_default_dtype(jitnet.float32)
+
+
+@pytest.mark.parametrize("key", ["weight_decay", "momentum", "nesterov", "maximize", "lr"])
+def test_hyper_parameters(key: str) -> None:
+    def make() -> tuple[nn.Module, Any, Any]:
+        jitnet.manual_seed(0)
+        model = nn.Linear(3, 2)
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
+
+        def step(x: Tensor) -> None:
+            optimizer.zero_grad()
+            model(x).pow(2).sum().backward()
+            optimizer.step()
+
+        return model, optimizer, step
+
+    a, a_optimizer, eager = make()
+    b, b_optimizer, step = make()
+    compiled = compile(step)
+    x = ones(4, 3)
+    values = {"nesterov": True, "maximize": True}
+    for number in range(5):
+        if number >= 2:
+            for optimizer in (a_optimizer, b_optimizer):
+                group = optimizer.param_groups[0]
+                group[key] = values.get(key, 0.01 * number)
+        eager(x)
+        compiled(x)
+        for p, q in zip(a.parameters(), b.parameters(), strict=True):
+            np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-4)
+    wanted = {"lr": 1, "momentum": 1, "weight_decay": 2, "nesterov": 2, "maximize": 2}
+    assert len(compiled.variants) == wanted[key]
+
+
+def test_parameter_replaced_under_the_optimizer() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.5)
+
+    def step(x: Tensor) -> None:
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+
+    compiled = compile(step)
+    compiled(ones(1, 2))
+    optimizer.add_param_group({"params": [nn.Parameter(jitnet.zeros(1))], "lr": 1.0})
+    model.weight = nn.Parameter(jitnet.zeros(1, 2))
+    optimizer.param_groups[0]["params"][0] = model.weight
+    compiled(ones(1, 2))
+    np.testing.assert_array_equal(model.weight.detach().numpy(), [[-0.5, -0.5]])
+
+
+def test_too_many_variants_warn_once() -> None:
+    fn = compile(lambda x, n: x + n, limit=3)
+    for n in range(3):
+        fn(ones(1), n)
+    with pytest.warns(UserWarning, match="argument n: was 2, is 3"):
+        fn(ones(1), 3)
+    assert value(fn(ones(1), 4)) == 5
+
+
+def test_tensor_in_a_global_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = types.SimpleNamespace(t=jitnet.ones(2))
+    fn = compile(lambda x: x + holder.t)
+    assert value(fn(ones(2))) == 2
+    holder.t.fill_(5)
+    assert value(fn(ones(2))) == 6
+    holder.t = jitnet.full((2,), 8.0)
+    assert value(fn(ones(2))) == 9
+    holder.t = jitnet.full((1,), 3.0)
+    assert value(fn(ones(2))) == 4
+
+
+def test_loss_with_settings() -> None:
+    loss = nn.CrossEntropyLoss()
+    fn = compile(lambda x, y: loss(x, y))
+    x, y = jitnet.randn(4, 3), jitnet.tensor([0, 1, 2, 0])
+    assert abs(fn(x, y).item() - F.cross_entropy(x, y).item()) < 1e-6
+    loss.reduction = "sum"
+    assert abs(fn(x, y).item() - F.cross_entropy(x, y, reduction="sum").item()) < 1e-5
