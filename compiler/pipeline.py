@@ -27,12 +27,14 @@ from jitnet.compiler.passes.memory import MemoryPlan, conflicts, plan_memory
 from jitnet.compiler.passes.name import name_kernels
 from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
+from jitnet.compiler.passes.transpose import transpose_products
 from jitnet.runtime import cache
 from jitnet.runtime.target import Target
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     simplify,  # algebra and constant folding, on the ops that the user named
     share,  # equal values once: forward recomputed by backward meets itself here
+    transpose_products,  # gradients of weights come out in the weights' own layout
     decompose,  # pools as windows, padding out of convolutions, long sums in two steps
     simplify,  # what decomposing left: reshapes of reshapes, casts, zeros
     share,  # both halves of a gradient often decompose into the same windows

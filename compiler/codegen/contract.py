@@ -23,16 +23,16 @@ from .orientation import contraction_of, oriented
 UNROLL_UP_TO = 16
 
 
-def uses_tiles(stmt: Contract) -> bool:
+def uses_tiles(stmt: Contract, target: Target) -> bool:
     """Return whether a Contract becomes register tiles."""
     if stmt.result.dtype.kind != "float" or any(var.extent == 0 for var in stmt.inner):
         return False
-    return prefers_tiles(contraction_of(stmt))
+    return prefers_tiles(contraction_of(stmt), target)
 
 
 def scratch_of(stmt: Contract, target: Target) -> int:
     """Return the bytes of scratch that a Contract needs on each thread."""
-    if not uses_tiles(stmt):
+    if not uses_tiles(stmt, target):
         return 0
     return scratch_bytes(contraction_of(oriented(stmt, target)), target)
 

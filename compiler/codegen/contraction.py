@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from .contraction_choice import cycles, plan, scratch_bytes
+from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_finish import Epilogue, FinishedTile, Finisher
 from .contraction_form import (
     Contraction,
@@ -14,7 +14,6 @@ from .contraction_form import (
     Sizes,
     canonical,
     flops,
-    prefers_tiles,
     swapped,
 )
 from .contraction_lines import column_of, lanes_of, vectors_of

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from jitnet.runtime.target import Target
 
-from .contraction_form import Contraction, merged
+from .contraction_form import Contraction, merged, swapped
 from .contraction_packing import narrower
 from .contraction_plan import Plan
 from .contraction_ways import ways
@@ -32,6 +32,21 @@ def plan(c: Contraction, target: Target, packs_b: bool = False) -> Plan:
 def scratch_bytes(c: Contraction, target: Target, packs_b: bool = False) -> int:
     """Return the scratch that one thread needs; packs_b where a producer is fused into packing."""
     return plan(c, target, packs_b).scratch_bytes
+
+
+@lru_cache(maxsize=4096)
+def prefers_tiles(c: Contraction, target: Target) -> bool:
+    """Return whether register tiles pay; where they do not, the caller writes a plain loop nest.
+
+    They do not for the tiniest, nor for matrix-vector products (three rows or columns or fewer)
+    unless both operands can be read in place.
+    """
+    if c.depth <= 1 or c.rows * c.columns * c.depth < 512:
+        return False
+    if min(c.rows, c.columns) > 3:
+        return True
+    best = min((plan(c, target), plan(swapped(c), target)), key=estimate)
+    return best.source not in ("packed", "blocks")
 
 
 def cycles(c: Contraction, target: Target, adjacent: bool = True) -> float:

@@ -84,16 +84,6 @@ def flops(c: Contraction) -> int:
     return 2 * c.batches * c.rows * c.columns * c.depth
 
 
-def prefers_tiles(c: Contraction) -> bool:
-    """Return whether register tiles pay; where they do not, the caller writes a plain loop nest.
-
-    They do not for matrix-vector products (three rows or columns or fewer) nor for the tiniest.
-    """
-    if min(c.rows, c.columns) <= 3 or c.depth <= 1:
-        return False
-    return c.rows * c.columns * c.depth >= 512
-
-
 def canonical(
     c: Contraction, keep_k_order: bool = False, merge_columns: bool = False
 ) -> Contraction:

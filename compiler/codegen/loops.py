@@ -594,7 +594,7 @@ class KernelWriter:
 
     def _contract(self, stmt: Contract) -> None:
         f = self.f
-        if not uses_tiles(stmt):
+        if not uses_tiles(stmt, f.target):
             self._statements([as_loops(stmt)])
             return
         stmt = oriented(stmt, f.target)

@@ -84,7 +84,9 @@ neg = elementwise("neg", "neg", np.negative, kinds=NUMBER, grad=lambda g, y, a: 
 abs = elementwise(
     "abs", "abs", np.abs, kinds=NUMBER, grad=lambda g, y, a: (lambda: g * sign(a),)
 )
-sign = elementwise("sign", "sign", np.sign, kinds=NUMBER, grad=zero)
+sign = elementwise(
+    "sign", "sign", lambda a: np.nan_to_num(np.sign(a), nan=0), kinds=NUMBER, grad=zero
+)  # 0 for NaN, as PyTorch
 floor = elementwise("floor", "floor", np.floor, kinds=FLOAT, grad=zero)
 ceil = elementwise("ceil", "ceil", np.ceil, kinds=FLOAT, grad=zero)
 round = elementwise("round", "round", np.rint, kinds=FLOAT, grad=zero)

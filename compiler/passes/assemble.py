@@ -30,7 +30,7 @@ from .fuse import Fuser, Group, spread
 from .lower import lower_loops
 from .materialize import CHEAP, COSTS, materialize
 from .scatter import lower_scatter
-from .storage import Reader, Storage, ordered_strides
+from .storage import Reader, Storage, is_inline, ordered_strides
 
 SERIAL_BELOW = 1 << 14  # element operations that one thread does sooner than two can meet
 SERIAL_PRODUCTS_BELOW = 1 << 15  # multiply-adds likewise
@@ -127,9 +127,9 @@ class Assembler:
             code = len(self.messages) + 1
             text = f"index out of range: wanted 0 to {size - 1} for a dim of size {size}"
             self.messages.append((code, f"{text}; {node.line}" if node.line else text))
-            found = set(_sources(index, set(self.layout.roots) | set(self.given)))
+            found = set(_sources(index, self._looked_up()))
             place = spread(index.shape, [of(var) for var in _index_vars(index)])
-            expr = Reader(self._draft).read(index, place)
+            expr = self._index_reader(self._draft).read(index, place)
             if _in_range(expr, size):
                 self.messages.pop()
                 continue
@@ -137,6 +137,14 @@ class Assembler:
             self._check_nodes[task] = index
             tasks.append(task)
         return tasks
+
+    def _looked_up(self) -> set[Node]:
+        """Return what a check reads from memory; the rest it computes again, to run early."""
+        return {root for root in self.layout.roots if not is_inline(root)} | set(self.given)
+
+    def _index_reader(self, storage: dict[Node, Storage]) -> Reader:
+        stop = self._looked_up()
+        return Reader({node: place for node, place in storage.items() if node in stop})
 
     def _drafted(self) -> dict[Node, Storage]:
         """Return where every value would be if all kept ones lay in the arena."""
@@ -335,7 +343,7 @@ class Assembler:
         index = self._check_nodes[task]
         variables = _index_vars(index)
         place = spread(index.shape, [of(var) for var in variables])
-        expr = Reader(self.storage).read(index, place)
+        expr = self._index_reader(self.storage).read(index, place)
         body: tuple[Stmt, ...] = (replace(task.check, expr=expr),)
         for var in reversed(variables):
             body = (For(var, body, "serial"),)

@@ -18,7 +18,7 @@ from .storage import Reader, Storage, is_inline, is_view, ordered_strides
 CHEAP = 3  # cost up to which recomputing a value beats writing and reading it
 LARGEST = 150  # cost at which an expression is cut even if it is read once
 DEEPEST = 60  # nested expressions at which one is cut
-CHANNELS_LAST_FROM = 4  # channels below which images keep their planes
+CHANNELS_LAST_FROM = 8  # channels below which images keep their planes
 
 COSTS = {
     "div": 4, "sqrt": 4, "rsqrt": 5, "reciprocal": 4, "rem": 8, "floordiv": 8, "fmod": 8,
@@ -69,7 +69,12 @@ def materialize(graph: Graph, given: dict[Node, Storage]) -> Layout:
                     keep(arg)
                     reader = Reader(storage)
         deep = depths[node] > DEEPEST
-        if not is_inline(node) or node in outputs or deep or _worth_keeping(graph, node, costs[node]):
+        if (
+            not is_inline(node)
+            or node in outputs
+            or deep
+            or _worth_keeping(graph, node, costs[node])
+        ):
             keep(node)
             depths[node] = 0
     roots = tuple(node for node in graph.nodes if node in chosen)
@@ -178,6 +183,8 @@ def _is_image_operand(user: Node, node: Node, graph: Graph) -> bool:
         )
     if not isinstance(lower, Contraction) or lower.kind == "matmul":
         return False
+    if lower.kind == "conv_input_grad" and user.shape[1] < CHANNELS_LAST_FROM:
+        return False  # the result's few channels are rows of tiles, whose lanes are pixels
     return user.args[0] is node or (lower.kind == "conv_weight_grad" and node in user.args)
 
 

@@ -61,3 +61,22 @@ def _apply(node: Node, rules: Sequence[Rule]) -> Node | None:
             assert result.type == node.type, f"{rule.__name__} turned {node} into {result}"
             return replace(result, line=node.line) if not result.line and node.line else result
     return None
+
+
+def rebuild(graph: Graph, change: Callable[[Node, tuple[Node, ...]], Node]) -> Graph:
+    """Return the graph with each node replaced by change(node, its new arguments), once.
+
+    Unlike a rule, `change` sees the nodes of the graph as it was, and may ask about their users.
+    """
+    inputs = {item.node for item in graph.inputs}
+    done: dict[Node, Node] = {}
+    for node in graph.nodes:
+        done[node] = node if node in inputs else change(node, tuple(done[a] for a in node.args))
+    outputs = tuple(replace(output, node=done[output.node]) for output in graph.outputs)
+    return replace(graph, outputs=outputs)
+
+
+def with_args(node: Node, args: tuple[Node, ...]) -> Node:
+    """Return node reading these arguments; itself if it already does."""
+    same = all(new is old for new, old in zip(args, node.args, strict=True))
+    return node if same else replace(node, args=args)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from jitnet.compiler.ir.graph import Graph, Node
 
+from .rewrite import rebuild, with_args
+
 
 def share(graph: Graph) -> Graph:
     """Return the graph with equal nodes merged; the first one's source line stays."""
-    inputs = {item.node for item in graph.inputs}
     first: dict[Any, Node] = {}
-    done: dict[Node, Node] = {}
-    for node in graph.nodes:
-        if node in inputs:
-            done[node] = node
-            continue
-        args = tuple(done[arg] for arg in node.args)
+
+    def change(node: Node, args: tuple[Node, ...]) -> Node:
         key = (node.op, args, tuple(_key(item) for item in sorted(node.params.items())))
-        if key not in first:
-            same = all(new is old for new, old in zip(args, node.args, strict=True))
-            first[key] = node if same else replace(node, args=args)
-        done[node] = first[key]
-    outputs = tuple(replace(output, node=done[output.node]) for output in graph.outputs)
-    return replace(graph, outputs=outputs)
+        return first.setdefault(key, with_args(node, args))
+
+    return rebuild(graph, change)
 
 
 def _key(item: tuple[str, Any]) -> Any:

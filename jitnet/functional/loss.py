@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitnet.compiler import ops
+from jitnet.runtime.dtype import int64
+
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from . import arithmetic
@@ -38,7 +41,7 @@ def _chosen(reduction: str, size_average: Any, reduce: Any) -> str:
 
 
 def cross_entropy(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
     size_average: Any = None,
@@ -73,7 +76,9 @@ def cross_entropy(
 def _class_weight(weight: Tensor, rank: int, dim: int, classes: int) -> Tensor:
     if weight._type.shape != (classes,):
         raise ShapeError(
-            at_line(f"weight tensor should be defined for all {classes} classes, got {weight._type}")
+            at_line(
+                f"weight tensor should be defined for all {classes} classes, got {weight._type}"
+            )
         )
     return weight.reshape(*(classes if axis == dim else 1 for axis in range(rank)))
 
@@ -119,7 +124,7 @@ def _smooth(
 
 
 def nll_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
     size_average: Any = None,
@@ -148,7 +153,7 @@ def nll_loss(
 def _at_class(logs: Tensor, target: Tensor, dim: int) -> Tensor:
     """Return the element of each row that target names."""
     try:
-        return logs.gather(dim, target.unsqueeze(dim)).squeeze(dim)
+        return ops.pick(logs, to_dtype(target, int64), axis=dim)
     except IndexError as error:
         found = str(error).split()[1]
         raise IndexError(
@@ -178,13 +183,13 @@ def _check_target(x: Tensor, target: Tensor, dim: int) -> None:
 # -- numbers ------------------------------------------------------------------------------------
 
 
-def _pair(name: str, input: Tensor, target: Tensor) -> None:  # noqa: A002
+def _pair(name: str, input: Tensor, target: Tensor) -> None:
     if not isinstance(target, Tensor):
         raise TypeError(at_line(f"{name} wants a Tensor as target, got {type(target).__name__}"))
 
 
 def mse_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     size_average: Any = None,
     reduce: Any = None,
@@ -201,7 +206,7 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     size_average: Any = None,
     reduce: Any = None,
@@ -213,7 +218,7 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     size_average: Any = None,
     reduce: Any = None,
@@ -231,7 +236,7 @@ def smooth_l1_loss(
 
 
 def huber_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     reduction: str = "mean",
     delta: float = 1.0,
@@ -246,7 +251,7 @@ def huber_loss(
 
 
 def binary_cross_entropy(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
     size_average: Any = None,
@@ -270,7 +275,7 @@ def binary_cross_entropy(
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
     size_average: Any = None,
@@ -299,7 +304,7 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     size_average: Any = None,
     reduce: Any = None,
@@ -317,7 +322,7 @@ def kl_div(
 
 
 def poisson_nll_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     log_input: bool = True,
     full: bool = False,
@@ -339,7 +344,7 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     var: Tensor,
     full: bool = False,
@@ -358,7 +363,7 @@ def gaussian_nll_loss(
 
 
 def hinge_embedding_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     margin: float = 1.0,
     size_average: Any = None,
@@ -386,7 +391,7 @@ def margin_ranking_loss(
 
 
 def soft_margin_loss(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     target: Tensor,
     size_average: Any = None,
     reduce: Any = None,

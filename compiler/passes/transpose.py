@@ -1,0 +1,36 @@
+"""Turns transposed products into products of transposes, so that results land where they are kept."""
+
+from __future__ import annotations
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.graph import Graph, Node, make
+
+from .rewrite import rebuild, with_args
+
+
+def transpose_products(graph: Graph) -> Graph:
+    """(a @ b).T -> b.T @ a.T, where nobody else reads a @ b.
+
+    The gradient of x @ w.T for w is such a transpose; turned round, the weight's update can join
+    the product that makes its gradient.
+    """
+    outputs = {output.node for output in graph.outputs}
+    users = graph.users
+
+    def change(node: Node, args: tuple[Node, ...]) -> Node:
+        product = node.args[0] if node.args else node
+        swap = _swap_last(len(node.shape))
+        turns = node.op is ops.permute and node.params["axes"] == swap
+        if not turns or product.op is not ops.matmul:
+            return with_args(node, args)
+        if len(users[product]) > 1 or product in outputs:
+            return with_args(node, args)
+        a, b = args[0].args
+        left, right = (make(ops.permute, x, axes=swap, line=node.line) for x in (b, a))
+        return make(ops.matmul, left, right, line=product.line)
+
+    return rebuild(graph, change)
+
+
+def _swap_last(rank: int) -> tuple[int, ...]:
+    return (*range(rank - 2), rank - 1, rank - 2) if rank >= 2 else ()
