@@ -17,6 +17,7 @@ from jitnet.compiler.codegen.contraction import (
     Operand,
     cycles,
     emit_contraction,
+    prefers_tiles,
     scratch_bytes,
     swapped,
 )
@@ -385,3 +386,14 @@ def test_canonical_merges_reverses_and_sorts() -> None:
     assert c.b.k == (-9, -3, 27)
     c = canonical(convolution("output", float32, (2, 6, 6), (3, 4), (1, 1)))
     assert (c.m, c.k) == ((72,), (3,))
+
+
+def test_what_prefers_tiles() -> None:
+    """Not the tiniest; matrix-vector products only where nothing need be packed."""
+    assert not prefers_tiles(matrices(float32, "NN", 4, 4, 4), HOST)
+    assert prefers_tiles(matrices(float32, "NN", 16, 16, 16), HOST)
+    in_place = bool(dot_columns(HOST))
+    assert prefers_tiles(matrices(float32, "NT", 1, 1000, 300), HOST) == in_place
+    assert prefers_tiles(matrices(float32, "NN", 1, 1000, 300), HOST)
+    strided = replace(matrices(float32, "NN", 1, 1000, 300), b=Operand(0, (0,), (2,), (2000,)))
+    assert not prefers_tiles(strided, HOST)
