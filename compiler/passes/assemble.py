@@ -291,7 +291,7 @@ class Assembler:
             return
         group = task.group
         assert group is not None
-        if any(root.type.numel == 0 for root in group.roots):
+        if all(root.type.numel == 0 for root in group.roots):
             return
         targets = {root: [self.storage[root]] for root in group.roots if root in self.storage}
         parts: list[tuple[str, tuple[Stmt, ...]]]
