@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from multiprocessing.context import BaseContext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jitnet import creation
 from jitnet.generator import Generator
@@ -15,10 +13,12 @@ from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .fetch import EndOfStream, make_fetch
 from .parallel import ParallelIterator, Team, Worker
-from .processes import ProcessWorker
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from .threads import ThreadWorker
 from .worker import Setup, WorkerInfo
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
 
 
 class DataLoader:
@@ -115,6 +115,11 @@ class DataLoader:
         context = self.multiprocessing_context
         if context is None:
             return ThreadWorker
+        # multiprocessing is slow to import, and most loaders do without it.
+        import multiprocessing
+
+        from .processes import ProcessWorker
+
         made = multiprocessing.get_context(context) if isinstance(context, str) else context
         return lambda setup: ProcessWorker(setup, made)
 
