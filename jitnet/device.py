@@ -23,7 +23,7 @@ class Device:
 CPU = Device("cpu")
 
 
-def device(type: str | Device, index: int | None = None) -> Device:  # noqa: A002
+def device(type: str | Device, index: int | None = None) -> Device:
     """Return the device called `type`, such as "cpu"; RuntimeError where there is none."""
     if isinstance(type, Device):
         return type

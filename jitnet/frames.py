@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 _CHECKOUT = _HERE.parent
-_OURS = (
-    str(_HERE),
-    *(str(_CHECKOUT / name) for name in ("compiler", "runtime")),
+_OURS = tuple(
+    str(folder) + os.sep for folder in (_HERE, _CHECKOUT / "compiler", _CHECKOUT / "runtime")
 )
 
 
@@ -20,7 +20,7 @@ def is_ours(filename: str) -> bool:
     if filename.startswith("<"):
         return filename.startswith("<frozen")
     path = str(Path(filename).resolve())
-    return any(path.startswith(folder + "/") or path.startswith(folder + "\\") for folder in _OURS)
+    return path.startswith(_OURS)
 
 
 @lru_cache(maxsize=4096)

@@ -124,7 +124,7 @@ class enable_grad(_Switch):  # noqa: N801
 class set_grad_enabled(_Switch):  # noqa: N801
     """Set the switch at once; as a context manager put it back at the end."""
 
-    def __init__(self, mode: bool) -> None:  # noqa: A002
+    def __init__(self, mode: bool) -> None:
         super().__init__()
         self.wanted = bool(mode)
         self._first: bool | None = _set(self.wanted)
@@ -163,7 +163,7 @@ def _set(wanted: bool) -> bool:
 class inference_mode(_Switch):  # noqa: N801
     """no_grad, with PyTorch's other name."""
 
-    def __init__(self, mode: bool = True) -> None:  # noqa: A002
+    def __init__(self, mode: bool = True) -> None:
         super().__init__()
         self._inference: list[bool] = []
         self._mode = mode

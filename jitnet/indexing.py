@@ -68,9 +68,7 @@ def _without_ellipsis(items: list[Any], rank: int) -> list[Any]:
     """Return the items with `...` and missing dims as full slices."""
     used = sum(map(_consumed, items))
     if used > rank:
-        raise IndexError(
-            at_line(f"too many indices for tensor of dimension {rank} (got {used})")
-        )
+        raise IndexError(at_line(f"too many indices for tensor of dimension {rank} (got {used})"))
     places = [position for position, item in enumerate(items) if item is Ellipsis]
     if len(places) > 1:
         raise IndexError(at_line("an index can only have a single ellipsis ('...')"))
@@ -128,9 +126,7 @@ def _basic(x: Tensor, items: list[Any]) -> _Read:
         else:
             if not -size <= item < size:
                 raise IndexError(
-                    at_line(
-                        f"index {item} is out of bounds for dimension {axis} with size {size}"
-                    )
+                    at_line(f"index {item} is out of bounds for dimension {axis} with size {size}")
                 )
             start = item + size if item < 0 else item
             stop, step = start + 1, 1
@@ -341,8 +337,10 @@ def _filling(value: Any, shape: tuple[int, ...], target: Tensor) -> Tensor:
 
 
 def _is_one_mask(read: _Read) -> bool:
-    return len(read.places) == 1 and read.places[0][1]._type.dtype is bool_ and (
-        read.places[0][1].ndim > 0
+    return (
+        len(read.places) == 1
+        and read.places[0][1]._type.dtype is bool_
+        and (read.places[0][1].ndim > 0)
     )
 
 

@@ -19,7 +19,7 @@ __all__ = ["diagonal", "matmul", "matrix_norm", "multi_dot", "norm", "vector_nor
 
 def norm(
     A: Tensor,  # noqa: N803
-    ord: Any = None,  # noqa: A002
+    ord: Any = None,
     dim: Any = None,
     keepdim: bool = False,
     *,
@@ -33,7 +33,7 @@ def norm(
 
 def matrix_norm(
     A: Tensor,  # noqa: N803
-    ord: Any = "fro",  # noqa: A002
+    ord: Any = "fro",
     dim: Sequence[int] = (-2, -1),
     keepdim: bool = False,
     *,

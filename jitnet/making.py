@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from jitnet.compiler.ir.types import TensorType
-from jitnet.compiler.ops import constant, iota
+from jitnet.compiler.ops import constant
 from jitnet.runtime.dtype import DType, bool_, float32, float64, from_numpy_dtype, int64
 
 from . import capture
 from .device import check_device
 from .errors import at_line
 from .tensor import Tensor, filled, leaf
+from .tensor import counting as index_along
 
 _default: DType = float32
 
@@ -211,7 +212,7 @@ def empty(
 
 
 def full_like(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     fill_value: Any,
     *,
     dtype: DType | None = None,
@@ -226,7 +227,7 @@ def full_like(
 
 
 def zeros_like(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     *,
     dtype: DType | None = None,
     device: Any = None,
@@ -238,7 +239,7 @@ def zeros_like(
 
 
 def ones_like(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     *,
     dtype: DType | None = None,
     device: Any = None,
@@ -257,9 +258,7 @@ empty_like = zeros_like
 
 def counting(shape: tuple[int, ...], axis: int, dtype: DType = int64) -> Tensor:
     """Return the index along axis at every place."""
-    if tracing():
-        return leaf(iota, shape=shape, dtype=dtype, axis=axis)
-    return Tensor._from_array(iota.eval(shape=shape, dtype=dtype, axis=axis))
+    return index_along(TensorType(dtype, shape), axis)
 
 
 def arange(

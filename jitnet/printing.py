@@ -76,9 +76,7 @@ class _Numbers:
         if self.whole:
             self.scientific = largest / smallest > 1000.0 or largest > 1.0e8
         else:
-            self.scientific = (
-                largest / smallest > 1000.0 or largest > 1.0e8 or smallest < 1.0e-4
-            )
+            self.scientific = largest / smallest > 1000.0 or largest > 1.0e8 or smallest < 1.0e-4
         if _options.sci_mode is not None:
             self.scientific = _options.sci_mode
         self.width = max(len(self.text(value)) for value in flat.tolist())

@@ -61,7 +61,7 @@ def randn(
 
 
 def rand_like(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
@@ -75,7 +75,7 @@ def rand_like(
 
 
 def randn_like(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
@@ -94,7 +94,9 @@ def whole(low: int, high: int, shape: Sequence[int], generator: Generator | None
     """Return int64 numbers evenly from low .. high - 1."""
     room = high - low
     if room <= 0:
-        raise RuntimeError(at_line(f"random_ expects 'from' to be less than 'to', got {low}, {high}"))
+        raise RuntimeError(
+            at_line(f"random_ expects 'from' to be less than 'to', got {low}, {high}")
+        )
     if room > 1 << 63:
         raise RuntimeError(at_line(f"randint wants high - low of at most 2^63, got {room}"))
     bits = draw(ops.random_bits, shape, int64, generator)
@@ -125,7 +127,7 @@ def randint(
 
 
 def randint_like(
-    input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None  # noqa: A002
+    input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None
 ) -> Tensor:
     """Return randint of input's shape and dtype."""
     if high is None:
@@ -177,16 +179,23 @@ def normal(
     return made * std + mean
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:  # noqa: A002
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None
+) -> Tensor:
     """Return 1 with the probability that each element (or p) gives, else 0."""
     dtype = input._type.dtype
     chance = input.detach() if p is None else p
-    drawn = draw(ops.random_uniform, input._type.shape, _float(dtype if dtype.kind == "float" else None, "bernoulli"), generator)
+    drawn = draw(
+        ops.random_uniform,
+        input._type.shape,
+        _float(dtype if dtype.kind == "float" else None, "bernoulli"),
+        generator,
+    )
     return (drawn < chance).to(dtype)
 
 
 def multinomial(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     num_samples: int,
     replacement: bool = False,
     *,
@@ -198,9 +207,7 @@ def multinomial(
     if weights.ndim != 2 or not weights.shape[1]:
         raise RuntimeError(at_line(f"multinomial wants weights [N] or [B, N], got {input._type}"))
     if not np.isfinite(weights).all() or weights.min() < 0 or (weights.sum(1) <= 0).any():
-        raise RuntimeError(
-            at_line("multinomial wants finite weights >= 0, not all 0 in a row")
-        )
+        raise RuntimeError(at_line("multinomial wants finite weights >= 0, not all 0 in a row"))
     if num_samples < 1 or (not replacement and num_samples > weights.shape[1]):
         raise RuntimeError(
             at_line(f"multinomial cannot draw {num_samples} of {weights.shape[1]} this way")

@@ -17,15 +17,25 @@ from jitnet.compiler.ir.errors import CompileError, DTypeError, ShapeError
 from jitnet.compiler.ir.graph import Node, make
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
-from jitnet.compiler.ops import expand, full, full_like, permute, reshape, slice, slice_assign
+from jitnet.compiler.ops import (
+    expand,
+    full,
+    full_like,
+    iota,
+    iota_like,
+    permute,
+    reshape,
+    slice,
+    slice_assign,
+)
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
 
 from . import capture, tape
-from .grad_mode import enable_grad, mode
 from .capture import set_attribute
 from .device import CPU, Device
 from .errors import at_line
 from .frames import user_line
+from .grad_mode import enable_grad, mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +82,7 @@ class Tensor:
     """An n-dimensional array of one dtype; names and behaviour are PyTorch's."""
 
     __slots__ = (
+        "__weakref__",
         "_array",
         "_base",
         "_counter",
@@ -88,7 +99,6 @@ class Tensor:
         "_type",
         "_view",
         "_weak",
-        "__weakref__",
     )
     __array_priority__ = 1000
     __hash__ = object.__hash__
@@ -251,8 +261,10 @@ class Tensor:
         except (ShapeError, DTypeError) as error:
             raise type(error)(at_line(str(error))) from None
         trace = None if capture.active is None else capture.current()
-        if op is full_like:
+        if op is full_like:  # these two read no elements
             return filled(kind, params["value"])
+        if op is iota_like:
+            return counting(kind, params["axis"])
         if trace is None:
             result = _compute(op, kind, args, params)
         else:
@@ -367,9 +379,7 @@ def _view_of(
 # -- eager --------------------------------------------------------------------------------------
 
 
-def _compute(
-    op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]
-) -> Tensor:
+def _compute(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor:
     """Apply op to the values of args now."""
     arrays = [arg._array for arg in args]
     for array in arrays:
@@ -394,6 +404,14 @@ def filled(kind: TensorType, value: Any) -> Tensor:
     if value == 0:
         return _base(np.zeros(kind.shape, kind.dtype.numpy), None, kind)
     return _base(np.full(kind.shape, value, kind.dtype.numpy), None, kind)
+
+
+def counting(kind: TensorType, axis: int) -> Tensor:
+    """Return the index along axis at every place."""
+    if capture.active is not None and capture.current() is not None:
+        return leaf(iota, shape=kind.shape, dtype=kind.dtype, axis=axis)
+    array = iota.eval(shape=kind.shape, dtype=kind.dtype, axis=axis)
+    return _base(array, None, kind)
 
 
 def constant_like(kind: TensorType, value: Any) -> Tensor:
@@ -430,16 +448,16 @@ def node_of(tensor: Tensor) -> Node:
     return node
 
 
-def _traced(
-    op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]
-) -> Tensor:
+def _traced(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor:
     """Grow the graph by op."""
     node = Node(op, tuple([node_of(arg) for arg in args]), params, kind, user_line())
     if op in _VIEWS:
         strides = moved_strides(op, params, args[0]._type.shape, strides_of(args[0]))
         if strides is not None:
             return _view_of(args[0], (op, params), kind, None, node, strides)
-    return _base(None, node, kind)
+    made = _base(None, node, kind)
+    made._weak = all([arg._weak for arg in args])
+    return made
 
 
 def strides_of(tensor: Tensor) -> tuple[int, ...]:

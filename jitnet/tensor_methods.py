@@ -54,7 +54,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     return array
 
 
-def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: N807
+def as_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
     """Return the value for NumPy's functions."""
     array = numpy(self)
     if dtype is None or np.dtype(dtype) == array.dtype:
@@ -62,7 +62,7 @@ def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.n
     return array.astype(dtype)
 
 
-def __array_wrap__(self: Tensor, array: np.ndarray, *context: Any) -> Any:  # noqa: N807
+def wrap_array(self: Tensor, array: np.ndarray, *context: Any) -> Any:
     """Return a NumPy function's result as a tensor."""
     return creation.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
 
@@ -81,7 +81,7 @@ def tolist(self: Tensor) -> Any:
     return _value(self, "tolist()").tolist()
 
 
-def __bool__(self: Tensor) -> bool:  # noqa: N807
+def as_bool(self: Tensor) -> bool:
     """Return whether the only element is not 0."""
     if self._type.numel != 1:
         words = "no values" if not self._type.numel else "more than one value"
@@ -89,19 +89,19 @@ def __bool__(self: Tensor) -> bool:  # noqa: N807
     return bool(_value(self, "bool(tensor), as in `if tensor:`,").item())
 
 
-def __int__(self: Tensor) -> int:  # noqa: N807
+def as_int(self: Tensor) -> int:
     """Return the only element as an int."""
     capture.refuse("int(tensor)", _OUTSIDE, self)
     return int(item(self))
 
 
-def __float__(self: Tensor) -> float:  # noqa: N807
+def as_float(self: Tensor) -> float:
     """Return the only element as a float."""
     capture.refuse("float(tensor)", _OUTSIDE, self)
     return float(item(self))
 
 
-def __index__(self: Tensor) -> int:  # noqa: N807
+def as_index(self: Tensor) -> int:
     """Return the only element, a whole number, as an int."""
     if self._type.dtype.kind == "float" or self._type.numel != 1:
         raise TypeError(at_line("only integer tensors of a single element can be an index"))
@@ -109,48 +109,48 @@ def __index__(self: Tensor) -> int:  # noqa: N807
     return int(item(self))
 
 
-def __len__(self: Tensor) -> int:  # noqa: N807
+def length(self: Tensor) -> int:
     """Return the size of the first dim."""
     if not self._type.shape:
         raise TypeError(at_line("len() of a 0-d tensor"))
     return self._type.shape[0]
 
 
-def __iter__(self: Tensor) -> Iterator[Tensor]:  # noqa: N807
+def rows(self: Tensor) -> Iterator[Tensor]:
     """Return the rows."""
     if not self._type.shape:
         raise TypeError(at_line("iteration over a 0-d tensor"))
     return iter(shape.unbind(self))
 
 
-def __contains__(self: Tensor, element: Any) -> bool:  # noqa: N807
+def contains(self: Tensor, element: Any) -> bool:
     """Return whether some element is equal."""
     capture.refuse("`in` on a tensor", _OUTSIDE)
     return bool(reduction.any(arithmetic.eq(self, element)))
 
 
-def __repr__(self: Tensor) -> str:  # noqa: N807
+def text(self: Tensor) -> str:
     """Return the tensor as PyTorch prints it."""
     from .printing import describe
 
     return describe(self)
 
 
-def __format__(self: Tensor, spec: str) -> str:  # noqa: N807
+def formatted(self: Tensor, spec: str) -> str:
     """Format a single number by spec; anything else as printed."""
     if not self._type.shape and self._array is not None:
         return item(self).__format__(spec)  # type: ignore[no-any-return]
     return object.__format__(self, spec)
 
 
-def __dlpack__(self: Tensor, **options: Any) -> Any:  # noqa: N807
+def dlpack(self: Tensor, **options: Any) -> Any:
     """Return a capsule for another library, sharing memory."""
     if self.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     return _value(self, "__dlpack__()").__dlpack__(**options)
 
 
-def __dlpack_device__(self: Tensor) -> tuple[int, int]:  # noqa: N807
+def dlpack_device(self: Tensor) -> tuple[int, int]:
     """Return DLPack's name of the CPU."""
     return 1, 0
 
@@ -290,8 +290,10 @@ def detach_(self: Tensor) -> Tensor:
 
 def _set_data(self: Tensor, value: Tensor) -> None:
     """Make this tensor use value's memory; in a trace of equal types, copy the elements."""
-    if value._type.dtype is not self._type.dtype and self.requires_grad and (
-        value._type.dtype.kind != "float"
+    if (
+        value._type.dtype is not self._type.dtype
+        and self.requires_grad
+        and (value._type.dtype.kind != "float")
     ):
         raise RuntimeError(at_line(f"data wants floating point, got {value._type}"))
     if creation.tracing():
@@ -388,7 +390,7 @@ def _rebuilt(array: np.ndarray, requires_grad: bool) -> Tensor:
     return Tensor._from_array(array, requires_grad)
 
 
-def __reduce_ex__(self: Tensor, protocol: Any) -> Any:  # noqa: N807
+def pickled(self: Tensor, protocol: Any) -> Any:
     """Pickle the value; for files use jitnet.save, whose files run no code when loaded."""
     if self.grad_fn is not None:
         raise RuntimeError(at_line("only leaves can be pickled; detach() the tensor first"))
@@ -398,26 +400,61 @@ def __reduce_ex__(self: Tensor, protocol: Any) -> Any:  # noqa: N807
 # -- making others ------------------------------------------------------------------------------
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor,
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return data as a tensor of this tensor's dtype."""
     return creation.tensor(data, dtype or self._type.dtype, device, requires_grad)
 
 
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a filled tensor of this tensor's dtype."""
     return creation.full(
-        size, fill_value, dtype=dtype or self._type.dtype, device=device, requires_grad=requires_grad
+        size,
+        fill_value,
+        dtype=dtype or self._type.dtype,
+        device=device,
+        requires_grad=requires_grad,
     )
 
 
-def new_zeros(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_zeros(
+    self: Tensor,
+    *size: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return zeros of this tensor's dtype."""
-    return new_full(self, creation.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return new_full(
+        self, creation.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad
+    )
 
 
-def new_ones(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_ones(
+    self: Tensor,
+    *size: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return ones of this tensor's dtype."""
-    return new_full(self, creation.sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad)
+    return new_full(
+        self, creation.sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad
+    )
 
 
 # -- in place -----------------------------------------------------------------------------------
@@ -545,43 +582,55 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 # Functions that are methods too, under their own name; the first argument is the tensor.
-_ARITHMETIC = """
-    exp exp2 expm1 log log1p log2 log10 sqrt rsqrt reciprocal sin cos tan asin arcsin acos arccos
-    atan arctan sinh cosh tanh asinh arcsinh acosh arccosh atanh arctanh erf erfc erfinv sigmoid
-    floor ceil trunc fix round frac neg negative positive abs absolute sign sgn square clone isnan
-    isinf isfinite add sub subtract mul multiply div divide true_divide floor_divide remainder fmod
-    bitwise_left_shift bitwise_right_shift bitwise_and bitwise_or bitwise_xor bitwise_not eq ne
-    not_equal lt less le less_equal gt greater ge greater_equal atan2 arctan2 pow maximum minimum
-    fmax fmin logical_and logical_or logical_xor logical_not clamp clip clamp_min clamp_max lerp
-    addcmul addcdiv nan_to_num isclose allclose equal deg2rad rad2deg hypot logaddexp xlogy logit
-    heaviside signbit copysign
-""".split()
-_REDUCTION = """
-    sum nansum mean prod var std amax amin aminmax max min argmax argmin any all count_nonzero
-    logsumexp norm cumsum cumprod median
-""".split()
-_SHAPE = """
-    reshape view permute transpose swapaxes swapdims t movedim moveaxis squeeze unsqueeze flatten
-    ravel unflatten expand expand_as broadcast_to repeat tile repeat_interleave narrow select
-    unbind split chunk tensor_split flip fliplr flipud roll rot90 tril triu diagonal diag
-    diag_embed trace
-""".split()
-_INDEXING = """
-    gather take_along_dim scatter scatter_add index_select index_add index_copy index_fill
-    index_put take masked_fill masked_select masked_scatter nonzero argwhere bincount
-""".split()
-_LINEAR = """
-    matmul mm bmm mv dot inner outer ger addmm addmv addr baddbmm tensordot
-""".split()
-_IN_PLACE = """
-    exp exp2 expm1 log log1p log2 log10 sqrt rsqrt reciprocal sin cos tan asin acos atan sinh cosh
-    tanh asinh acosh atanh erf erfc erfinv sigmoid floor ceil trunc fix round frac neg negative abs
-    absolute sign square add sub subtract mul multiply div divide true_divide floor_divide remainder
-    fmod bitwise_and bitwise_or bitwise_xor bitwise_not atan2 pow logical_and logical_or logical_xor
-    logical_not clamp clip clamp_min clamp_max lerp addcmul addcdiv nan_to_num
-    eq ne lt le gt ge hypot logit xlogy copysign cumsum cumprod addmm addmv addr baddbmm tril triu
-    scatter scatter_add index_add index_copy index_fill index_put masked_fill masked_scatter
-""".split()
+_ARITHMETIC = (
+    "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "reciprocal", "sin",
+    "cos", "tan", "asin", "arcsin", "acos", "arccos", "atan", "arctan", "sinh", "cosh", "tanh",
+    "asinh", "arcsinh", "acosh", "arccosh", "atanh", "arctanh", "erf", "erfc", "erfinv",
+    "sigmoid", "floor", "ceil", "trunc", "fix", "round", "frac", "neg", "negative", "positive",
+    "abs", "absolute", "sign", "sgn", "square", "clone", "isnan", "isinf", "isfinite", "add",
+    "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "floor_divide",
+    "remainder", "fmod", "bitwise_left_shift", "bitwise_right_shift", "bitwise_and", "bitwise_or",
+    "bitwise_xor", "bitwise_not", "eq", "ne", "not_equal", "lt", "less", "le", "less_equal", "gt",
+    "greater", "ge", "greater_equal", "atan2", "arctan2", "pow", "maximum", "minimum", "fmax",
+    "fmin", "logical_and", "logical_or", "logical_xor", "logical_not", "clamp", "clip",
+    "clamp_min", "clamp_max", "lerp", "addcmul", "addcdiv", "nan_to_num", "isclose", "allclose",
+    "equal", "deg2rad", "rad2deg", "hypot", "logaddexp", "xlogy", "logit", "heaviside", "signbit",
+    "copysign",
+)  # fmt: skip
+_REDUCTION = (
+    "sum", "nansum", "mean", "prod", "var", "std", "amax", "amin", "aminmax", "max", "min",
+    "argmax", "argmin", "any", "all", "count_nonzero", "logsumexp", "norm", "cumsum", "cumprod",
+    "median",
+)  # fmt: skip
+_SHAPE = (
+    "reshape", "view", "permute", "transpose", "swapaxes", "swapdims", "t", "movedim", "moveaxis",
+    "squeeze", "unsqueeze", "flatten", "ravel", "unflatten", "expand", "expand_as",
+    "broadcast_to", "repeat", "tile", "repeat_interleave", "narrow", "select", "unbind", "split",
+    "chunk", "tensor_split", "flip", "fliplr", "flipud", "roll", "rot90", "tril", "triu",
+    "diagonal", "diag", "diag_embed", "trace",
+)  # fmt: skip
+_INDEXING = (
+    "gather", "take_along_dim", "scatter", "scatter_add", "index_select", "index_add",
+    "index_copy", "index_fill", "index_put", "take", "masked_fill", "masked_select",
+    "masked_scatter", "nonzero", "argwhere", "bincount",
+)  # fmt: skip
+_LINEAR = (
+    "matmul", "mm", "bmm", "mv", "dot", "inner", "outer", "ger", "addmm", "addmv", "addr",
+    "baddbmm", "tensordot",
+)  # fmt: skip
+_IN_PLACE = (
+    "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "reciprocal", "sin",
+    "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+    "erf", "erfc", "erfinv", "sigmoid", "floor", "ceil", "trunc", "fix", "round", "frac", "neg",
+    "negative", "abs", "absolute", "sign", "square", "add", "sub", "subtract", "mul", "multiply",
+    "div", "divide", "true_divide", "floor_divide", "remainder", "fmod", "bitwise_and",
+    "bitwise_or", "bitwise_xor", "bitwise_not", "atan2", "pow", "logical_and", "logical_or",
+    "logical_xor", "logical_not", "clamp", "clip", "clamp_min", "clamp_max", "lerp", "addcmul",
+    "addcdiv", "nan_to_num", "eq", "ne", "lt", "le", "gt", "ge", "hypot", "logit", "xlogy",
+    "copysign", "cumsum", "cumprod", "addmm", "addmv", "addr", "baddbmm", "tril", "triu",
+    "scatter", "scatter_add", "index_add", "index_copy", "index_fill", "index_put", "masked_fill",
+    "masked_scatter",
+)  # fmt: skip
 
 
 def _install() -> None:
@@ -611,6 +660,20 @@ def _install() -> None:
         "__pos__": arithmetic.positive,
         "__abs__": arithmetic.abs,
         "__invert__": arithmetic.bitwise_not,
+        "__array__": as_array,
+        "__array_wrap__": wrap_array,
+        "__bool__": as_bool,
+        "__int__": as_int,
+        "__float__": as_float,
+        "__index__": as_index,
+        "__len__": length,
+        "__iter__": rows,
+        "__contains__": contains,
+        "__repr__": text,
+        "__format__": formatted,
+        "__dlpack__": dlpack,
+        "__dlpack_device__": dlpack_device,
+        "__reduce_ex__": pickled,
         "__getitem__": getitem,
         "__setitem__": setitem,
         "__deepcopy__": _deepcopy,
@@ -645,12 +708,10 @@ def _install() -> None:
     }.items():
         own[name] = _converter(dtype)
     for function in (
-        numpy, __array__, __array_wrap__, item, tolist, __bool__, __int__, __float__, __index__,
-        __len__, __iter__, __contains__, __repr__, __format__, __dlpack__, __dlpack_device__,
-        data_ptr, size, stride, is_contiguous, contiguous, storage_offset, is_floating_point,
-        is_complex, is_same_size, backward, register_hook, retain_grad, detach, detach_,
-        share_memory_, to, type_as, cpu, cuda, __reduce_ex__, new_tensor, new_full, new_zeros,
-        new_ones, copy_, fill_, zero_,
+        numpy, item, tolist, data_ptr, size, stride, is_contiguous, contiguous, storage_offset,
+        is_floating_point, is_complex, is_same_size, backward, register_hook, retain_grad, detach,
+        detach_, share_memory_, to, type_as, cpu, cuda, new_tensor, new_full, new_zeros, new_ones,
+        copy_, fill_, zero_,
     ):  # fmt: skip
         own[function.__name__] = function
     own["new_empty"] = new_zeros

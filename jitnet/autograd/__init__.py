@@ -88,9 +88,7 @@ def grad(
     if materialize_grads:
         from ..creation import zeros_like
 
-        return tuple(
-            zeros_like(x) if g is None else g for g, x in zip(found, wanted, strict=True)
-        )
+        return tuple(zeros_like(x) if g is None else g for g, x in zip(found, wanted, strict=True))
     if not allow_unused and any(gradient is None for gradient in found):
         raise RuntimeError(
             at_line(

@@ -43,7 +43,9 @@ class Context:
             value, count = entry
             if value._counter.count != count:
                 times = f"{value._counter.count - count} time(s)"
-                why = STALE.format(kind=f"a saved tensor, {value._type},", name=self._name, times=times)
+                why = STALE.format(
+                    kind=f"a saved tensor, {value._type},", name=self._name, times=times
+                )
                 found.append(Unavailable.of(value._type, why))
             else:
                 found.append(value)
@@ -137,9 +139,7 @@ class Function:
         """Run forward and record it on the tape."""
         ctx = Context()
         ctx._name = cls.__name__
-        ctx.needs_input_grad = tuple(
-            isinstance(arg, Tensor) and arg.requires_grad for arg in args
-        )
+        ctx.needs_input_grad = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
         with no_grad():
             if cls.setup_context is None:
                 result = cls.forward(ctx, *args)
@@ -216,7 +216,6 @@ class _Refusing(Function):
         """Refuse."""
         raise RuntimeError(
             at_line(
-                "trying to differentiate twice a function that was marked with "
-                "@once_differentiable"
+                "trying to differentiate twice a function that was marked with @once_differentiable"
             )
         )

@@ -31,7 +31,9 @@ def _numeric(
             ends = []
             for sign in (1, -1):
                 array[place] = before + sign * eps
-                ends.append(_outputs(func(*inputs))[which].detach().numpy().astype(np.float64).ravel())
+                ends.append(
+                    _outputs(func(*inputs))[which].detach().numpy().astype(np.float64).ravel()
+                )
             array[place] = before
             rows.append((ends[0] - ends[1]) / (2 * eps))
     return np.array(rows)
@@ -102,14 +104,14 @@ def gradgradcheck(
         found = run_backward(
             [y for y, _ in pairs], [s for _, s in pairs], True, True, leaves, accumulate=False
         )
-        return tuple(
-            x.detach() * 0 if g is None else g for g, x in zip(found, leaves, strict=True)
-        )
+        return tuple(x.detach() * 0 if g is None else g for g, x in zip(found, leaves, strict=True))
 
     return _with_graph(gradients, [*values, *seeds], raise_exception, options)
 
 
-def _with_graph(func: Callable[..., Any], inputs: list[Any], raise_exception: bool, options: Any) -> bool:
+def _with_graph(
+    func: Callable[..., Any], inputs: list[Any], raise_exception: bool, options: Any
+) -> bool:
     """Check a function that itself needs the tape, which gradcheck switches off."""
     from ..grad_mode import enable_grad
 

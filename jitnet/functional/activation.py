@@ -21,34 +21,34 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
-def _finish(input: Tensor, result: Tensor, inplace: bool) -> Tensor:  # noqa: A002
+def _finish(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
     """Return the result, written over the input if that was asked for."""
     return input._assign(result) if inplace else result
 
 
-def _source(input: Tensor, inplace: bool) -> Tensor:  # noqa: A002
+def _source(input: Tensor, inplace: bool) -> Tensor:
     return input._snapshot() if inplace else input
 
 
-def relu(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return max(input, 0); NaN stays."""
     x = _source(input, inplace)
     zero = arithmetic.constant_of(x, 0)
     return _finish(input, ops.where(ops.le(x, zero), zero, x), inplace)
 
 
-def relu_(input: Tensor) -> Tensor:  # noqa: A002
+def relu_(input: Tensor) -> Tensor:
     """Do relu in place."""
     return relu(input, inplace=True)
 
 
-def relu6(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """Return min(max(input, 0), 6)."""
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
 def hardtanh(
-    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False  # noqa: A002
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
     """Return input kept between two bounds, with gradient 0 at and beyond them."""
     if min_val > max_val:
@@ -58,13 +58,13 @@ def hardtanh(
     return _finish(input, result, inplace)
 
 
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:  # noqa: A002
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """Return input above 0 and negative_slope * input below it."""
     x = _source(input, inplace)
     return _finish(input, where(x > 0, x, mul(x, negative_slope)), inplace)
 
 
-def prelu(input: Tensor, weight: Tensor) -> Tensor:  # noqa: A002
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Return leaky_relu with a learned slope for each channel (dim 1)."""
     if weight.numel() != 1:
         shape = [1] * input.ndim
@@ -73,74 +73,72 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:  # noqa: A002
     return where(input > 0, input, mul(input, weight))  # type: ignore[no-any-return]
 
 
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:  # noqa: A002
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input above 0 and alpha * (exp(input) - 1) below it."""
     x = _source(input, inplace)
     below = mul(arithmetic.expm1(clamp(x, max=0)), alpha)
     return _finish(input, where(x > 0, x, below), inplace)
 
 
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:  # noqa: A002
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input above 0 and alpha * (exp(input / alpha) - 1) below it."""
     x = _source(input, inplace)
     below = mul(arithmetic.expm1(div(clamp(x, max=0), alpha)), alpha)
     return _finish(input, where(x > 0, x, below), inplace)
 
 
-def selu(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return the self-normalising elu."""
     return _finish(input, mul(elu(_source(input, inplace), _SELU_ALPHA), _SELU_SCALE), inplace)
 
 
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:  # noqa: A002
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Return input * Phi(input), Phi the normal distribution; or its tanh approximation."""
     if approximate == "none":
         return mul(mul(input, 0.5), add(arithmetic.erf(mul(input, math.sqrt(0.5))), 1))
     if approximate != "tanh":
-        raise RuntimeError(
-            at_line(f"gelu wants approximate 'none' or 'tanh', got {approximate!r}")
-        )
+        raise RuntimeError(at_line(f"gelu wants approximate 'none' or 'tanh', got {approximate!r}"))
     cube = mul(mul(input, input), input)
     inner = mul(add(input, mul(cube, 0.044715)), math.sqrt(2 / math.pi))
     return mul(mul(input, 0.5), add(tanh(inner), 1))
 
 
-def silu(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * sigmoid(input)."""
     x = _source(input, inplace)
     return _finish(input, mul(x, logistic(x)), inplace)
 
 
-def mish(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * tanh(softplus(input))."""
     x = _source(input, inplace)
     return _finish(input, mul(x, tanh(softplus(x))), inplace)
 
 
-def sigmoid(input: Tensor) -> Tensor:  # noqa: A002
+def sigmoid(input: Tensor) -> Tensor:
     """Return 1 / (1 + exp(-input))."""
     return logistic(input)
 
 
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input / 6 + 1 / 2, kept between 0 and 1."""
     x = _source(input, inplace)
     return _finish(input, hardtanh(add(div(x, 6.0), 0.5), 0.0, 1.0), inplace)
 
 
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * hardsigmoid(input)."""
     x = _source(input, inplace)
     middle = mul(x, div(add(x, 3.0), 6.0))
     return _finish(input, where(x <= -3, 0.0, where(x >= 3, x, middle)), inplace)
 
 
-def logsigmoid(input: Tensor) -> Tensor:  # noqa: A002
+def logsigmoid(input: Tensor) -> Tensor:
     """Return log(sigmoid(input)) without overflow."""
     return sub(clamp(input, max=0), log1p(exp(neg(arithmetic.abs(input)))))
 
 
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:  # noqa: A002
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Return log(1 + exp(beta * input)) / beta; input itself above the threshold."""
     scaled = mul(input, beta)
     linear = scaled > threshold
@@ -148,34 +146,34 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return where(linear, input, div(log1p(exp(safe)), beta))  # type: ignore[no-any-return]
 
 
-def softsign(input: Tensor) -> Tensor:  # noqa: A002
+def softsign(input: Tensor) -> Tensor:
     """Return input / (1 + |input|)."""
     return div(input, add(arithmetic.abs(input), 1))
 
 
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:  # noqa: A002
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return input moved towards 0 by lambd, 0 between."""
     low = where(input < -lambd, add(input, lambd), mul(input, 0))
     return where(input > lambd, sub(input, lambd), low)  # type: ignore[no-any-return]
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:  # noqa: A002
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return input, 0 between -lambd and lambd."""
     return where((input >= -lambd) & (input <= lambd), 0.0, input)  # type: ignore[no-any-return]
 
 
-def tanhshrink(input: Tensor) -> Tensor:  # noqa: A002
+def tanhshrink(input: Tensor) -> Tensor:
     """Return input - tanh(input)."""
     return sub(input, tanh(input))
 
 
-def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:  # noqa: A002
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """Return input above the threshold and value elsewhere."""
     x = _source(input, inplace)
     return _finish(input, where(x <= threshold, value, x), inplace)
 
 
-def glu(input: Tensor, dim: int = -1) -> Tensor:  # noqa: A002
+def glu(input: Tensor, dim: int = -1) -> Tensor:
     """Return the first half along dim times the sigmoid of the second."""
     size = input._type.shape[normal_dim(dim, input.ndim)]
     if size % 2:
@@ -187,7 +185,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:  # noqa: A002
 # -- along a dim --------------------------------------------------------------------------------
 
 
-def _rows(input: Tensor, dim: int | None, dtype: DType | None, name: str) -> tuple[Tensor, int]:  # noqa: A002
+def _rows(input: Tensor, dim: int | None, dtype: DType | None, name: str) -> tuple[Tensor, int]:
     if dim is None:
         raise TypeError(at_line(f"{name} wants a dim, such as dim=-1 for the last one"))
     x = to_float(input) if dtype is None else to_dtype(input, dtype)
@@ -202,7 +200,7 @@ def _less_top(x: Tensor, axis: int) -> Tensor:
 
 
 def softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None  # noqa: A002
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:
     """Return exp(input) / sum(exp(input)) along dim."""
     x, axis = _rows(input, dim, dtype, "softmax")
@@ -211,7 +209,7 @@ def softmax(
 
 
 def log_softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None  # noqa: A002
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:
     """Return log(softmax(input)) along dim, without overflow."""
     x, axis = _rows(input, dim, dtype, "log_softmax")
@@ -219,14 +217,12 @@ def log_softmax(
     return sub(below, log(total(exp(below), axis, keepdim=True)))
 
 
-def softmin(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:  # noqa: A002
+def softmin(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
     """Return softmax(-input) along dim."""
     return softmax(neg(input), dim, dtype=dtype)
 
 
-def normalize(
-    input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12  # noqa: A002
-) -> Tensor:
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """Return input divided by its p-norm along dim (at least eps)."""
     from .reduction import norm
 

@@ -32,7 +32,7 @@ from .promote import (
 def _real(op: Op) -> Callable[[Tensor], Tensor]:
     """Return the function that applies a real function; whole numbers become floats first."""
 
-    def apply(input: Tensor) -> Tensor:  # noqa: A002
+    def apply(input: Tensor) -> Tensor:
         return op(to_float(as_tensor_like(input, op.name)))  # type: ignore[no-any-return]
 
     apply.__name__ = apply.__qualname__ = op.name
@@ -71,7 +71,7 @@ sigmoid = expit = _real(ops.sigmoid)
 def _rounding(op: Op) -> Callable[[Tensor], Tensor]:
     """Return the function that rounds; whole numbers are round already."""
 
-    def apply(input: Tensor) -> Tensor:  # noqa: A002
+    def apply(input: Tensor) -> Tensor:
         if as_tensor_like(input, op.name)._type.dtype.kind in ("int", "uint"):
             return clone(input)
         return op(input)  # type: ignore[no-any-return]
@@ -87,7 +87,7 @@ trunc = fix = _rounding(ops.trunc)
 _round = _rounding(ops.round)
 
 
-def round(input: Tensor, *, decimals: int = 0) -> Tensor:  # noqa: A001, A002
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Return each element rounded to `decimals` places, halves to even."""
     if decimals == 0:
         return _round(input)
@@ -100,12 +100,12 @@ def abs_(value: int) -> int:
     return -value if value < 0 else value
 
 
-def frac(input: Tensor) -> Tensor:  # noqa: A002
+def frac(input: Tensor) -> Tensor:
     """Return the part behind the point."""
     return sub(input, trunc(input))
 
 
-def neg(input: Tensor) -> Tensor:  # noqa: A002
+def neg(input: Tensor) -> Tensor:
     """Return -input."""
     return ops.neg(input)  # type: ignore[no-any-return]
 
@@ -113,12 +113,12 @@ def neg(input: Tensor) -> Tensor:  # noqa: A002
 negative = neg
 
 
-def positive(input: Tensor) -> Tensor:  # noqa: A002
+def positive(input: Tensor) -> Tensor:
     """Return input."""
     return input
 
 
-def abs(input: Tensor) -> Tensor:  # noqa: A001, A002
+def abs(input: Tensor) -> Tensor:
     """Return the size of each element."""
     if input._type.dtype is bool_:
         return clone(input)
@@ -128,7 +128,7 @@ def abs(input: Tensor) -> Tensor:  # noqa: A001, A002
 absolute = abs
 
 
-def sign(input: Tensor) -> Tensor:  # noqa: A002
+def sign(input: Tensor) -> Tensor:
     """Return -1, 0 or 1."""
     if input._type.dtype is bool_:
         return clone(input)
@@ -138,27 +138,27 @@ def sign(input: Tensor) -> Tensor:  # noqa: A002
 sgn = sign
 
 
-def square(input: Tensor) -> Tensor:  # noqa: A002
+def square(input: Tensor) -> Tensor:
     """Return input * input."""
     return mul(input, input)
 
 
-def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:  # noqa: A002
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """Return a copy; gradients flow through it."""
     return ops.cast(input, dtype=input._type.dtype)  # type: ignore[no-any-return]
 
 
-def isnan(input: Tensor) -> Tensor:  # noqa: A002
+def isnan(input: Tensor) -> Tensor:
     """Return where elements are NaN."""
     return _question(ops.isnan, input, False)
 
 
-def isinf(input: Tensor) -> Tensor:  # noqa: A002
+def isinf(input: Tensor) -> Tensor:
     """Return where elements are infinite."""
     return _question(ops.isinf, input, False)
 
 
-def isfinite(input: Tensor) -> Tensor:  # noqa: A002
+def isfinite(input: Tensor) -> Tensor:
     """Return where elements are numbers."""
     return _question(ops.isfinite, input, True)
 
@@ -180,7 +180,7 @@ def _bool_result(name: str, a: Any, b: Any, op: Op) -> Tensor | None:
     return op(*meet_as(bool_, first, second))  # type: ignore[no-any-return]
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:  # noqa: A002
+def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return input + alpha * other."""
     if alpha != 1:
         other = mul(other, alpha)
@@ -190,7 +190,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:  # noqa: A002
     return ops.add(a, b)  # type: ignore[no-any-return]
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:  # noqa: A002
+def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return input - alpha * other."""
     if alpha != 1:
         other = mul(other, alpha)
@@ -200,12 +200,12 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:  # noqa: A002
 subtract = sub
 
 
-def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:  # noqa: A002
+def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return other - alpha * input."""
     return sub(other, input, alpha=alpha)
 
 
-def mul(input: Any, other: Any) -> Tensor:  # noqa: A002
+def mul(input: Any, other: Any) -> Tensor:
     """Return input * other."""
     a, b = meet(input, other)
     if a._type.dtype is bool_:
@@ -216,7 +216,7 @@ def mul(input: Any, other: Any) -> Tensor:  # noqa: A002
 multiply = mul
 
 
-def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:  # noqa: A002
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Return input / other; whole numbers give floats unless rounding_mode is given."""
     if rounding_mode == "floor":
         return floor_divide(input, other)
@@ -238,7 +238,7 @@ divide = true_divide = div
 def _numbers(op: Op, name: str) -> Callable[[Any, Any], Tensor]:
     """Return the function that promotes, broadcasts and applies op."""
 
-    def apply(input: Any, other: Any) -> Tensor:  # noqa: A002
+    def apply(input: Any, other: Any) -> Tensor:
         return op(*meet(input, other))  # type: ignore[no-any-return]
 
     apply.__name__ = apply.__qualname__ = name
@@ -262,12 +262,12 @@ gt = greater = _numbers(ops.gt, "gt")
 ge = greater_equal = _numbers(ops.ge, "ge")
 
 
-def bitwise_not(input: Tensor) -> Tensor:  # noqa: A002
+def bitwise_not(input: Tensor) -> Tensor:
     """Return each element with its bits turned over; for bools, not."""
     return ops.bitwise_not(input)  # type: ignore[no-any-return]
 
 
-def atan2(input: Any, other: Any) -> Tensor:  # noqa: A002
+def atan2(input: Any, other: Any) -> Tensor:
     """Return the angle of the point (other, input)."""
     a, b = meet(input, other)
     return ops.atan2(to_float(a), to_float(b))  # type: ignore[no-any-return]
@@ -276,7 +276,7 @@ def atan2(input: Any, other: Any) -> Tensor:  # noqa: A002
 arctan2 = atan2
 
 
-def pow(input: Any, exponent: Any) -> Tensor:  # noqa: A001, A002
+def pow(input: Any, exponent: Any) -> Tensor:
     """Return input ** exponent."""
     if isinstance(exponent, bool | int | float) and isinstance(input, Tensor):
         found = _small_power(input, exponent)
@@ -303,7 +303,7 @@ def _small_power(x: Tensor, exponent: float) -> Tensor | None:
 
 
 def _extreme(op: Op, on_bools: Op, name: str) -> Callable[[Any, Any], Tensor]:
-    def apply(input: Any, other: Any) -> Tensor:  # noqa: A002
+    def apply(input: Any, other: Any) -> Tensor:
         a, b = meet(input, other)
         return (on_bools if a._type.dtype is bool_ else op)(a, b)  # type: ignore[no-any-return]
 
@@ -317,7 +317,7 @@ minimum = _extreme(ops.minimum, ops.logical_and, "minimum")
 
 
 def _ignoring_nan(choose: Callable[[Any, Any], Tensor], name: str) -> Callable[[Any, Any], Tensor]:
-    def apply(input: Any, other: Any) -> Tensor:  # noqa: A002
+    def apply(input: Any, other: Any) -> Tensor:
         a, b = meet(input, other)
         return where(isnan(a), b, where(isnan(b), a, choose(a, b)))
 
@@ -339,7 +339,7 @@ def truth(value: Any) -> Operand:
 
 
 def _logical(op: Op) -> Callable[[Any, Any], Tensor]:
-    def apply(input: Any, other: Any) -> Tensor:  # noqa: A002
+    def apply(input: Any, other: Any) -> Tensor:
         return op(*meet_as(bool_, truth(input), truth(other)))  # type: ignore[no-any-return]
 
     apply.__name__ = apply.__qualname__ = op.name
@@ -352,7 +352,7 @@ logical_or = _logical(ops.logical_or)
 logical_xor = _logical(ops.logical_xor)
 
 
-def logical_not(input: Tensor) -> Tensor:  # noqa: A002
+def logical_not(input: Tensor) -> Tensor:
     """Return where elements are 0."""
     if input._type.dtype is bool_:
         return ops.logical_not(input)  # type: ignore[no-any-return]
@@ -362,7 +362,7 @@ def logical_not(input: Tensor) -> Tensor:  # noqa: A002
 # -- choices ------------------------------------------------------------------------------------
 
 
-def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:  # noqa: A002
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """Return input where condition holds and other elsewhere; or, alone, where it holds."""
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
@@ -384,7 +384,7 @@ def _meet_with(condition: Tensor, dtype: DType, a: Operand, b: Operand) -> tuple
     return fit(condition, bool_, shape), fit(a, dtype, shape), fit(b, dtype, shape)
 
 
-def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Return elements kept between min and max; NaN stays; the gradient is 1 at the bounds."""
     if min is None and max is None:
         raise RuntimeError(at_line("clamp wants a min, a max or both"))
@@ -403,34 +403,34 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A
 clip = clamp
 
 
-def clamp_min(input: Tensor, min: Any) -> Tensor:  # noqa: A002
+def clamp_min(input: Tensor, min: Any) -> Tensor:
     """Return elements of at least min."""
     return clamp(input, min=min)
 
 
-def clamp_max(input: Tensor, max: Any) -> Tensor:  # noqa: A002
+def clamp_max(input: Tensor, max: Any) -> Tensor:
     """Return elements of at most max."""
     return clamp(input, max=max)
 
 
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:  # noqa: A002
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """Return input + weight * (end - input)."""
     return add(input, mul(weight, sub(end, input)))
 
 
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:  # noqa: A002
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """Return input + value * tensor1 * tensor2."""
     product = mul(tensor1, tensor2)
     return add(input, product if value == 1 else mul(product, value))
 
 
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:  # noqa: A002
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """Return input + value * tensor1 / tensor2."""
     return add(input, div(tensor1 if value == 1 else mul(tensor1, value), tensor2))
 
 
 def nan_to_num(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     nan: float = 0.0,
     posinf: float | None = None,
     neginf: float | None = None,
@@ -449,7 +449,7 @@ def nan_to_num(
 
 
 def isclose(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     other: Tensor,
     rtol: float = 1e-05,
     atol: float = 1e-08,
@@ -467,7 +467,7 @@ def isclose(
 
 
 def allclose(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     other: Tensor,
     rtol: float = 1e-05,
     atol: float = 1e-08,
@@ -477,27 +477,27 @@ def allclose(
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
 
-def equal(input: Tensor, other: Tensor) -> bool:  # noqa: A002
+def equal(input: Tensor, other: Tensor) -> bool:
     """Return whether shapes and all elements are equal."""
     return input._type.shape == other._type.shape and bool(eq(input, other).all())
 
 
-def deg2rad(input: Tensor) -> Tensor:  # noqa: A002
+def deg2rad(input: Tensor) -> Tensor:
     """Return degrees as radians."""
     return mul(input, math.pi / 180)
 
 
-def rad2deg(input: Tensor) -> Tensor:  # noqa: A002
+def rad2deg(input: Tensor) -> Tensor:
     """Return radians as degrees."""
     return mul(input, 180 / math.pi)
 
 
-def hypot(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
+def hypot(input: Tensor, other: Tensor) -> Tensor:
     """Return sqrt(input^2 + other^2)."""
     return sqrt(add(square(input), square(other)))
 
 
-def logaddexp(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
+def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """Return log(exp(input) + exp(other)) without overflow."""
     a, b = meet(input, other)
     top = maximum(a, b).detach()
@@ -505,7 +505,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
     return add(log(add(exp(sub(a, safe)), exp(sub(b, safe)))), safe)
 
 
-def xlogy(input: Any, other: Any) -> Tensor:  # noqa: A002
+def xlogy(input: Any, other: Any) -> Tensor:
     """Return input * log(other), 0 where input is 0 and other is no NaN."""
     a, b = meet(input, other)
     a, b = to_float(a), to_float(b)
@@ -513,7 +513,7 @@ def xlogy(input: Any, other: Any) -> Tensor:  # noqa: A002
     return where(nothing, 0.0, mul(a, log(where(nothing, 1.0, b))))  # type: ignore[no-any-return]
 
 
-def logit(input: Tensor, eps: float | None = None) -> Tensor:  # noqa: A002
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """Return log(input / (1 - input))."""
     x = to_float(input)
     if eps is not None:
@@ -521,20 +521,20 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:  # noqa: A002
     return log(div(x, rsub(x, 1)))
 
 
-def heaviside(input: Tensor, values: Tensor) -> Tensor:  # noqa: A002
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """Return 0 below 0, 1 above it, and values at 0."""
     a, b = meet(input, values)
     return where(eq(a, 0), b, to_dtype(gt(a, 0), a._type.dtype))  # type: ignore[no-any-return]
 
 
-def signbit(input: Tensor) -> Tensor:  # noqa: A002
+def signbit(input: Tensor) -> Tensor:
     """Return where elements are negative, -0.0 included."""
     if input._type.dtype.kind != "float":
         return lt(input, 0)
     return logical_or(lt(input, 0), logical_and(eq(input, 0), lt(ops.reciprocal(input), 0)))
 
 
-def copysign(input: Tensor, other: Any) -> Tensor:  # noqa: A002
+def copysign(input: Tensor, other: Any) -> Tensor:
     """Return the size of input with the sign of other."""
     a, b = meet(input, other)
     a, b = to_float(a), to_float(b)
@@ -544,5 +544,3 @@ def copysign(input: Tensor, other: Any) -> Tensor:  # noqa: A002
 def constant_of(x: Tensor, value: Any) -> Tensor:
     """Return a number as an operand of x's type."""
     return constant_like(TensorType(x._type.dtype, x._type.shape), value)
-
-

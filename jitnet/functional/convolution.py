@@ -25,7 +25,7 @@ def per_dim(value: Any, rank: int, name: str) -> tuple[int, ...]:
     return found
 
 
-def _batched(input: Tensor, rank: int, name: str) -> tuple[Tensor, bool]:  # noqa: A002
+def _batched(input: Tensor, rank: int, name: str) -> tuple[Tensor, bool]:
     """Return the input with a batch dim, and whether it had one."""
     if as_tensor_like(input, name).ndim == rank + 2:
         return input, True
@@ -75,7 +75,7 @@ def _pairs(
 
 def _conv(
     rank: int,
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
     stride: Any,
@@ -100,7 +100,7 @@ def _conv(
 
 
 def conv1d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -113,7 +113,7 @@ def conv1d(
 
 
 def conv2d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -126,7 +126,7 @@ def conv2d(
 
 
 def conv3d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -140,7 +140,7 @@ def conv3d(
 
 def _conv_transpose(
     rank: int,
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
     stride: Any,
@@ -184,7 +184,7 @@ def _conv_transpose(
 
 
 def conv_transpose1d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -200,7 +200,7 @@ def conv_transpose1d(
 
 
 def conv_transpose2d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -216,7 +216,7 @@ def conv_transpose2d(
 
 
 def conv_transpose3d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,

@@ -18,9 +18,7 @@ def _kept(x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     return draw(ops.random_uniform, shape, dtype) >= p
 
 
-def _drop(
-    input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool  # noqa: A002
-) -> Tensor:
+def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:
     if not 0.0 <= p <= 1.0:
         raise ValueError(at_line(f"dropout probability has to be between 0 and 1, but got {p}"))
     if not training or p == 0.0:
@@ -33,34 +31,40 @@ def _drop(
     return input._assign(result) if inplace else result
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # noqa: A002
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Return input with elements set to 0 with probability p, the others scaled by 1 / (1 - p)."""
     return _drop(input, input._type.shape, p, training, inplace)
 
 
-def _channels(rank: int, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:  # noqa: A002
+def _channels(rank: int, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
     shape = input._type.shape
     lead = 2 if input.ndim >= rank + 2 else 1
     return _drop(input, shape[:lead] + (1,) * (input.ndim - lead), p, training, inplace)
 
 
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # noqa: A002
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Return input [N, C, L] with whole channels set to 0 with probability p."""
     return _channels(1, input, p, training, inplace)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # noqa: A002
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Return input [N, C, H, W] with whole channels set to 0 with probability p."""
     return _channels(2, input, p, training, inplace)
 
 
-def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # noqa: A002
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Return input [N, C, D, H, W] with whole channels set to 0 with probability p."""
     return _channels(3, input, p, training, inplace)
 
 
 def alpha_dropout(
-    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False  # noqa: A002
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """Return dropout for selu networks: mean and variance stay."""
     if not 0.0 <= p <= 1.0:

@@ -41,9 +41,7 @@ def _flat_places(x: Tensor, axis: int, index: Tensor, name: str) -> Tensor:
     for place, (have, limit) in enumerate(zip(shape, own, strict=True)):
         if place != axis and have > limit:
             raise ShapeError(
-                at_line(
-                    f"{name}: index {index._type} is larger than {x._type} along dim {place}"
-                )
+                at_line(f"{name}: index {index._type} is larger than {x._type} along dim {place}")
             )
     rows: Tensor | None = None
     for place, size in enumerate(own):
@@ -72,7 +70,7 @@ def _inside(index: Tensor, size: int, axis: int, total: int) -> Tensor:
     return index
 
 
-def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:  # noqa: A002
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Return input[..., index[...], ...]: along dim, the elements that index names."""
     index = _index(index, "gather")
     x, places = _one_dim(input), _one_dim(index)
@@ -82,7 +80,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return found if found._type.shape == index._type.shape else found.reshape(index._type.shape)
 
 
-def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:  # noqa: A002
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """Return the elements that indices name along dim; other dims broadcast."""
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
@@ -99,7 +97,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 def _scattered(
-    input: Tensor, dim: int, index: Tensor, src: Any, accumulate: bool, name: str  # noqa: A002
+    input: Tensor, dim: int, index: Tensor, src: Any, accumulate: bool, name: str
 ) -> Tensor:
     index = _index(index, name)
     x, places = _one_dim(input), _one_dim(index)
@@ -113,8 +111,7 @@ def _scattered(
                 at_line(f"{name} wants src of input's dtype {x._type.dtype}, got {src._type}")
             )
         if values.ndim != places.ndim or any(
-            have < want
-            for have, want in zip(values._type.shape, places._type.shape, strict=True)
+            have < want for have, want in zip(values._type.shape, places._type.shape, strict=True)
         ):
             raise ShapeError(
                 at_line(f"{name} wants src at least as large as index, got {src._type}")
@@ -125,13 +122,22 @@ def _scattered(
     line = ops.reshape(x, shape=(x._type.numel,))
     count = (places._type.numel,)
     done = ops.put(
-        line, ops.reshape(flat, shape=count), ops.reshape(values, shape=count), accumulate=accumulate
+        line,
+        ops.reshape(flat, shape=count),
+        ops.reshape(values, shape=count),
+        accumulate=accumulate,
     )
     return ops.reshape(done, shape=input._type.shape)  # type: ignore[no-any-return]
 
 
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None  # noqa: A002
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
 ) -> Tensor:
     """Return input with src (or value) written where index names along dim."""
     chosen = value if src is None else src
@@ -140,12 +146,12 @@ def scatter(
     return _scattered(input, dim, index, chosen, reduce == "add", "scatter")
 
 
-def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:  # noqa: A002
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Return input with src added where index names along dim."""
     return _scattered(input, dim, index, src, True, "scatter_add")
 
 
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:  # noqa: A002
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Return the rows of dim that a vector of indices names."""
     index = _index(index, "index_select")
     if index.ndim > 1:
@@ -157,7 +163,9 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:  # noqa: A00
     return input[key]
 
 
-def _along(input: Tensor, dim: int, index: Tensor, value: Any, accumulate: bool, name: str) -> Tensor:  # noqa: A002
+def _along(
+    input: Tensor, dim: int, index: Tensor, value: Any, accumulate: bool, name: str
+) -> Tensor:
     from ..indexing import _places, put_rows
 
     axis = normal_dim(dim, input.ndim)
@@ -165,37 +173,37 @@ def _along(input: Tensor, dim: int, index: Tensor, value: Any, accumulate: bool,
     return put_rows(input, places, value, accumulate)
 
 
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:  # noqa: A002
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Return input with alpha * source added to the rows of dim that index names."""
     return _along(input, dim, index, source if alpha == 1 else source * alpha, True, "index_add")
 
 
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:  # noqa: A002
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Return input with the rows of dim that index names replaced by source."""
     return _along(input, dim, index, source, False, "index_copy")
 
 
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:  # noqa: A002
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Return input with the rows of dim that index names set to value."""
     return _along(input, dim, index, value, False, "index_fill")
 
 
-def index_put(
-    input: Tensor, indices: Any, values: Any, accumulate: bool = False  # noqa: A002
-) -> Tensor:
+def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """Return input with values at (or added at) the places that indices name."""
     from ..indexing import _basic, _items, _places, _spelled, _without_ellipsis, put_rows
 
     read = _basic(input, _without_ellipsis(_items(tuple(indices)), input.ndim))
-    return put_rows(read.view, _places(read.view, _spelled(read.places, read.view)), values, accumulate)
+    return put_rows(
+        read.view, _places(read.view, _spelled(read.places, read.view)), values, accumulate
+    )
 
 
-def take(input: Tensor, index: Tensor) -> Tensor:  # noqa: A002
+def take(input: Tensor, index: Tensor) -> Tensor:
     """Return the elements of input, flattened, that index names."""
     return input.reshape(-1)[_index(index, "take")]
 
 
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:  # noqa: A002
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Return input with value where mask holds."""
     if mask._type.dtype is not bool_:
         raise DTypeError(at_line(f"masked_fill wants a bool mask, got {mask._type}"))
@@ -212,7 +220,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:  # noqa: A00
     return to_dtype(where(mask, value, input), input._type.dtype)
 
 
-def masked_select(input: Tensor, mask: Tensor) -> Tensor:  # noqa: A002
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """Return the elements where mask holds, in one dim; eager only."""
     from .shape import broadcast_tensors
 
@@ -220,7 +228,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:  # noqa: A002
     return x[chosen]
 
 
-def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:  # noqa: A002
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """Return input with source's elements, in order, where mask holds; eager only."""
     from .shape import broadcast_tensors
 
@@ -231,7 +239,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:  # no
     return result  # type: ignore[no-any-return]
 
 
-def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:  # noqa: A002
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """Return where elements are not 0: [count, dims], or one vector for each dim; eager only."""
     capture.refuse("nonzero() (a shape that depends on data)", "use jitnet.where(mask, a, b)")
     array = input._copied()
@@ -264,7 +272,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 
 def embedding(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     weight: Tensor,
     padding_idx: int | None = None,
     max_norm: float | None = None,
@@ -288,12 +296,10 @@ def embedding(
     return ops.take(weight, index)  # type: ignore[no-any-return]
 
 
-def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:  # noqa: A002
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """Return how often each whole number occurs; eager only."""
     capture.refuse("bincount() (a shape that depends on data)", "use scatter_add into zeros")
-    counts = np.bincount(
-        input._copied(), None if weights is None else weights._copied(), minlength
-    )
+    counts = np.bincount(input._copied(), None if weights is None else weights._copied(), minlength)
     return Tensor._from_array(counts)
 
 

@@ -31,7 +31,7 @@ def _wrong(name: str, a: Tensor, b: Tensor, why: str) -> ShapeError:
     return ShapeError(at_line(f"{name} wants {why}, got {shapes}"))
 
 
-def matmul(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
+def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Return the matrix product; leading dims are batches and broadcast, vectors are allowed."""
     a, b = as_tensor_like(input, "matmul"), as_tensor_like(other, "matmul")
     _same_dtype("matmul", a, b)
@@ -74,24 +74,24 @@ def _ranked(name: str, a: Tensor, b: Tensor, ranks: tuple[int, int]) -> Tensor:
     return matmul(a, b)
 
 
-def mm(input: Tensor, mat2: Tensor) -> Tensor:  # noqa: A002
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Return the product of two matrices."""
     return _ranked("mm", input, mat2, (2, 2))
 
 
-def bmm(input: Tensor, mat2: Tensor) -> Tensor:  # noqa: A002
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Return the products of two equal batches of matrices."""
     if input.ndim == 3 and mat2.ndim == 3 and input._type.shape[0] != mat2._type.shape[0]:
         raise _wrong("bmm", input, mat2, "equal batch sizes")
     return _ranked("bmm", input, mat2, (3, 3))
 
 
-def mv(input: Tensor, vec: Tensor) -> Tensor:  # noqa: A002
+def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Return the product of a matrix and a vector."""
     return _ranked("mv", input, vec, (2, 1))
 
 
-def dot(input: Tensor, tensor: Tensor) -> Tensor:  # noqa: A002
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Return the inner product of two vectors."""
     return _ranked("dot", input, tensor, (1, 1))
 
@@ -99,14 +99,14 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:  # noqa: A002
 inner_product = dot
 
 
-def inner(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
+def inner(input: Tensor, other: Tensor) -> Tensor:
     """Return the sums of products over the last dims."""
     if input.ndim == 0 or other.ndim == 0:
         return mul(input, other)
     return tensordot(input, other, ([-1], [-1]))
 
 
-def outer(input: Tensor, vec2: Tensor) -> Tensor:  # noqa: A002
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """Return the products of all pairs of two vectors' elements."""
     if input.ndim != 1 or vec2.ndim != 1:
         raise _wrong("outer", input, vec2, "two vectors")
@@ -120,35 +120,35 @@ def _scaled(x: Tensor, factor: Any) -> Tensor:
     return x if factor == 1 else mul(x, factor)
 
 
-def _plus_product(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:  # noqa: A002
+def _plus_product(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     """Return beta * input + alpha * product; beta 0 ignores input, NaN and all."""
     product = _scaled(product, alpha)
     return product if beta == 0 else add(_scaled(input, beta), product)
 
 
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:  # noqa: A002
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * (mat1 @ mat2)."""
     return _plus_product(input, mm(mat1, mat2), beta, alpha)
 
 
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:  # noqa: A002
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * (mat @ vec)."""
     return _plus_product(input, mv(mat, vec), beta, alpha)
 
 
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:  # noqa: A002
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * outer(vec1, vec2)."""
     return _plus_product(input, outer(vec1, vec2), beta, alpha)
 
 
 def baddbmm(
-    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1  # noqa: A002
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
     """Return beta * input + alpha * (batch1 @ batch2)."""
     return _plus_product(input, bmm(batch1, batch2), beta, alpha)
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input @ weight.T + bias; weight is [out, in] (or [in])."""
     product = matmul(input, weight.t() if weight.ndim == 2 else weight)
     return product if bias is None else add(product, bias)
@@ -201,9 +201,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     return x.permute([name.index(letter) for letter in output])  # type: ignore[no-any-return]
 
 
-def _parse(
-    equation: str, operands: Sequence[Tensor]
-) -> tuple[list[str], str, tuple[Tensor, ...]]:
+def _parse(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str, tuple[Tensor, ...]]:
     """Return the letters of each operand and of the result; "..." becomes capital letters."""
     left, arrow, output = equation.partition("->")
     inputs = left.split(",")

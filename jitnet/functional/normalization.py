@@ -38,7 +38,7 @@ def _standard(x: Tensor, dims: tuple[int, ...], eps: float) -> tuple[Tensor, Ten
 
 
 def batch_norm(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
     weight: Tensor | None = None,
@@ -50,7 +50,9 @@ def batch_norm(
     """Normalize each channel (dim 1) over all other dims; in training, move the running numbers."""
     need_float("batch_norm", input)
     if input.ndim < 2:
-        raise ShapeError(at_line(f"batch_norm wants at least 2 dims [N, C, ...], got {input._type}"))
+        raise ShapeError(
+            at_line(f"batch_norm wants at least 2 dims [N, C, ...], got {input._type}")
+        )
     rank, channels = input.ndim, input._type.shape[1]
     scale = _channels_first(weight, rank, channels, "batch_norm's weight")
     shift = _channels_first(bias, rank, channels, "batch_norm's bias")
@@ -88,7 +90,7 @@ def _move(running: Tensor | None, now: Tensor, momentum: float, factor: float) -
 
 
 def layer_norm(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -118,7 +120,7 @@ def _last(
 
 
 def rms_norm(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     eps: float | None = None,
@@ -135,7 +137,7 @@ def rms_norm(
 
 
 def group_norm(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     num_groups: int,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -144,7 +146,9 @@ def group_norm(
     """Normalize each group of channels over the group and all spatial dims."""
     need_float("group_norm", input)
     if input.ndim < 2:
-        raise ShapeError(at_line(f"group_norm wants at least 2 dims [N, C, ...], got {input._type}"))
+        raise ShapeError(
+            at_line(f"group_norm wants at least 2 dims [N, C, ...], got {input._type}")
+        )
     batch, channels = input._type.shape[:2]
     if num_groups < 1 or channels % num_groups:
         raise ShapeError(
@@ -158,7 +162,7 @@ def group_norm(
 
 
 def instance_norm(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     running_mean: Tensor | None = None,
     running_var: Tensor | None = None,
     weight: Tensor | None = None,

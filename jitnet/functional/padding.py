@@ -12,9 +12,7 @@ from ..tensor import Tensor
 from .shape import cat, flip, span
 
 
-def pad(
-    input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None  # noqa: A002
-) -> Tensor:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Tensor:
     """Return input with `pad` elements around: (left, right) of the last dim, then those before.
 
     mode: "constant", "reflect", "replicate" or "circular"; negative amounts cut off.

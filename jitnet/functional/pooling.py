@@ -44,7 +44,7 @@ def _window(
 
 def _max_pool(
     rank: int,
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     kernel_size: Any,
     stride: Any,
     padding: Any,
@@ -62,7 +62,7 @@ def _max_pool(
 
 
 def max_pool1d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -75,7 +75,7 @@ def max_pool1d(
 
 
 def max_pool2d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -88,7 +88,7 @@ def max_pool2d(
 
 
 def max_pool3d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -100,9 +100,7 @@ def max_pool3d(
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def _counts(
-    image: tuple[int, ...], window: dict[str, Any], count_include_pad: bool
-) -> np.ndarray:
+def _counts(image: tuple[int, ...], window: dict[str, Any], count_include_pad: bool) -> np.ndarray:
     """Return how many elements each window's mean divides by."""
     lines = []
     for axis, size in enumerate(image):
@@ -121,7 +119,7 @@ def _counts(
 
 def _avg_pool(
     rank: int,
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     kernel_size: Any,
     stride: Any,
     padding: Any,
@@ -145,7 +143,7 @@ def _avg_pool(
 
 
 def avg_pool1d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -153,13 +151,11 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Tensor:
     """Return the mean of each window."""
-    return _avg_pool(
-        1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None
-    )
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
 def avg_pool2d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -174,7 +170,7 @@ def avg_pool2d(
 
 
 def avg_pool3d(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -222,7 +218,7 @@ def _adaptive(x: Tensor, rank: int, out: tuple[int, ...], combine: Any) -> Tenso
     return x
 
 
-def _adaptive_avg(rank: int, input: Tensor, output_size: Any) -> Tensor:  # noqa: A002
+def _adaptive_avg(rank: int, input: Tensor, output_size: Any) -> Tensor:
     name = f"adaptive_avg_pool{rank}d"
     need_float(name, input)
     image = _spatial(input, rank, name)
@@ -235,22 +231,22 @@ def _adaptive_avg(rank: int, input: Tensor, output_size: Any) -> Tensor:  # noqa
     return _adaptive(input, rank, out, lambda part, axis: mean(part, axis))
 
 
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:  # noqa: A002
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """Return means over windows that give output_size results."""
     return _adaptive_avg(1, input, output_size)
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:  # noqa: A002
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Return means over windows that give output_size results."""
     return _adaptive_avg(2, input, output_size)
 
 
-def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:  # noqa: A002
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """Return means over windows that give output_size results."""
     return _adaptive_avg(3, input, output_size)
 
 
-def _adaptive_max(rank: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:  # noqa: A002
+def _adaptive_max(rank: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
     name = f"adaptive_max_pool{rank}d"
     image = _spatial(input, rank, name)
     out = _wanted(output_size, image, name)
@@ -264,16 +260,16 @@ def _adaptive_max(rank: int, input: Tensor, output_size: Any, return_indices: bo
     return _adaptive(input, rank, out, lambda part, axis: amax(part, axis))
 
 
-def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:  # noqa: A002
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Return maxima over windows that give output_size results."""
     return _adaptive_max(1, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:  # noqa: A002
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Return maxima over windows that give output_size results."""
     return _adaptive_max(2, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:  # noqa: A002
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Return maxima over windows that give output_size results."""
     return _adaptive_max(3, input, output_size, return_indices)

@@ -10,7 +10,7 @@ import numpy as np
 
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import cast, expand, reshape
-from jitnet.runtime.dtype import DType, bool_, int64, promote
+from jitnet.runtime.dtype import DType, bool_, float64, int64, promote
 
 from .. import creation
 from ..errors import DTypeError, ShapeError, at_line
@@ -34,7 +34,9 @@ def as_operand(value: Any) -> Operand:
     if isinstance(value, numbers.Real):
         return float(value)
     raise TypeError(
-        at_line(f"expected a Tensor or a number, got {type(value).__name__}; use jitnet.tensor(...)")
+        at_line(
+            f"expected a Tensor or a number, got {type(value).__name__}; use jitnet.tensor(...)"
+        )
     )
 
 
@@ -70,6 +72,8 @@ def result_type(*operands: Operand) -> DType:
         elif _CATEGORY[found.kind] > _CATEGORY[best.kind]:
             best = promote(best, found) if _CATEGORY[best.kind] == 2 else found
     assert best is not None
+    if not ranks[0] and not ranks[1] and any(isinstance(value, Tensor) for value in operands):
+        return float64  # numbers of a trace: Python computes them in double precision
     return best
 
 
@@ -138,7 +142,11 @@ def meet_as(dtype: DType, *operands: Operand) -> tuple[Tensor, ...]:
         shape = tensors[0]
     else:
         shape = broadcast_shapes(*tensors)
-    return tuple([fit(value, dtype, shape) for value in operands])
+    made = tuple([fit(value, dtype, shape) for value in operands])
+    if not any(isinstance(value, Tensor) and not value._weak for value in operands):
+        for each in made:
+            each._weak = True  # what is computed from numbers is a number
+    return made
 
 
 def to_float(x: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ from .promote import need_float, normal_dim, normal_dims, to_dtype, to_float
 
 Dims = int | Sequence[int] | None
 
-max_result = namedtuple("max_result", ["values", "indices"])  # noqa: PYI024
-min_result = namedtuple("min_result", ["values", "indices"])  # noqa: PYI024
+max_result = namedtuple("max_result", ["values", "indices"])
+min_result = namedtuple("min_result", ["values", "indices"])
 
 
 def kept(result: Tensor, shape: Sequence[int], axes: Sequence[int], keepdim: bool) -> Tensor:
@@ -46,8 +46,8 @@ def _every_dim(dim: Dims) -> Dims:
     return None if isinstance(dim, tuple | list) and not dim else dim
 
 
-def sum(  # noqa: A001
-    input: Tensor,  # noqa: A002
+def sum(
+    input: Tensor,
     dim: Dims = None,
     keepdim: bool = False,
     *,
@@ -61,7 +61,7 @@ def sum(  # noqa: A001
 
 
 def nansum(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     dim: Dims = None,
     keepdim: bool = False,
     *,
@@ -79,7 +79,7 @@ def _count(x: Tensor, dim: Dims) -> int:
 
 
 def mean(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     dim: Dims = None,
     keepdim: bool = False,
     *,
@@ -95,7 +95,7 @@ def mean(
 
 
 def prod(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     dim: int | None = None,
     keepdim: bool = False,
     *,
@@ -109,7 +109,7 @@ def prod(
 
 
 def var(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     dim: Any = None,
     unbiased: bool = True,
     keepdim: bool = False,
@@ -130,7 +130,7 @@ def var(
 
 
 def std(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     dim: Any = None,
     unbiased: bool = True,
     keepdim: bool = False,
@@ -142,7 +142,7 @@ def std(
 
 
 def var_mean(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     dim: Any = None,
     unbiased: bool = True,
     keepdim: bool = False,
@@ -155,7 +155,7 @@ def var_mean(
 
 
 def std_mean(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     dim: Any = None,
     unbiased: bool = True,
     keepdim: bool = False,
@@ -170,12 +170,12 @@ def std_mean(
 # -- extremes -----------------------------------------------------------------------------------
 
 
-def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:  # noqa: A002
+def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Return the largest elements along dims; ties share the gradient."""
     return _reduce(_on(input, ops.max, ops.any), input, _every_dim(dim), keepdim)
 
 
-def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:  # noqa: A002
+def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Return the smallest elements along dims; ties share the gradient."""
     return _reduce(_on(input, ops.min, ops.all), input, _every_dim(dim), keepdim)
 
@@ -184,7 +184,7 @@ def _on(x: Tensor, op: Op, on_bools: Op) -> Op:
     return on_bools if x._type.dtype is bool_ else op
 
 
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Any, ...]:  # noqa: A002
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Any, ...]:
     """Return the smallest and the largest elements."""
     return amin(input, dim, keepdim), amax(input, dim, keepdim)
 
@@ -200,8 +200,10 @@ def _with_index(
     """Return (values, indices) of the extremes along dim; the chosen element gets the gradient."""
     indices = arg(x, dim, keepdim=True)
     if x.requires_grad:
-        values = x.unsqueeze(0).gather(dim, indices.unsqueeze(0)) if x.ndim == 0 else (
-            x.gather(dim, indices)
+        values = (
+            x.unsqueeze(0).gather(dim, indices.unsqueeze(0))
+            if x.ndim == 0
+            else (x.gather(dim, indices))
         )
     else:
         values = extreme(x, dim, keepdim=True)
@@ -212,7 +214,7 @@ def _with_index(
     return result(values, indices)
 
 
-def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001, A002
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the largest element; with dim, (values, indices); with a tensor, elementwise."""
     if isinstance(dim, Tensor):
         return maximum(input, dim)
@@ -221,7 +223,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: 
     return _with_index(input, dim, keepdim, argmax, amax, max_result)
 
 
-def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001, A002
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the smallest element; with dim, (values, indices); with a tensor, elementwise."""
     if isinstance(dim, Tensor):
         return minimum(input, dim)
@@ -241,27 +243,27 @@ def _arg(op: Op, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     return kept(op(x, axis=axis), shape, (axis,), keepdim)
 
 
-def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:  # noqa: A002
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return where the largest element is; the first of equal ones."""
     return _arg(ops.argmax, input, dim, keepdim)
 
 
-def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:  # noqa: A002
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return where the smallest element is; the first of equal ones."""
     return _arg(ops.argmin, input, dim, keepdim)
 
 
-def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:  # noqa: A001, A002
+def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return whether some element is not 0."""
     return _reduce(ops.any, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
 
 
-def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:  # noqa: A001, A002
+def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return whether no element is 0."""
     return _reduce(ops.all, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
 
 
-def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:  # noqa: A002
+def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """Return the number of elements that are not 0."""
     return sum(truth(input), dim)  # type: ignore[arg-type]
 
@@ -269,7 +271,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:  # noqa: A002
 # -- exponential sums, norms --------------------------------------------------------------------
 
 
-def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:  # noqa: A002
+def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """Return log(sum(exp(input))) along dims, without overflow."""
     x = to_float(input)
     axes = normal_dims(dim, x.ndim)
@@ -286,7 +288,7 @@ def _dropped(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
 
 
 def norm(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     p: Any = "fro",
     dim: Dims = None,
     keepdim: bool = False,
@@ -321,7 +323,7 @@ def _safe_sqrt(total: Tensor) -> Tensor:
 
 
 def vector_norm(
-    x: Tensor, ord: Any = 2, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None  # noqa: A002
+    x: Tensor, ord: Any = 2, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
     """Return the norm of the elements as one vector: jitnet.linalg.vector_norm."""
     return norm(x, ord, dim, keepdim, dtype=dtype)
@@ -354,17 +356,17 @@ def _summable(x: Tensor, dtype: DType | None) -> Tensor:
     return x if dtype is None else to_dtype(x, dtype)
 
 
-def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:  # noqa: A002
+def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Return running sums along dim."""
     return _scan(_summable(input, dtype), dim, ops.add, 0)
 
 
-def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:  # noqa: A002
+def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Return running products along dim."""
     return _scan(_summable(input, dtype), dim, ops.mul, 1)
 
 
-def median(input: Tensor) -> Tensor:  # noqa: A002
+def median(input: Tensor) -> Tensor:
     """Return the middle element (the lower of two); eager only."""
     from .sorting import sort
 

@@ -47,13 +47,13 @@ def _whole(given: Sequence[Any]) -> tuple[int, ...]:
         raise TypeError(at_line(f"a shape wants whole numbers, got {given!r}")) from None
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:  # noqa: A002
+def reshape(input: Tensor, *shape: Any) -> Tensor:
     """Return the elements in another shape (one size may be -1): a view where memory allows."""
     sizes = sizes_with_rest(input, shape)
     return ops.reshape(input, shape=sizes)  # type: ignore[no-any-return]
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:  # noqa: A002
+def view(input: Tensor, *shape: Any) -> Tensor:
     """Return a view in another shape; RuntimeError where memory does not allow it."""
     if len(shape) == 1 and hasattr(shape[0], "numpy") and not isinstance(shape[0], Tensor):
         raise RuntimeError(at_line("view(dtype) is not there; use .to(dtype) to convert"))
@@ -68,7 +68,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:  # noqa: A002
     return ops.reshape(input, shape=sizes)  # type: ignore[no-any-return]
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:  # noqa: A002
+def permute(input: Tensor, *dims: Any) -> Tensor:
     """Return a view with the dims in another order."""
     order = tuple(normal_dim(dim, input.ndim) for dim in _whole(dims))
     if len(order) != input.ndim or len(set(order)) != len(order):
@@ -78,7 +78,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:  # noqa: A002
     return ops.permute(input, axes=order)  # type: ignore[no-any-return]
 
 
-def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:  # noqa: A002
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Return a view with two dims exchanged."""
     rank = input.ndim
     a, b = normal_dim(dim0, rank), normal_dim(dim1, rank)
@@ -92,14 +92,14 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:  # noqa: A002
 swapaxes = swapdims = transpose
 
 
-def t(input: Tensor) -> Tensor:  # noqa: A002
+def t(input: Tensor) -> Tensor:
     """Return a matrix transposed; a vector as it is."""
     if input.ndim > 2:
         raise RuntimeError(at_line(f"t() wants at most 2 dims, got {input._type}; use .mT"))
     return transpose(input, 0, 1) if input.ndim == 2 else view(input, input._type.shape)
 
 
-def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:  # noqa: A002
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Return a view with the dims `source` moved to `destination`."""
     rank = input.ndim
     source = (source,) if isinstance(source, int) else tuple(source)
@@ -123,7 +123,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:  # noqa: A0
 moveaxis = movedim
 
 
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:  # noqa: A002
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Return a view without dims of size 1: all, or those given."""
     shape = input._type.shape
     axes = normal_dims(dim, len(shape))
@@ -131,14 +131,14 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:  # noqa: A002
     return ops.reshape(input, shape=left)  # type: ignore[no-any-return]
 
 
-def unsqueeze(input: Tensor, dim: int) -> Tensor:  # noqa: A002
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Return a view with a dim of size 1 at place dim."""
     shape = input._type.shape
     axis = normal_dim(dim, len(shape), extra=1)
     return ops.reshape(input, shape=(*shape[:axis], 1, *shape[axis:]))  # type: ignore[no-any-return]
 
 
-def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:  # noqa: A002
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Return the dims from start_dim to end_dim as one."""
     shape = input._type.shape
     first, last = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
@@ -150,12 +150,12 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:  # 
     return ops.reshape(input, shape=(*shape[:first], middle, *shape[last + 1 :]))  # type: ignore[no-any-return]
 
 
-def ravel(input: Tensor) -> Tensor:  # noqa: A002
+def ravel(input: Tensor) -> Tensor:
     """Return all elements in one dim."""
     return ops.reshape(input, shape=(input._type.numel,))  # type: ignore[no-any-return]
 
 
-def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:  # noqa: A002
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Return a view with one dim split into several; one size may be -1."""
     shape = input._type.shape
     axis = normal_dim(dim, len(shape))
@@ -169,13 +169,15 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:  # noqa:
     return ops.reshape(input, shape=(*shape[:axis], *sizes, *shape[axis + 1 :]))  # type: ignore[no-any-return]
 
 
-def expand(input: Tensor, *size: Any) -> Tensor:  # noqa: A002
+def expand(input: Tensor, *size: Any) -> Tensor:
     """Return a view with dims of size 1 repeated; -1 keeps a size."""
     asked, own = _whole(size), input._type.shape
     missing = len(asked) - len(own)
     if missing < 0:
         raise RuntimeError(
-            at_line(f"expand({list(asked)}) has fewer sizes than the {len(own)} dims of {input._type}")
+            at_line(
+                f"expand({list(asked)}) has fewer sizes than the {len(own)} dims of {input._type}"
+            )
         )
     shape = []
     for axis, want in enumerate(asked):
@@ -194,12 +196,12 @@ def expand(input: Tensor, *size: Any) -> Tensor:  # noqa: A002
     return view(input, shape) if result is input else result
 
 
-def expand_as(input: Tensor, other: Tensor) -> Tensor:  # noqa: A002
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """Return input expanded to other's shape."""
     return expand(input, *other._type.shape)
 
 
-def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:  # noqa: A002
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """Return a view of input with this shape."""
     return expand(input, *size)
 
@@ -210,7 +212,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(expand(x, *shape) for x in tensors)
 
 
-def repeat(input: Tensor, *repeats: Any) -> Tensor:  # noqa: A002
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """Return copies side by side, `repeats` along each dim."""
     counts = _whole(repeats)
     own = input._type.shape
@@ -226,13 +228,13 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:  # noqa: A002
     return clone(wide).reshape(final)  # type: ignore[no-any-return]
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:  # noqa: A002
+def tile(input: Tensor, *dims: Any) -> Tensor:
     """Return repeat(input), with 1 for the leading dims that are not given."""
     counts = _whole(dims)
     return repeat(input, *(1,) * (input.ndim - len(counts)), *counts)
 
 
-def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:  # noqa: A002
+def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
     """Return each element `repeats` times, one after another."""
     if isinstance(repeats, Tensor):
         raise NotImplementedError(
@@ -297,7 +299,7 @@ def atleast_1d(*tensors: Tensor) -> list[Tensor]:
     return [x.reshape(1) if x.ndim == 0 else x for x in tensors]
 
 
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:  # noqa: A002
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Return a view of `length` elements along dim, from start on."""
     axis = normal_dim(dim, input.ndim)
     size = input._type.shape[axis] if input.ndim else 0
@@ -322,7 +324,7 @@ def span(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
     )
 
 
-def select(input: Tensor, dim: int, index: int) -> Tensor:  # noqa: A002
+def select(input: Tensor, dim: int, index: int) -> Tensor:
     """Return a view at one index of dim, without that dim."""
     if input.ndim == 0:
         raise IndexError(at_line("select() cannot be applied to a 0-dim tensor."))
@@ -338,7 +340,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:  # noqa: A002
     return ops.reshape(row, shape=shape[:axis] + shape[axis + 1 :])  # type: ignore[no-any-return]
 
 
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:  # noqa: A002
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Return the views at every index of dim."""
     axis = normal_dim(dim, input.ndim)
     if not input.ndim:
@@ -346,7 +348,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:  # noqa: A002
     return tuple(select(input, axis, index) for index in range(input._type.shape[axis]))
 
 
-def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+def split(
+    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
     """Return views along dim, of equal size (the last may be smaller) or of the given sizes."""
     axis = normal_dim(dim, tensor.ndim)
     total = tensor._type.shape[axis]
@@ -368,7 +372,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     return tuple(found)
 
 
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:  # noqa: A002
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Return at most `chunks` views of about equal size along dim."""
     if chunks <= 0:
         raise RuntimeError(at_line(f"chunk wants chunks > 0, got {chunks}"))
@@ -378,7 +382,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:  # no
     return split(input, -(-total // chunks), dim)
 
 
-def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:  # noqa: A002
+def tensor_split(
+    input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
     """Return views along dim: so many, as equal as can be, or cut at the given indices."""
     total = input._type.shape[normal_dim(dim, input.ndim)]
     if isinstance(indices_or_sections, int):
@@ -393,22 +399,22 @@ def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int], dim: i
 # -- turning and shifting -----------------------------------------------------------------------
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:  # noqa: A002
+def flip(input: Tensor, *dims: Any) -> Tensor:
     """Return a copy with the order of elements reversed along dims."""
     return ops.flip(input, axes=normal_dims(_whole(dims), input.ndim))  # type: ignore[no-any-return]
 
 
-def fliplr(input: Tensor) -> Tensor:  # noqa: A002
+def fliplr(input: Tensor) -> Tensor:
     """Return a copy with left and right exchanged."""
     return flip(input, 1)
 
 
-def flipud(input: Tensor) -> Tensor:  # noqa: A002
+def flipud(input: Tensor) -> Tensor:
     """Return a copy with top and bottom exchanged."""
     return flip(input, 0)
 
 
-def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:  # noqa: A002
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Return a copy with elements moved along dims; what leaves at the end enters at the start."""
     if dims is None:
         flat = roll(ravel(input), shifts, 0)
@@ -426,7 +432,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:  # noqa: A002
     return clone(x) if x is input else x
 
 
-def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:  # noqa: A002
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Return a copy turned by k quarter turns in the plane of two dims."""
     a, b = (normal_dim(dim, input.ndim) for dim in dims)
     turns = k % 4
@@ -467,21 +473,21 @@ def _below(x: Tensor, diagonal: int) -> Tensor:
     return column.le(row + diagonal)  # type: ignore[attr-defined,no-any-return]
 
 
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:  # noqa: A002
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the lower triangle, 0 above the diagonal."""
     from .arithmetic import where
 
     return where(_below(input, diagonal), input, 0)  # type: ignore[no-any-return]
 
 
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:  # noqa: A002
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the upper triangle, 0 below the diagonal."""
     from .arithmetic import where
 
     return where(_below(input, diagonal - 1), 0, input)  # type: ignore[no-any-return]
 
 
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:  # noqa: A002
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """Return the diagonal of two dims as last dim: a view where memory allows."""
     a, b = normal_dim(dim1, input.ndim), normal_dim(dim2, input.ndim)
     x = movedim(input, (a, b), (-2, -1))
@@ -497,7 +503,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return span(flat, flat.ndim - 1, start, stop, step)
 
 
-def diag(input: Tensor, diagonal: int = 0) -> Tensor:  # noqa: A002
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return a matrix's diagonal, or the matrix that has a vector on its diagonal."""
     if input.ndim == 2:
         return clone(_diagonal(input, diagonal))
@@ -509,7 +515,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:  # noqa: A002
 _diagonal = diagonal
 
 
-def diag_embed(input: Tensor, offset: int = 0) -> Tensor:  # noqa: A002
+def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
     """Return matrices (last two dims) with the last dim of input on their diagonal."""
     from .arithmetic import where
 
@@ -529,7 +535,7 @@ def diag_embed(input: Tensor, offset: int = 0) -> Tensor:  # noqa: A002
     return where(on, unsqueeze(line, -1), 0)  # type: ignore[no-any-return]
 
 
-def trace(input: Tensor) -> Tensor:  # noqa: A002
+def trace(input: Tensor) -> Tensor:
     """Return the sum of a matrix's diagonal."""
     if input.ndim != 2:
         raise RuntimeError(at_line(f"trace wants a matrix, got {input._type}"))

@@ -12,13 +12,11 @@ from ..errors import at_line
 from ..tensor import Tensor
 from .promote import normal_dim
 
-sort_result = namedtuple("sort_result", ["values", "indices"])  # noqa: PYI024
-topk_result = namedtuple("topk_result", ["values", "indices"])  # noqa: PYI024
+sort_result = namedtuple("sort_result", ["values", "indices"])
+topk_result = namedtuple("topk_result", ["values", "indices"])
 
 
-def argsort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False  # noqa: A002
-) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Return the indices that sort along dim (NaN last; equal elements in order); eager only."""
     capture.refuse("sorting", "sort outside of the compiled function")
     axis = normal_dim(dim, input.ndim)
@@ -34,7 +32,7 @@ def argsort(
     return Tensor._from_array(np.ascontiguousarray(order.astype(np.int64)))
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:  # noqa: A002
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """Return (values, indices) in order along dim; eager only."""
     order = argsort(input, dim, descending, stable)
     if not input.ndim:
@@ -42,7 +40,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     return sort_result(input.gather(dim, order), order)
 
 
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: A002
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """Return the k largest (or smallest) elements along dim and their indices; eager only."""
     size = input._type.shape[normal_dim(dim, input.ndim)] if input.ndim else 1
     if not 0 <= k <= size:
@@ -50,11 +48,13 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     values, indices = sort(input, dim, descending=largest)
     if not input.ndim:
         return topk_result(values, indices)
-    return topk_result(values.narrow(dim, 0, k).contiguous(), indices.narrow(dim, 0, k).contiguous())
+    return topk_result(
+        values.narrow(dim, 0, k).contiguous(), indices.narrow(dim, 0, k).contiguous()
+    )
 
 
 def unique(
-    input: Tensor,  # noqa: A002
+    input: Tensor,
     sorted: bool = True,
     return_inverse: bool = False,
     return_counts: bool = False,
