@@ -415,7 +415,16 @@ class Trace:
                 self._refuse(owner, name)
         training = tuple(self.watcher.training_flags())
         written = tuple(self._memory_of[id(base)] for base in self._changed())
+        for memory in written:
+            self._check_writeable(memory)
         return Effects(written, tuple(grads), tuple(flags), training)
+
+    def _check_writeable(self, memory: Memory) -> None:
+        if not memory.tensor(self._leaves)._copied().flags.writeable:
+            raise ValueError(
+                f"the function writes into {self._name_of(memory)}, whose memory is read-only; "
+                "clone() it first"
+            )
 
     def _outside(self, tensor: Tensor) -> Recipe | None:
         """Return the recipe of a tensor that exists outside the call; None for a traced one."""
