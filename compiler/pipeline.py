@@ -23,6 +23,7 @@ from jitnet.compiler.ir.loops import Kernel
 from jitnet.compiler.ir.verify import verify
 from jitnet.compiler.passes.assemble import Assembler, Plan
 from jitnet.compiler.passes.decompose import decompose
+from jitnet.compiler.passes.mask import mask_from_result
 from jitnet.compiler.passes.memory import MemoryPlan, conflicts, plan_memory
 from jitnet.compiler.passes.name import name_kernels
 from jitnet.compiler.passes.share import share
@@ -35,6 +36,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     simplify,  # algebra and constant folding, on the ops that the user named
     share,  # equal values once: forward recomputed by backward meets itself here
     transpose_products,  # gradients of weights come out in the weights' own layout
+    mask_from_result,  # before fusion decides what to keep for the backward pass
     decompose,  # pools as windows, padding out of convolutions, long sums in two steps
     simplify,  # what decomposing left: reshapes of reshapes, casts, zeros
     share,  # both halves of a gradient often decompose into the same windows

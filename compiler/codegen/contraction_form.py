@@ -8,7 +8,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -118,7 +118,7 @@ def canonical(
     )
 
 
-def merged(dims: Sequence[Sizes] | zip[Sizes]) -> list[Sizes]:
+def merged(dims: Iterable[Sizes]) -> list[Sizes]:
     """Merge neighbouring (size, stride, stride ...) dims that are one dim in every operand."""
     result: list[Sizes] = []
     for size, *strides in dims:
@@ -138,5 +138,5 @@ def swapped(c: Contraction) -> Contraction:
     return replace(c, m=c.n, n=c.m, a=c.b, b=c.a)
 
 
-def _column(dims: Sequence[Sizes], index: int) -> Sizes:
+def _column(dims: Iterable[Sizes], index: int) -> Sizes:
     return tuple(dim[index] for dim in dims)

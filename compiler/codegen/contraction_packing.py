@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import prod
 
 from .contraction_form import Sizes, merged
 from .contraction_lines import column_of
@@ -115,7 +116,7 @@ class PanelPacker:
         self.hook = hook
         self.element = plan.c.dtype.llvm
         self.size = plan.c.dtype.size
-        self.k_dims = merged(zip(plan.c.k, plan.c.b.k, strict=True))
+        self.walk = self._walk()
 
     def pack(self, destination: Value, first: Value, stop: Value, k: Value, count: Value) -> None:
         """Pack vectors first..stop (first begins a panel) of `count` steps along K from k on.
@@ -180,16 +181,42 @@ class PanelPacker:
         elif self.hook is not None or self.plan.c.b.free[-1:] == (1,):
             self._by_rows(panel, column, columns)
         else:
-            self._by_elements(panel, column, columns)
+            self._by_elements(panel, column, columns, self.f.i64(0))
+
+    def _walk(self) -> list[Sizes]:
+        """Return (size, stride of B, rows of the panel between) of each K dim, in reading order.
+
+        Where all of K is packed at once, the dim with the smallest stride is read fastest.
+        """
+        c, at_once = self.plan.c, self.plan.source == "packed" and self.hook is None
+        rows = [prod(c.k[index + 1 :]) for index in range(len(c.k))]
+        dims = list(zip(c.k, c.b.k, rows, strict=True))
+        if at_once:
+            dims.sort(key=lambda dim: -abs(dim[1]))
+        return merged(dims)
 
     def _along_k(self) -> bool:
-        """Whether B's elements are adjacent along the whole of K, long enough to transpose."""
-        return [dim[1] for dim in self.k_dims] == [1] and self.plan.c.b.free[-1:] != (1,)
+        """Whether B's elements are adjacent along the whole of K, in reading order."""
+        runs = merged((size, stride) for size, stride, _ in self.walk)
+        return [run[1] for run in runs] == [1] and self.plan.c.b.free[-1:] != (1,)
+
+    def _row(self, panel: _Panel, step: Value) -> Value:
+        """Return the address of the row of a panel for a step in reading order."""
+        f = self.f
+        sizes, _, rows = zip(*self.walk, strict=True) if self.walk else ((), (), ())
+        row = affine(f, step, sizes, rows) if len(self.walk) > 1 and self._permuted() else step
+        return f.gep(panel.to, f.mul(row, panel.width), self.element)
+
+    def _permuted(self) -> bool:
+        """Whether reading order is not the order of rows."""
+        rows = [dim[2] for dim in self.walk]
+        return rows != sorted(rows, reverse=True)
 
     def _source(self, k: Value, column: Value) -> Value:
-        """Return the address of B at a flat k and column."""
+        """Return the address of B at a step in reading order and a flat column."""
         f, c = self.f, self.plan.c
-        along_k = affine(f, k, tuple(d[0] for d in self.k_dims), tuple(d[1] for d in self.k_dims))
+        sizes, strides, _ = zip(*self.walk, strict=True) if self.walk else ((), (), ())
+        along_k = affine(f, k, sizes, strides)
         at = f.gep(self.b, affine(f, column, c.n, c.b.free), self.element)
         return f.gep(at, along_k, self.element)
 
@@ -206,7 +233,7 @@ class PanelPacker:
     def _cleared_row(self, panel: _Panel, step: Value, columns: int) -> Value:
         """Return a row of a panel, its last vector zero where the columns do not fill it."""
         f, lanes = self.f, self.plan.lines.lanes
-        row = f.gep(panel.to, f.mul(step, panel.width), self.element)
+        row = self._row(panel, step)
         if columns % lanes:
             zero = f.const(vector(self.element, lanes), 0.0)
             f.store(zero, f.gep(row, f.i64(columns // lanes * lanes), self.element), self.size)
@@ -234,23 +261,16 @@ class PanelPacker:
                     for source in sources
                 ]
                 for index, row in enumerate(transpose(f, rows + [zero] * (lanes - used))):
-                    at = f.mul(f.add(step.index, f.i64(index)), panel.width)
-                    place = f.gep(panel.to, f.add(at, f.i64(first)), self.element)
-                    f.store(row, place, self.size)
-        rest = _Panel(
-            f.gep(panel.to, f.mul(whole, panel.width), self.element),
-            panel.width,
-            f.add(panel.k, whole),
-            f.sub(panel.count, whole),
-        )
-        self._by_elements(rest, column, columns)
+                    place = self._row(panel, f.add(step.index, f.i64(index)))
+                    f.store(row, f.gep(place, f.i64(first), self.element), self.size)
+        self._by_elements(panel, column, columns, whole)
 
-    def _by_elements(self, panel: _Panel, column: Value, columns: int) -> None:
-        """Copy element by element, whatever the strides."""
+    def _by_elements(self, panel: _Panel, column: Value, columns: int, start: Value) -> None:
+        """Copy element by element, whatever the strides, from a step on."""
         f = self.f
-        if panel.count.text == "0":
+        if start.text == panel.count.text:
             return
-        with f.loop(f.i64(0), panel.count) as step:
+        with f.loop(start, panel.count) as step:
             row = self._cleared_row(panel, step.index, columns)
             k = f.add(panel.k, step.index)
             with f.loop(f.i64(0), f.i64(columns)) as lane:

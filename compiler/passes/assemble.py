@@ -313,8 +313,7 @@ class Assembler:
         name = "_".join(title[:3]) + suffix
         shared = any(isinstance(s, Contract) or _is_parallel(s) for s in walk(body))
         serial = self._is_small(group) or not shared
-        note = self._note(group, fused)
-        return Kernel(name, body, tuple(names), lines, serial, note)
+        return Kernel(name, body, tuple(names), lines, serial)
 
     def _is_small(self, group: Group) -> bool:
         root = group.roots[0]
@@ -325,18 +324,6 @@ class Assembler:
         if isinstance(root.op.lower, Scatter):
             size = max(size, root.args[2].type.numel)
         return size * max(cost, 4) < SERIAL_BELOW
-
-    def _note(self, group: Group, fused: Sequence[Node]) -> dict[str, object]:
-        points = prod(group.space)
-        arithmetic = [n for n in fused if not _opaque(n) and n.op.name in _ARITHMETIC]
-        flops = points * len(arithmetic)
-        if group.kind == "contract":
-            flops += 2 * work(group.roots[0])
-        moved = {read.node for root in group.roots for read in self.fuser.reads(root)}
-        moved = {node for node in moved if node not in group.levels}
-        written = [root for root in group.roots if root in self.storage]
-        size = sum(node.type.nbytes for node in (*moved, *written))
-        return {"work": f"{flops:,} flops, {size:,} bytes"}
 
     def _check_kernel(self, task: Task) -> Kernel:
         assert task.check is not None
@@ -359,11 +346,6 @@ class Assembler:
             target = self.given[self.graph.inputs[output.into].node]
             source = self.storage[output.node]
             yield copy_kernel(output.node, source, target)
-
-
-_ARITHMETIC = {
-    *COSTS, "add", "sub", "mul", "neg", "abs", "maximum", "minimum", "sum", "prod", "max", "min",
-}  # fmt: skip
 
 
 def copy_kernel(node: Node, source: Storage, target: Storage) -> Kernel:
