@@ -2,13 +2,12 @@
 
 The arithmetic probe keeps 12 independent chains of multiply-adds in vector registers. The memory
 probe is a triad, c = a + s b, past the cache (non-temporal) on arrays that no cache holds. The best
-of several runs counts, so that a floor is a floor.
+of many short runs counts, so that a floor is a floor even on a busy machine.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -23,9 +22,9 @@ from jitnet.runtime.target import Target
 
 HOW = "12 chains of vector multiply-adds; triad past the cache; LLVM IR through jitnet's runtime"
 CHAINS = 12
-STEPS = 2_000_000  # of the arithmetic probe
+STEPS = 500_000  # of the arithmetic probe
 FLOATS = 1 << 23  # of each array of the memory probe, 32 MiB
-TRIES = 5
+TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -71,23 +70,23 @@ def _touched(size: int) -> np.ndarray:
 
 def _best(threads: int, work: Callable[[int], object]) -> float:
     """Return the seconds of the fastest of several runs on all threads together."""
-    best = math.inf
-    for _ in range(TRIES):
-        gate = threading.Barrier(threads + 1)
+    gate = threading.Barrier(threads)
+    spans: list[list[tuple[float, float]]] = [[] for _ in range(threads)]
 
-        def run(thread: int, gate: threading.Barrier = gate) -> None:
+    def run(thread: int) -> None:
+        for _ in range(TRIES):
             gate.wait()
+            start = time.perf_counter()
             work(thread)
+            spans[thread].append((start, time.perf_counter()))
 
-        workers = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-        for worker in workers:
-            worker.start()
-        gate.wait()
-        start = time.perf_counter()
-        for worker in workers:
-            worker.join()
-        best = min(best, time.perf_counter() - start)
-    return best
+    workers = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    tries = zip(*spans, strict=True)
+    return min(max(end for _, end in each) - min(start for start, _ in each) for each in tries)
 
 
 def _text(target: Target, lanes: int) -> str:

@@ -116,7 +116,8 @@ class Child:
         """End the process and those that it started, and remove its caches."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        with self._process:  # closes its pipes and waits
+            pass
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
