@@ -24,7 +24,7 @@ VENV_FAILED = (
     "Ubuntu the missing part is a package: apt install python3-venv"
 )
 INSTALL_FAILED = (
-    "pip could not install jitnet[{extras}] for Python {version} (its words are above). Is the "
+    "pip could not install jitnet{extras} for Python {version} (its words are above). Is the "
     "package index reachable, and does it have these packages for this Python?"
 )
 
@@ -74,18 +74,10 @@ def create(new: Installed) -> None:
 
 def install(extras: tuple[str, ...]) -> None:
     """Install the checkout, editable, with its extras."""
-    named = ",".join(extras)
-    print(f"Installing jitnet[{named}] and what it needs into .venv", flush=True)
-    command = [
-        PYTHON,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--editable",
-    ]
-    if subprocess.run([*command, f"{ROOT}[{named}]"], check=False).returncode != 0:
+    named = f"[{','.join(extras)}]" if extras else ""
+    print(f"Installing jitnet{named} and what it needs into .venv", flush=True)
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, "--editable", f"{ROOT}{named}"], check=False).returncode != 0:
         version = platform.python_version()
         sys.exit(INSTALL_FAILED.format(extras=named, version=version))
 
