@@ -408,8 +408,14 @@ def _print_contract(stmt: Contract, pad: str) -> list[str]:
 
     def operand(item: Operand, groups: tuple[Var, ...]) -> str:
         strides = (*item.batch, *item.outer, *item.inner)
-        terms = [f"{v}*{s}" for v, s in zip(groups, strides, strict=True) if s]
-        return f"{item.buffer}[{' + '.join([*terms, *([str(item.offset)] if item.offset else [])])}]"
+        terms = [
+            f"{var}" if step == 1 else f"{var}*{step}"
+            for var, step in zip(groups, strides, strict=True)
+            if step and var.extent > 1
+        ]
+        if item.offset or not terms:
+            terms.append(str(item.offset))
+        return f"{item.buffer}[{' + '.join(terms)}]"
 
     a = operand(stmt.a, (*stmt.batch, *stmt.rows, *stmt.inner))
     b = operand(stmt.b, (*stmt.batch, *stmt.columns, *stmt.inner))
