@@ -20,6 +20,7 @@ import jitnet.nn as nn
 import jitnet.nn.functional as F
 from jitnet import Tensor
 from jitnet.datasets import digits
+from jitnet.optim.lr_scheduler import OneCycleLR
 from jitnet.utils.data import DataLoader, TensorDataset
 
 BATCH = 64
@@ -102,10 +103,11 @@ def median_ms(seconds: list[float]) -> float:
 def train(name: str, model: nn.Module, epochs: int) -> Result:
     """Train a model, the first steps eagerly and the others compiled, and show how it goes."""
     train_data, test_data = digits()
-    optimizer = jitnet.optim.Adam(model.parameters(), lr=2e-3)
-    eager = make_step(model, optimizer)
-    compiled = jitnet.compile(eager)
     total = epochs * (len(train_data) // BATCH)
+    optimizer = jitnet.optim.Adam(model.parameters())
+    schedule = OneCycleLR(optimizer, max_lr=5e-3, total_steps=total)
+    eager = make_step(model, optimizer)
+    compiled = jitnet.compile(eager)  # once: a new learning rate does not compile again
     eager_times: list[float] = []
     compiled_times: list[float] = []
 
@@ -123,6 +125,7 @@ def train(name: str, model: nn.Module, epochs: int) -> Result:
             start = time.perf_counter()
             loss = step(x, y).item()
             times.append(time.perf_counter() - start)
+            schedule.step()
             mode = "eager" if is_eager else "compiled"
             progress.update(bar, advance=1, loss=loss, description=f"{name}, {mode}")
 
