@@ -138,7 +138,7 @@ def text(self: Tensor) -> str:
 
 def formatted(self: Tensor, spec: str) -> str:
     """Format a single number by spec; anything else as printed."""
-    if not self._type.shape and self._array is not None:
+    if not self._type.shape and (self._array is not None or spec or self._weak):
         return item(self).__format__(spec)  # type: ignore[no-any-return]
     return object.__format__(self, spec)
 

@@ -1,0 +1,264 @@
+"""What cannot be traced says so at the user's line, and leaves everything as it was."""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitnet
+import jitnet.nn.functional as F
+from jitnet import nn, optim
+from jitnet.compile import compile
+from jitnet.errors import CompileError, ShapeError
+from jitnet.tensor import Tensor
+
+COUNTER = 0
+
+
+def fails_at(line: str, function: Callable[..., Any], *args: Any, match: str) -> None:
+    """Assert that compiling raises CompileError with the line that contains `line`."""
+    source = __file__
+    with open(source) as file:
+        numbers = [n for n, text in enumerate(file, 1) if line in text and "fails_at" not in text]
+    with pytest.raises(CompileError, match=match) as caught:
+        compile(function)(*args)
+    assert any(f"test_trace_errors.py:{number}" in str(caught.value) for number in numbers), (
+        f"{caught.value} does not name one of the lines {numbers}"
+    )
+
+
+VALUES: dict[str, Callable[[Tensor], Any]] = {
+    "item": lambda x: x.sum().item(),
+    "bool": lambda x: x if x.sum() > 0 else -x,
+    "int": lambda x: int(x.sum()),
+    "float": lambda x: float(x.sum()),
+    "tolist": lambda x: x.tolist(),
+    "numpy": lambda x: x.numpy(),
+    "index": lambda x: [1, 2, 3][x.sum().long()],
+    "format": lambda x: f"{x.sum():.2f}",
+    "nonzero": lambda x: x.nonzero(),
+    "mask": lambda x: x[x > 0],
+    "iteration over a count": lambda x: list(range(x.sum().int())),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_python_values_out_of_tensors(name: str) -> None:
+    with pytest.raises(CompileError, match=r"test_trace_errors.py:\d+"):
+        compile(VALUES[name])(jitnet.ones(3))
+
+
+def test_the_line_is_the_users() -> None:
+    def function(x: Tensor) -> Tensor:
+        y = x.sum()
+        if y > 3:  # the line
+            return x
+        return -x
+
+    fails_at("# the line", function, jitnet.ones(3), match="not known while tracing")
+
+
+def test_printing_a_traced_tensor_is_possible(capsys: pytest.CaptureFixture[str]) -> None:
+    def function(x: Tensor) -> Tensor:
+        print(x + 1)
+        return x
+
+    compile(function)(jitnet.ones(3))
+    assert "f32[3]" in capsys.readouterr().out
+
+
+def snapshot(model: nn.Module, optimizer: Any) -> list[Any]:
+    values: list[Any] = [p.detach().numpy().copy() for p in model.state_dict().values()]
+    values += [None if p.grad is None else p.grad.numpy().copy() for p in model.parameters()]
+    values += [p.grad for p in model.parameters()]
+    values += [p.requires_grad for p in model.parameters()]
+    values += [p._version for p in model.parameters()]
+    values.append(sorted(len(entry) for entry in optimizer.state.values()))
+    values.append(model.training)
+    values.append(jitnet.get_rng_state().numpy().copy())
+    return values
+
+
+@pytest.mark.parametrize("with_history", [False, True])
+def test_an_exception_leaves_everything_as_it_was(with_history: bool) -> None:
+    jitnet.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
+    optimizer = optim.Adam(model.parameters())
+    extra = types.SimpleNamespace(items=[1], k=1)
+    fail = False
+
+    def step(x: Tensor) -> Tensor:
+        model.train()
+        optimizer.zero_grad()
+        loss = model(x).pow(2).sum()
+        loss.backward()
+        optimizer.step()
+        if fail:
+            model[0].weight.requires_grad_(False)
+            model.eval()
+            model.note = loss
+            extra.items.append(loss)
+            extra.k = 2
+            del extra.k
+            x.add_(1)
+            raise KeyError("boom")
+        return loss
+
+    compiled = compile(step)
+    if with_history:
+        compiled(jitnet.ones(5, 3))
+    before = snapshot(model, optimizer)
+    fail = True
+    x = jitnet.ones(5, 3)
+    with pytest.raises(KeyError, match="boom"):
+        compiled(x)
+    after = snapshot(model, optimizer)
+    for a, b in zip(before, after, strict=True):
+        if isinstance(a, Tensor) or a is None:
+            assert a is b
+        else:
+            np.testing.assert_array_equal(a, b)
+    assert not hasattr(model, "note")
+    assert extra.items == [1] and extra.k == 1
+    assert (x.numpy() == 1).all() and x._version == 0
+    assert jitnet.is_grad_enabled()
+    fail = False
+    compiled(jitnet.ones(5, 3))
+
+
+def test_eager_errors_come_through() -> None:
+    with pytest.raises(ShapeError, match=r"test_trace_errors.py:\d+"):
+        compile(lambda x, y: x + y)(jitnet.ones(2), jitnet.ones(3))
+    with pytest.raises(TypeError):
+        compile(lambda x: x)()
+    with pytest.raises(RuntimeError, match="leaf"):
+        compile(lambda x: x.add_(1))(jitnet.ones(2).requires_grad_())
+
+
+def test_counter_is_refused_with_its_line() -> None:
+    class Holder:
+        def __init__(self) -> None:
+            self.count = 0
+
+        def step(self, x: Tensor) -> Tensor:
+            self.count += 1  # counted
+            return x
+
+    holder = Holder()
+    fails_at("# counted", holder.step, jitnet.ones(1), match="count .*was 0, is 1")
+    assert holder.count == 0
+
+
+def test_global_counter_is_refused() -> None:
+    def function(x: Tensor) -> Tensor:
+        global COUNTER
+        COUNTER += 1  # global count
+        return x
+
+    fails_at("# global count", function, jitnet.ones(1), match="global COUNTER")
+    assert COUNTER == 0
+
+
+def test_appending_to_a_list_of_losses_is_refused() -> None:
+    losses: list[Tensor] = []
+
+    def function(x: Tensor) -> None:
+        losses.append(x.sum())
+
+    with pytest.raises(CompileError, match=r"len\(losses\)"):
+        compile(function)(jitnet.ones(1))
+    assert losses == []
+
+
+def test_tensor_attribute_is_refused_with_advice() -> None:
+    model = nn.Linear(2, 2)
+
+    def function(x: Tensor) -> None:
+        model.last = x + 1
+
+    with pytest.raises(CompileError, match="keep the value in a tensor"):
+        compile(function)(jitnet.ones(1))
+    assert not hasattr(model, "last")
+
+
+def test_training_flag_may_be_set_inside() -> None:
+    model = nn.Dropout(0.5)
+
+    def function(x: Tensor, train: bool) -> Tensor:
+        model.train(train)
+        return model(x)
+
+    fn = compile(function)
+    x = jitnet.ones(50)
+    for train in (False, True, False, True, True):
+        got = fn(x, train)
+        assert model.training is train
+        assert bool((got == x).all()) is not train
+
+
+def test_grad_mode_left_switched_is_refused() -> None:
+    def function(x: Tensor) -> Tensor:
+        jitnet.set_grad_enabled(False)
+        return x
+
+    with pytest.raises(CompileError, match="switched"):
+        compile(function)(jitnet.ones(1))
+    assert jitnet.is_grad_enabled()
+
+
+def test_leaked_tensor_has_no_value() -> None:
+    kept: dict[str, Tensor] = {}
+
+    class Sink:
+        def take(self, value: Tensor) -> None:
+            vars(self)["x" * 1] = value
+
+    def function(x: Tensor) -> Tensor:
+        y = x + 1
+        leak(y)
+        return y
+
+    box: list[Any] = [None]
+
+    def leak(value: Tensor) -> None:
+        box[0] = value
+
+    with pytest.raises(CompileError):
+        compile(function)(jitnet.ones(1))
+    assert box == [None] and kept == {} and Sink
+
+
+def test_a_float_by_value_after_an_error_with_tensors() -> None:
+    def function(x: Tensor, k: float) -> Tensor:
+        return x * float(f"{k:.1f}") * round(k)
+
+    fn = compile(function)
+    assert fn(jitnet.ones(1), 2.04).item() == 4
+    assert fn(jitnet.ones(1), 3.0).item() == 9
+
+
+def test_threads_compile_and_run_together() -> None:
+    fn = compile(lambda x, n: (x * n).sum())
+    failures: list[BaseException] = []
+
+    def work(seed: int) -> None:
+        try:
+            for n in range(1, 6):
+                x = jitnet.full((seed + 1,), 2.0)
+                assert fn(x, n).item() == 2 * n * (seed + 1)
+                assert F.relu(x).sum().item() == 2 * (seed + 1)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(fn.variants) == 15
