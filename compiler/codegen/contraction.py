@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from .contraction_affine import affine, column_of, fill_table, lanes_of, vectors_of
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
+from .contraction_columns import PackB
 from .contraction_finish import Epilogue, FinishedTile, Finisher
 from .contraction_form import (
     Contraction,
@@ -16,14 +18,7 @@ from .contraction_form import (
     flops,
     swapped,
 )
-from .contraction_lines import column_of, lanes_of, vectors_of
-from .contraction_packing import (
-    PackB,
-    PanelPacker,
-    affine,
-    fill_table,
-    pack_rows,
-)
+from .contraction_packing import PanelPacker, pack_rows
 from .contraction_plan import Plan
 from .emitter import I64, PTR, Function, Value
 from .microkernels import Tile

@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from jitnet.runtime.target import Target
 
+from .contraction_affine import narrower
 from .contraction_form import Contraction, merged, swapped
-from .contraction_packing import narrower
 from .contraction_plan import Plan
 from .contraction_ways import ways
 

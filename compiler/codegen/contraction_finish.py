@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .contraction_lines import column_of, lanes_of, vectors_of
-from .contraction_packing import narrower
+from .contraction_affine import column_of, lanes_of, narrower, vectors_of
 from .contraction_plan import Plan
 from .emitter import Function, Value, vector
 

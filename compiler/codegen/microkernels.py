@@ -190,7 +190,7 @@ def emit_lines(module: Module, tile: Tile) -> None:
         with f.loop(f.i64(0), run, carried=[*tap.carried, *starts], may_be_empty=True) as k:
             *sums, at, b_at = k.carried
             columns = [
-                _masked_load(f, f.gep(source, b_at, element), mask, sums[0].type, tile.dtype.size)
+                masked_load(f, f.gep(source, b_at, element), mask, sums[0].type, tile.dtype.size)
                 for source, mask in zip(sources, masks, strict=True)
             ]
             sums = _multiply_add(f, tile, pointers, at, columns, sums)
@@ -236,7 +236,7 @@ def _lanes(f: Function, tile: Tile, pointer: Value, mask: Value | None) -> Value
     type_ = vector(tile.dtype.llvm, f.target.lanes(size))
     if mask is None:
         return f.load(pointer, type_, size)
-    return _masked_load(f, pointer, mask, type_, size)
+    return masked_load(f, pointer, mask, type_, size)
 
 
 def _entry(f: Function, table: Value, index: Value) -> Value:
@@ -265,7 +265,7 @@ def _mask(f: Function, tile: Tile, count: Value) -> Value:
     return f.compare("icmp ult", index, f.splat(f.convert("trunc", count, I32), lanes))
 
 
-def _masked_load(f: Function, pointer: Value, mask: Value, type_: str, align: int) -> Value:
+def masked_load(f: Function, pointer: Value, mask: Value, type_: str, align: int) -> Value:
     """Load the lanes of a mask, and zeros; what is masked off is not touched."""
     name = f"llvm.masked.load.{mangle(type_)}.p0"
     f.module.declare(name, type_, [PTR, I32, mask.type, type_])
