@@ -7,6 +7,8 @@ Run by `make demo`. See what the training step became:
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -140,6 +142,12 @@ def train(name: str, model: nn.Module, epochs: int) -> Result:
     )
 
 
+def python_command() -> str:
+    """Return how to call this Python from here."""
+    relative = os.path.relpath(sys.executable)
+    return sys.executable if relative.startswith("..") else relative
+
+
 def show(results: list[Result]) -> None:
     """Print what training gave, one network a row."""
     table = Table(title="1,797 handwritten digits, a fifth held out")
@@ -158,7 +166,7 @@ def show(results: list[Result]) -> None:
     console.print(table)
     console.print(
         "The whole step (forward, backward, Adam) is one native program. Look inside:\n"
-        "  python -m jitnet dump --stage kernels examples/digits.py --epochs 1\n"
+        f"  {python_command()} -m jitnet dump --stage kernels examples/digits.py --epochs 1\n"
         "  --stage trace | graph | kernels | llvm | asm, -o FOLDER to write files",
         markup=False,
         highlight=False,

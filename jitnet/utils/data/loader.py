@@ -31,6 +31,9 @@ class DataLoader:
     main part stand under `if __name__ == "__main__":`. "fork" is possible but unsafe beside
     threads. pin_memory and pin_memory_device are accepted and change nothing.
 
+    Worker processes have random streams of their own (random, NumPy and jitnet are seeded by
+    get_worker_info().seed); worker threads share this process's, in no fixed order.
+
     The options are PyTorch's: sampler or batch_sampler instead of shuffle, generator for shuffling,
     drop_last, collate_fn, timeout (seconds to wait for a worker, 0 for ever), worker_init_fn,
     prefetch_factor (batches that each worker reads ahead, 2), persistent_workers.
