@@ -175,7 +175,8 @@ def test_one_thread_needs_no_worker() -> None:
 
 
 def workers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("jitnet-")]
+    names = {f"jitnet-{index}" for index in range(threads.MAX_THREADS)}  # not data workers
+    return [thread for thread in threading.enumerate() if thread.name in names]
 
 
 def test_programs_of_few_and_many_threads_alternate() -> None:
