@@ -169,10 +169,21 @@ def _order(
         return last if lower.kind in ("conv", "conv_input_grad") and wide else row_major
     if wide and any(_is_image_operand(user, node, graph) for user in graph.users[node]):
         return last
-    if isinstance(lower, Scatter):
+    if isinstance(lower, Scatter) or _feeds_few_channels(node, graph):
         return row_major
     source = node.args[0] if isinstance(lower, Reduction) else node
     return _inherited(node, source, reader)
+
+
+def _feeds_few_channels(node: Node, graph: Graph) -> bool:
+    """Whether node's gradient goes to an image whose few channels are rows, pixels being lanes."""
+    return any(
+        isinstance(user.op.lower, Contraction)
+        and user.op.lower.kind == "conv_input_grad"
+        and user.args[0] is node
+        and user.shape[1] < CHANNELS_LAST_FROM
+        for user in graph.users[node]
+    )
 
 
 def _is_image_operand(user: Node, node: Node, graph: Graph) -> bool:
@@ -184,7 +195,7 @@ def _is_image_operand(user: Node, node: Node, graph: Graph) -> bool:
     if not isinstance(lower, Contraction) or lower.kind == "matmul":
         return False
     if lower.kind == "conv_input_grad" and user.shape[1] < CHANNELS_LAST_FROM:
-        return False  # the result's few channels are rows of tiles, whose lanes are pixels
+        return False
     return user.args[0] is node or (lower.kind == "conv_weight_grad" and node in user.args)
 
 
