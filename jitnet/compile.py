@@ -23,7 +23,8 @@ from .nn import Module
 from .signature import Signature, differences, signature_of
 from .trace import leaf_names, trace
 from .tree import Tree, flatten
-from .variant import Build, Variant
+from .launch import Build
+from .variant import Variant
 
 DEFAULT_LIMIT = 64  # variants of one function; beyond, each call that needs one more is told so
 
@@ -72,6 +73,7 @@ class CompiledFunction:
         self._limit = limit
         self._variants: dict[Signature, list[Variant]] = {}
         self._order: list[Variant] = []
+        self._latest: Variant | None = None
         self._by_value: dict[Tree, frozenset[int]] = {}
         for listener in _listeners:
             listener(self)
@@ -82,6 +84,9 @@ class CompiledFunction:
         inside_trace = capture.active is not None and capture.current() is not None
         if _DISABLED or _mode.eager or inside_trace:
             return self.__wrapped__(*args, **kwargs)
+        latest = self._latest
+        if latest is not None and not kwargs and latest.takes(args):
+            return latest.run(args)
         leaves, tree = flatten((args, kwargs))
         return self._variant(leaves, tree).run(leaves)
 
@@ -98,6 +103,7 @@ class CompiledFunction:
     def _find(self, signature: Signature, leaves: list[Any]) -> Variant | None:
         for variant in self._variants.get(signature, ()):
             if variant.fits(leaves):
+                self._latest = variant
                 return variant
         return None
 
@@ -115,9 +121,10 @@ class CompiledFunction:
         if by_value != known:
             self._by_value[tree] = by_value
             signature = signature_of(leaves, tree, by_value)
-        variant = Variant(traced, _build, reason, seconds)
+        variant = Variant(traced, signature, _build, reason, seconds)
         self._variants.setdefault(signature, []).insert(0, variant)
         self._order.append(variant)
+        self._latest = variant
         if len(self._order) == self._limit + 1:
             self._warn(reason)
         return variant

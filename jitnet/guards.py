@@ -128,6 +128,10 @@ class Watch:
         """Return what the entries hold now, in the order of `keys`."""
         raise NotImplementedError
 
+    def probe(self) -> Callable[[], bool]:
+        """Return a quick `holds`; its no means that `holds` has to look."""
+        return self.holds
+
     def label(self, key: Any) -> str:
         """Return how a person writes an entry."""
         return dotted(self.path, key)
@@ -211,6 +215,11 @@ class Names(Watch):
             self._size = len(self.mapping)
         return super().holds()
 
+    def probe(self) -> Callable[[], bool]:
+        if not isinstance(self.mapping, dict):
+            return self.holds
+        return _probe_of(self.mapping, self._size, self.keys, self.expected)
+
     def changes(self) -> Any:
         yield from super().changes()
         yield from self._appeared()
@@ -290,6 +299,9 @@ class Items(Watch):
     def holds(self) -> bool:
         return len(self.owner) == len(self.keys) + len(self._free) and super().holds()
 
+    def probe(self) -> Callable[[], bool]:
+        return _probe_of(self.owner, len(self.keys) + len(self._free), self.keys, self.expected)
+
     def changes(self) -> Any:
         yield from super().changes()
         known = {*self.keys, *self._free}  # a set finds a tensor by identity
@@ -331,6 +343,10 @@ class Elements(Watch):
     def current(self) -> Sequence[Any]:
         return list(self.owner)
 
+    def probe(self) -> Callable[[], bool]:
+        owner, expected, length = self.owner, self.expected, len(self.expected)
+        return lambda: len(owner) == length and all(map(is_, owner, expected))
+
     def changes(self) -> Any:
         if len(self.owner) != len(self.keys):
             yield Change(f"len({self.path})", None, len(self.keys), len(self.owner))
@@ -363,6 +379,14 @@ class Members(Watch):
         if not self.holds():
             self.owner.clear()
             self.owner.update(self.expected[0])
+
+
+def _probe_of(
+    mapping: dict[Any, Any], size: int, keys: list[Any], expected: list[Any]
+) -> Callable[[], bool]:
+    """Return a function that says whether a dict has this size and these entries."""
+    get = mapping.get
+    return lambda: len(mapping) == size and all(map(is_, map(get, keys), expected))
 
 
 class Cells(Watch):
@@ -448,14 +472,14 @@ class Guards:
     def __init__(self, watches: Iterable[Watch]) -> None:
         watches = [watch for watch in watches if watch.keys or isinstance(watch, (Names, Items))]
         self.watches = tuple(watches)
-        self._always = tuple(watch for watch in watches if not watch.structural)
+        self._always = [(watch.probe(), watch) for watch in watches if not watch.structural]
         self._structural = tuple(watch for watch in watches if watch.structural)
         self._epoch = epoch.current, capture.structure
 
     def hold(self) -> bool:
         """Whether Python's state is as it was when the variant was traced."""
-        for watch in self._always:
-            if not watch.holds():
+        for probe, watch in self._always:
+            if not probe() and not self._still_holds(watch):
                 return False
         now = epoch.current, capture.structure
         if now == self._epoch:
@@ -464,6 +488,13 @@ class Guards:
             if not watch.holds():
                 return False
         self._epoch = now
+        return True
+
+    def _still_holds(self, watch: Watch) -> bool:
+        """Look closely at a watch whose quick probe failed; if it holds, let the probe learn it."""
+        if not watch.holds():
+            return False
+        self._always = [(each.probe(), each) for _, each in self._always]
         return True
 
     def first_change(self) -> Change | None:

@@ -146,11 +146,10 @@ def test_no_python_runs_between_entry_and_exit(monkeypatch: pytest.MonkeyPatch) 
         if event == "c_call" and getattr(arg, "__module__", None) == "numpy":
             entered.append(f"numpy {arg}")
 
-    program = compiled.variants[0]._call
+    launch = compiled.variants[0]._launch
+    program = launch._call
     arrays: list[Any] = []
-    monkeypatch.setattr(
-        compiled.variants[0], "_call", lambda *given: arrays.append(given) or program(*given)
-    )
+    monkeypatch.setattr(launch, "_call", lambda *given: arrays.append(given) or program(*given))
     compiled(*data[0])
     sys.setprofile(profile)
     try:
