@@ -279,3 +279,21 @@ def test_wrong_datasets_are_refused() -> None:
         DataLoader(Stream(3), shuffle=True)
     with pytest.raises(ValueError, match="takes no sampler"):
         DataLoader(Stream(3), sampler=[1])
+
+
+def test_threads_read_on_while_a_step_is_traced_and_compiled() -> None:
+    class Doubled(Dataset[Any]):
+        def __getitem__(self, index: int) -> Any:
+            with jitnet.no_grad():
+                return jitnet.full((3,), float(index)) * 2
+
+        def __len__(self) -> int:
+            return 33
+
+    @jitnet.compile
+    def total(x: jitnet.Tensor) -> jitnet.Tensor:
+        return (x * x).sum(1)
+
+    loader = DataLoader(Doubled(), batch_size=4, num_workers=3)
+    sums = [value for x in loader for value in total(x).tolist()]
+    assert sums == [12.0 * index * index for index in range(33)]

@@ -20,6 +20,10 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("AdamW", {"lr": 0.02}),
     ("RMSprop", {"lr": 0.02, "centered": True, "eps": 0.1, "momentum": 0.9}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1}),
+    ("Adadelta", {}),
+    ("Adamax", {"lr": 0.02}),
+    ("NAdam", {"lr": 0.02}),
+    ("RAdam", {"lr": 0.02, "betas": (0.5, 0.8)}),
 ]
 Change = Callable[[jitnet.optim.Optimizer], Any]
 

@@ -1,5 +1,7 @@
 """Layers, losses, containers and initialisers, with PyTorch's names, defaults and state."""
 
+from jitnet.missing import missing
+
 from . import functional, init, parameter, utils
 from .activation import (
     CELU,
@@ -216,3 +218,5 @@ __all__ = [
     "parameter",
     "utils",
 ]
+
+__getattr__ = missing(__name__, globals())

@@ -1,5 +1,7 @@
 """Learning-rate schedules: each sets the "lr" of an optimizer's groups, once a step or an epoch."""
 
+from jitnet.missing import missing
+
 from .base import LRScheduler
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from .cycle import OneCycleLR
@@ -35,3 +37,5 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+__getattr__ = missing(__name__, globals())

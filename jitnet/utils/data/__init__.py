@@ -1,5 +1,7 @@
 """Datasets, samplers and DataLoader, with PyTorch's names."""
 
+from jitnet.missing import missing
+
 from .collate import default_collate, default_convert
 from .dataset import (
     ChainDataset,
@@ -43,3 +45,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__getattr__ = missing(__name__, globals())
