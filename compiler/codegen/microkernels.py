@@ -207,22 +207,18 @@ def emit_dots(module: Module, tile: Tile) -> None:
     element, lanes = tile.dtype.llvm, module.target.lanes(tile.dtype.size)
     pointers = [f.gep(a, _entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
     sources = [f.gep(b, _entry(f, columns, f.i64(2 * v)), element) for v in range(tile.vectors)]
-    whole = f.mul(f.udiv(run, f.i64(lanes)), f.i64(lanes))
-    mask = _mask(f, tile, f.sub(run, whole))
     with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile)) as tap:
         starts = [_entry(f, table, tap.index) for table in (taps, b_taps)]
-        sums = tap.carried
-        for first, last, some in ((f.i64(0), whole, None), (whole, run, mask)):
-            with f.loop(first, last, lanes, carried=sums, may_be_empty=True) as k:
-                at, b_at = (f.add(start, k.index) for start in starts)
-                line = [_lanes(f, tile, f.gep(source, b_at, element), some) for source in sources]
-                k.carry = []
-                for row, pointer in enumerate(pointers):
-                    value = _lanes(f, tile, f.gep(pointer, at, element), some)
-                    part = k.carried[row * tile.vectors : (row + 1) * tile.vectors]
-                    k.carry += [_fused(f, value, x, y) for x, y in zip(line, part, strict=True)]
-            sums = k.results
-        tap.carry = sums
+        with f.loop(f.i64(0), run, lanes, carried=tap.carried, may_be_empty=True) as k:
+            at, b_at = (f.add(start, k.index) for start in starts)
+            some = _mask(f, tile, f.minimum(f.i64(lanes), f.sub(run, k.index)))
+            line = [_lanes(f, tile, f.gep(source, b_at, element), some) for source in sources]
+            k.carry = []
+            for row, pointer in enumerate(pointers):
+                value = _lanes(f, tile, f.gep(pointer, at, element), some)
+                part = k.carried[row * tile.vectors : (row + 1) * tile.vectors]
+                k.carry += [_fused(f, value, x, y) for x, y in zip(line, part, strict=True)]
+        tap.carry = k.results
     _write_tile(f, tile, tap.results, *c)
     f.finish()
 
