@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -318,6 +319,26 @@ def test_deepcopy_is_independent() -> None:
     assert abs(net.fc1.weight).sum().item() > 0
     assert isinstance(twin.fc1.weight, nn.Parameter)
     assert len(list(twin.parameters())) == len(list(net.parameters()))
+
+
+def test_modules_and_optimizers_can_be_pickled() -> None:
+    net = Net()
+    net.extra = nn.Buffer(jitnet.ones(1), persistent=False)
+    optimizer = jitnet.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    net(jitnet.randn(4, 4)).sum().backward()
+    optimizer.step()
+    for twin, other in (
+        pickle.loads(pickle.dumps((net, optimizer))),
+        copy.deepcopy((net, optimizer)),
+    ):
+        assert list(twin.state_dict()) == list(net.state_dict())
+        assert not twin.extra.persistent
+        assert other.param_groups[0]["params"][0] is twin.fc1.weight
+        assert other.state[twin.fc1.weight]["momentum_buffer"].shape == (3, 4)
+        before = epoch.current
+        twin.fc1.weight = None
+        other.param_groups[0]["momentum"] = 0.5
+        assert epoch.current > before + 1
 
 
 @pytest.mark.parametrize(

@@ -53,3 +53,16 @@ class Buffer(Tensor):
         made: Buffer = cls._make_subclass(data)
         made.persistent = persistent
         return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
+        if id(self) not in memo:
+            memo[id(self)] = Buffer(self.detach().clone(), persistent=self.persistent)
+        copy: Buffer = memo[id(self)]
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _make_buffer, (self.detach(), self.persistent)
+
+
+def _make_buffer(data: Tensor, persistent: bool) -> Buffer:
+    return Buffer(data, persistent=persistent)
