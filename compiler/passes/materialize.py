@@ -164,7 +164,7 @@ def _order(
         return row_major
     last = (0, *row_major[2:], 1)
     lower = node.op.lower
-    wide = node.shape[1] >= CHANNELS_LAST_FROM
+    wide = node.shape[1] // node.params.get("groups", 1) >= CHANNELS_LAST_FROM
     if isinstance(lower, Contraction):
         return last if lower.kind in ("conv", "conv_input_grad") and wide else row_major
     if wide and any(_is_image_operand(user, node, graph) for user in graph.users[node]):
@@ -195,6 +195,8 @@ def _is_image_operand(user: Node, node: Node, graph: Graph) -> bool:
     if not isinstance(lower, Contraction) or lower.kind == "matmul":
         return False
     if lower.kind == "conv_input_grad" and user.shape[1] < CHANNELS_LAST_FROM:
+        return False
+    if node.shape[1] // user.params["groups"] < CHANNELS_LAST_FROM:
         return False
     return user.args[0] is node or (lower.kind == "conv_weight_grad" and node in user.args)
 
