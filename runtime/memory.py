@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from .layout import address_of
 
 ALIGNMENT = 64  # of everything: a cache line, and the widest vector
 HUGE_PAGE = 1 << 21
+RECYCLE_FROM = 1 << 20  # bytes of a result from which its memory is kept for another
+KEEP_IDLE = 1 << 28  # bytes that may wait for another result
 
 Array = NDArray[Any]
 
@@ -60,8 +63,57 @@ def _private_map(size: int) -> mmap.mmap:
 def aligned_empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """Return an uninitialised C-contiguous array that starts at a multiple of 64 bytes.
 
-    NumPy itself asks for huge pages from 4 MiB on.
+    Large ones come from memory that earlier ones have left, where there is some.
     """
     size = math.prod(shape) * dtype.itemsize
+    if size >= RECYCLE_FROM:
+        return np.ndarray(shape, dtype, _recycled(size))
     room = np.empty(size + ALIGNMENT, np.uint8)
     return np.ndarray(shape, dtype, room, -address_of(room) % ALIGNMENT)
+
+
+# Fresh pages cost more than most kernels that fill them, so the memory of large results goes round:
+# when the last array over a block is gone, the block waits here for the next result of its size.
+
+
+class _Block:
+    """Mapped memory: huge pages, touched."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.memory = _map(size)
+
+    def array(self) -> Array:
+        """Return the bytes as an array whose base is no other array, so that it stays their owner."""
+        return np.frombuffer(memoryview(self.memory), np.uint8)
+
+
+_idle: dict[int, list[_Block]] = {}  # by size
+_lent: dict[int, tuple[weakref.ref[Array], _Block]] = {}  # by the id of the weak reference
+
+
+def _recycled(size: int) -> Array:
+    """Return at least `size` bytes of a block, which comes back when they are forgotten."""
+    step = 1 << max(size.bit_length() - 4, 0)  # at most an eighth is wasted
+    rounded = -(-size // step) * step
+    try:
+        block = _idle[rounded].pop()
+    except (KeyError, IndexError):
+        block = _Block(rounded)
+    array = block.array()
+    reference = weakref.ref(array, _give_back)
+    _lent[id(reference)] = (reference, block)
+    return array
+
+
+def _give_back(reference: weakref.ref[Array]) -> None:
+    """Keep the block of an array that is gone, unless enough are waiting."""
+    _, block = _lent.pop(id(reference))
+    waiting = sum(size * len(blocks) for size, blocks in list(_idle.items()))
+    if waiting + block.size <= KEEP_IDLE:
+        _idle.setdefault(block.size, []).append(block)
+
+
+def forget_idle_memory() -> None:
+    """Give memory that waits for another large result back to the system."""
+    _idle.clear()

@@ -32,8 +32,10 @@ from .materialize import CHEAP, COSTS, materialize
 from .scatter import lower_scatter
 from .storage import Reader, Storage, is_inline, ordered_strides
 
-SERIAL_BELOW = 1 << 14  # element operations that one thread does sooner than two can meet
-SERIAL_PRODUCTS_BELOW = 1 << 15  # multiply-adds likewise
+OPERATIONS_A_CYCLE = 8  # element operations of one thread, as materialize counts them
+PRODUCTS_A_CYCLE = 16  # multiply-adds of one thread
+SERIAL_BELOW = 2_000  # cycles of a kernel that one thread does sooner than two can meet
+ALONE_BELOW = 60_000  # cycles of a whole program that is done before a second thread wakes up
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,17 @@ class Assembler:
         self.messages: list[tuple[int, str]] = []
         self._check_nodes: dict[Task, Node] = {}
         self._costs: dict[Node, int] = {}
+        self._alone = False  # whether one thread does the whole program
         self._draft = self._drafted()
 
     def plan(self) -> Plan:
         """Return the kernels in order."""
         tasks = [*self._checks(), *self._tasks()]
         order = self._order(tasks)
+        self._alone = sum(map(self._cycles, self.fuser.groups)) < ALONE_BELOW
         self._place_roots()
         kernels = [kernel for task in order for kernel in self._kernels(task)]
-        kernels.extend(self._late_copies(len(kernels)))
+        kernels.extend(self._late_copies())
         return Plan(tuple(kernels), tuple(self.constants), tuple(self.messages))
 
     # -- memory given from outside ------------------------------------------------------------
@@ -312,18 +316,20 @@ class Assembler:
         title = list(dict.fromkeys(root.op.name for root in group.roots))
         name = "_".join(title[:3]) + suffix
         shared = any(isinstance(s, Contract) or _is_parallel(s) for s in walk(body))
-        serial = self._is_small(group) or not shared
+        small = self._alone or self._cycles(group) < SERIAL_BELOW
+        serial = small or not shared
         return Kernel(name, body, tuple(names), lines, serial)
 
-    def _is_small(self, group: Group) -> bool:
+    def _cycles(self, group: Group) -> int:
+        """Return roughly how long one thread works at a group."""
         root = group.roots[0]
-        if group.kind == "contract":
-            return work(root) < SERIAL_PRODUCTS_BELOW
-        cost = sum(self._cost(root) for root in group.roots)
+        if isinstance(root.op.lower, Contraction):
+            return work(root) // PRODUCTS_A_CYCLE
         size = prod(group.space)
         if isinstance(root.op.lower, Scatter):
             size = max(size, root.args[2].type.numel)
-        return size * max(cost, 4) < SERIAL_BELOW
+        cost = sum(self._cost(root) for root in group.roots)
+        return size * max(cost, 4) // OPERATIONS_A_CYCLE
 
     def _check_kernel(self, task: Task) -> Kernel:
         assert task.check is not None
@@ -337,15 +343,15 @@ class Assembler:
         lines = (index.line,) if index.line else ()
         return Kernel("check_index", body, ("check",), lines, True, {"check": True})
 
-    def _late_copies(self, count: int) -> Iterator[Kernel]:
+    def _late_copies(self) -> Iterator[Kernel]:
         """Yield kernels that move results computed aside into the inputs that they replace."""
-        del count
         for output in self.graph.outputs:
             if output.node not in self.late or output.into is None:
                 continue
             target = self.given[self.graph.inputs[output.into].node]
             source = self.storage[output.node]
-            yield copy_kernel(output.node, source, target)
+            kernel = copy_kernel(output.node, source, target)
+            yield replace(kernel, serial=kernel.serial or self._alone)
 
 
 def copy_kernel(node: Node, source: Storage, target: Storage) -> Kernel:
@@ -361,7 +367,8 @@ def copy_kernel(node: Node, source: Storage, target: Storage) -> Kernel:
         kind = "vector" if last and len(order) > 1 else "parallel vector" if last else "parallel"
         body = (For(var, body, kind),)
     lines = (node.line,) if node.line else ()
-    return Kernel("copy", body, ("copy",), lines, node.type.numel < SERIAL_BELOW)
+    small = node.type.numel < SERIAL_BELOW * OPERATIONS_A_CYCLE
+    return Kernel("copy", body, ("copy",), lines, small)
 
 
 def with_own_outputs(graph: Graph) -> Graph:
