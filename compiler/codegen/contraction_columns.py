@@ -13,9 +13,9 @@ from math import prod
 from .contraction_affine import affine, narrower
 from .contraction_form import Contraction, Sizes, merged
 from .contraction_plan import Plan
-from .contraction_transpose import transpose
-from .emitter import I1, Function, Value, vector
-from .microkernels import masked_load
+from .emitter import I64, PTR, Function, Value, vector
+from .masks import has_masks
+from .squares import declare_squares
 
 PackB = Callable[[Function, Value, Value, Value, int], Value]
 
@@ -56,11 +56,12 @@ class Walk:
         """Return B's element offset at a step."""
         return f.add(affine(f, step, self.sizes, self.strides), f.i64(self.offset))
 
-    def k(self, f: Function, step: Value) -> Value:
-        """Return the flat k of a step."""
-        if self.flat == tuple(prod(self.sizes[i + 1 :]) for i in range(len(self.sizes))):
-            return step
-        return f.add(affine(f, step, self.sizes, self.flat), f.i64(self.first))
+    def flats(self) -> list[int]:
+        """Return the flat k of every step."""
+        result = [self.first]
+        for size, flat in zip(self.sizes, self.flat, strict=True):
+            result = [base + index * flat for base in result for index in range(size)]
+        return result
 
 
 def in_order(c: Contraction) -> Walk:
@@ -103,7 +104,7 @@ class ColumnCopier:
         self.runs = False  # squares cover K run by run
         reading = by_stride(plan.c)
         if not self.rows and plan.source == "packed" and self.walk.run < plan.c.depth:
-            self.runs = reading.run >= SHORTEST_RUN and f.target.vector_bytes >= 32
+            self.runs = reading.run >= SHORTEST_RUN and has_masks(f.target)
             self.walk = reading if self.runs else self.walk
 
     def copy(self, panel: Panel, column: Value, columns: int) -> None:
@@ -113,28 +114,18 @@ class ColumnCopier:
             with f.loop(f.i64(0), panel.count) as step:
                 self._row(panel, column, columns, f.add(panel.k, step.index))
         elif self.runs:
-            run = f.i64(self.walk.run)
-            for first in range(0, columns, self.lanes):
-                used = min(self.lanes, columns - first)
-                with f.loop(f.i64(0), f.i64(depth), self.walk.run) as start:
-                    self._run(panel, f.add(column, f.i64(first)), first, used, start.index, run)
+            with f.loop(f.i64(0), f.i64(depth), self.walk.run) as start:
+                self._squares(panel, column, columns, start.index, f.i64(self.walk.run))
         elif self.walk.run == depth:
-            for first in range(0, columns, self.lanes):
-                used = min(self.lanes, columns - first)
-                part = f.add(column, f.i64(first))
-                self._run(panel, part, first, used, panel.k, panel.count)
+            self._squares(panel, column, columns, panel.k, panel.count)
         else:
             with f.loop(f.i64(0), panel.count) as step:
-                k = f.add(panel.k, step.index)
-                self._elements(panel, column, 0, columns, k)
+                self._elements(panel, column, columns, f.add(panel.k, step.index))
 
-    def _place(self, panel: Panel, step: Value, first: int) -> Value:
-        """Return the address in a panel for a step of the walk, `first` columns in."""
+    def _place(self, panel: Panel, k: Value) -> Value:
+        """Return the address of a panel's row."""
         f = self.f
-        row = f.sub(self.walk.k(f, step), panel.k)
-        return f.gep(
-            f.gep(panel.to, f.mul(row, panel.width), self.element), f.i64(first), self.element
-        )
+        return f.gep(panel.to, f.mul(f.sub(k, panel.k), panel.width), self.element)
 
     def _source(self, step: Value, column: Value) -> Value:
         """Return the address of B at a step of the walk and a flat column."""
@@ -151,7 +142,7 @@ class ColumnCopier:
 
     def _row(self, panel: Panel, column: Value, columns: int, k: Value) -> None:
         """Copy one row in vectors along the columns; or store what the hook computes."""
-        f, place = self.f, self._place(panel, k, 0)
+        f, place = self.f, self._place(panel, k)
         self._clear(place, columns)
         for at, lanes in narrower(self.lanes, columns):
             here = f.add(column, f.i64(at))
@@ -161,46 +152,29 @@ class ColumnCopier:
                 value = f.load(self._source(k, here), vector(self.element, lanes), self.size)
             f.store(value, f.gep(place, f.i64(at), self.element), self.size)
 
-    def _run(
-        self, panel: Panel, column: Value, first: int, used: int, start: Value, length: Value
-    ) -> None:
-        """Copy `used` columns of a run along K in squares; what is left masked, or singly."""
+    def _squares(self, panel: Panel, column: Value, columns: int, start: Value, run: Value) -> None:
+        """Copy a run along K, vector by vector of columns, transposed."""
         f = self.f
-        whole = f.mul(f.udiv(length, f.i64(self.lanes)), f.i64(self.lanes))
-        with f.loop(f.i64(0), whole, self.lanes) as step:
-            self._square(panel, column, first, used, f.add(start, step.index), self.lanes)
-        if whole.text == length.text:
-            return
+        null, to = Value("null", PTR), panel.to
         if self.runs:
-            rest = int(length.text) - int(whole.text)
-            self._square(panel, column, first, used, f.add(start, whole), rest)
-            return
-        with f.loop(whole, length) as step:
-            self._elements(panel, column, first, used, f.add(start, step.index))
+            steps = f.module.constant_array(I64, self.walk.flats())
+            rows = f.gep(steps, start, I64)
+        else:
+            rows = null
+            to = f.gep(to, f.mul(f.sub(start, panel.k), panel.width), self.element)
+        name = declare_squares(f.module, self.c.dtype, self.runs)
+        step = f.i64(self.c.b.free[-1] if self.c.n else 0)
+        for first in range(0, columns, self.lanes):
+            used = f.i64(min(self.lanes, columns - first))
+            source = self._source(start, f.add(column, f.i64(first)))
+            place = f.gep(to, f.i64(first), self.element)
+            f.call(name, [place, panel.width, rows, source, step, used, run])
 
-    def _square(
-        self, panel: Panel, column: Value, first: int, used: int, step: Value, count: int
-    ) -> None:
-        """Copy `count` steps of `used` columns, no more of either than a vector has lanes."""
-        f, zero = self.f, self.f.const(self.type, 0.0)
-        rows = []
-        for lane in range(used):
-            source = self._source(step, f.add(column, f.i64(lane)))
-            if count == self.lanes:
-                rows.append(f.load(source, self.type, self.size))
-            else:
-                mask = f.lanes_constant(I1, [int(lane < count) for lane in range(self.lanes)])
-                rows.append(masked_load(f, source, mask, self.type, self.size))
-        columns = transpose(f, rows + [zero] * (self.lanes - used))
-        for index in range(count):
-            place = self._place(panel, f.add(step, f.i64(index)), first)
-            f.store(columns[index], place, self.size)
-
-    def _elements(self, panel: Panel, column: Value, first: int, used: int, step: Value) -> None:
-        """Copy one step of `used` columns element by element."""
-        f, place = self.f, self._place(panel, step, first)
-        self._clear(place, used)
-        with f.loop(f.i64(0), f.i64(used)) as lane:
-            source = self._source(step, f.add(column, lane.index))
+    def _elements(self, panel: Panel, column: Value, columns: int, k: Value) -> None:
+        """Copy one row element by element."""
+        f, place = self.f, self._place(panel, k)
+        self._clear(place, columns)
+        with f.loop(f.i64(0), f.i64(columns)) as lane:
+            source = self._source(k, f.add(column, lane.index))
             value = f.load(source, self.element, self.size)
             f.store(value, f.gep(place, lane.index, self.element), self.size)

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
 
-from .emitter import I32, I64, PTR, Function, Module, Value, mangle, vector
+from .emitter import I64, PTR, Function, Module, Value, vector
+from .masks import has_masks, lane_mask, masked_load
+from .squares import emit_squares, square_names
 
 MAX_VECTORS = 2
 DTYPES = (float32, float64)
@@ -99,7 +101,7 @@ def tile_rows(target: Target, vectors: int) -> int:
 
 def line_vectors(target: Target) -> int:
     """Return the most vectors of a line tile; 0 where the target cannot mask a load."""
-    if target.vector_bytes < 32:
+    if not has_masks(target):
         return 0
     return 4 if target.vector_registers >= 32 else 2
 
@@ -113,7 +115,7 @@ def line_rows(target: Target) -> int:
 
 def dot_columns(target: Target) -> int:
     """Return the most columns of a dot tile; 0 where the target cannot mask a load."""
-    if target.vector_bytes < 32:
+    if not has_masks(target):
         return 0
     return 6 if target.vector_registers >= 32 else 3
 
@@ -148,14 +150,17 @@ def tiles(target: Target) -> list[Tile]:
 
 def symbols(target: Target) -> tuple[str, ...]:
     """Return the names that `library` defines."""
-    return tuple(tile.name(target) for tile in tiles(target))
+    names = [tile.name(target) for tile in tiles(target)]
+    return (*names, *(name for dtype in DTYPES for name in square_names(dtype)))
 
 
 def library(target: Target) -> str:
-    """Return the LLVM IR of every tile kernel for a target."""
+    """Return the LLVM IR of every kernel for a target: the tiles, and what packs B for them."""
     module = Module(target)
     for tile in tiles(target):
         EMITTERS[tile.kind](module, tile)
+    for dtype in DTYPES:
+        emit_squares(module, dtype)
     return module.text()
 
 
@@ -184,7 +189,10 @@ def emit_lines(module: Module, tile: Tile) -> None:
     element = tile.dtype.llvm
     pointers = [f.gep(a, _entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
     sources = [f.gep(b, _entry(f, lines, f.i64(2 * v)), element) for v in range(tile.vectors)]
-    masks = [_mask(f, tile, _entry(f, lines, f.i64(2 * v + 1))) for v in range(tile.vectors)]
+    masks = [
+        lane_mask(f, f.target.lanes(tile.dtype.size), _entry(f, lines, f.i64(2 * v + 1)))
+        for v in range(tile.vectors)
+    ]
     with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile)) as tap:
         starts = [_entry(f, table, tap.index) for table in (taps, b_taps)]
         with f.loop(f.i64(0), run, carried=[*tap.carried, *starts], may_be_empty=True) as k:
@@ -211,7 +219,7 @@ def emit_dots(module: Module, tile: Tile) -> None:
         starts = [_entry(f, table, tap.index) for table in (taps, b_taps)]
         with f.loop(f.i64(0), run, lanes, carried=tap.carried, may_be_empty=True) as k:
             at, b_at = (f.add(start, k.index) for start in starts)
-            some = _mask(f, tile, f.minimum(f.i64(lanes), f.sub(run, k.index)))
+            some = lane_mask(f, lanes, f.minimum(f.i64(lanes), f.sub(run, k.index)))
             line = [_lanes(f, tile, f.gep(source, b_at, element), some) for source in sources]
             k.carry = []
             for row, pointer in enumerate(pointers):
@@ -252,23 +260,6 @@ def _vectors(f: Function, tile: Tile, line: Value) -> list[Value]:
         f.load(f.gep(line, f.i64(v * lanes), element), vector(element, lanes), size)
         for v in range(tile.vectors)
     ]
-
-
-def _mask(f: Function, tile: Tile, count: Value) -> Value:
-    """Return the mask of the first `count` lanes."""
-    lanes = f.target.lanes(tile.dtype.size)
-    index = f.lanes_constant(I32, range(lanes))
-    return f.compare("icmp ult", index, f.splat(f.convert("trunc", count, I32), lanes))
-
-
-def masked_load(f: Function, pointer: Value, mask: Value, type_: str, align: int) -> Value:
-    """Load the lanes of a mask, and zeros; what is masked off is not touched."""
-    name = f"llvm.masked.load.{mangle(type_)}.p0"
-    f.module.declare(name, type_, [PTR, I32, mask.type, type_])
-    arguments = [pointer, Value(str(align), I32), mask, Value("zeroinitializer", type_)]
-    loaded = f.call(name, arguments, type_)
-    assert loaded is not None
-    return loaded
 
 
 def _multiply_add(
