@@ -1,4 +1,4 @@
-"""jitnet: PyTorch-named tensors, gradients and networks, and a compiler for whole training steps."""
+"""jitnet: PyTorch-named tensors, gradients, networks, and a compiler for training steps."""
 
 from pathlib import Path as _Path
 
@@ -15,7 +15,7 @@ from math import nan as nan
 from math import pi as pi
 
 # dtypes
-from jitnet.runtime.dtype import DType as dtype
+from jitnet.runtime.dtype import DType as dtype  # noqa: N813
 from jitnet.runtime.dtype import bool_ as bool
 from jitnet.runtime.dtype import bool_ as bool_
 from jitnet.runtime.dtype import float32 as float

@@ -36,6 +36,8 @@ def _item(part: Any) -> Any:
             raise IndexError(
                 at_line(f"tensors used as indices must be whole numbers or bools, got {part._type}")
             )
+        if not part._type.shape and kind != "bool" and not creation.tracing():
+            return int(part._copied())  # as PyTorch: a number, which makes a view
         return part
     if isinstance(part, list | range | tuple | np.ndarray):
         made = creation.tensor(part) if isinstance(part, np.ndarray) else _listed(part)
@@ -274,6 +276,8 @@ def getitem(x: Tensor, key: Any) -> Tensor:
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """Do x[key] = value."""
+    if isinstance(value, np.ndarray | list | tuple):
+        value = creation.as_tensor(value)
     items = _without_ellipsis(_items(key), x.ndim)
     read = _basic(x, items)
     view = read.view
@@ -282,11 +286,11 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if not read.places:
         view._assign(_filling(value, view._type.shape, view))
         return
-    if _is_one_mask(read) and _spreads(value, read.places[0][1], view):
+    if _is_one_mask(read) and _spreads(value, read.places[0], view):
         view._assign(_masked(view, read.places[0], value))
         return
-    written = put_rows(view, _places(view, _spelled(read.places, view)), value, False)
-    view._assign(written)
+    places = _places(view, _spelled(read.places, view))
+    view._assign(put_rows(view._snapshot(), places, value, False))
 
 
 def _is_view(view: Tensor, x: Tensor) -> bool:
@@ -296,14 +300,13 @@ def _is_view(view: Tensor, x: Tensor) -> bool:
 
 def put_rows(view: Tensor, places: _Places, value: Any, accumulate: bool) -> Tensor:
     """Return the view's elements with value at the places (or added there)."""
-    source = view._snapshot()
     index_shape = places.index._type.shape
     found = places.rest[: places.at] + index_shape + places.rest[places.at :]
     filling = _filling(value, found, view)
     if places.at:
         back = _moved(len(found), len(index_shape), places.at)
         filling = ops.permute(filling, axes=tuple(back.index(i) for i in range(len(back))))
-    rows = ops.put(_rows(source, places), places.index, filling, accumulate=accumulate)
+    rows = ops.put(_rows(view, places), places.index, filling, accumulate=accumulate)
     moved = ops.reshape(rows, shape=tuple(view._type.shape[axis] for axis in places.order))
     if places.order == tuple(range(view.ndim)):
         return moved  # type: ignore[no-any-return]
@@ -344,14 +347,13 @@ def _is_one_mask(read: _Read) -> bool:
     )
 
 
-def _spreads(value: Any, mask: Tensor, view: Tensor) -> bool:
+def _spreads(value: Any, place: tuple[int, Tensor], view: Tensor) -> bool:
     """Whether the value does not depend on which element of the mask it goes to."""
     shape = getattr(value, "shape", None)
     if shape is None:
         return isinstance(value, bool | int | float)
-    own = tuple(shape)
-    rest = view.ndim - mask.ndim
-    return len(own) <= rest or all(size == 1 for size in own[: len(own) - rest])
+    behind = view.ndim - place[0] - place[1].ndim
+    return len(shape) <= behind or shape[len(shape) - behind - 1] == 1
 
 
 def _masked(view: Tensor, place: tuple[int, Tensor], value: Any) -> Tensor:
@@ -362,10 +364,10 @@ def _masked(view: Tensor, place: tuple[int, Tensor], value: Any) -> Tensor:
         _spelled((place,), view)  # raises, naming the sizes
         raise AssertionError("a mask of another shape was taken")
     rest = own[axis + mask.ndim :]
-    full = mask.reshape(mask._type.shape + (1,) * len(rest))
-    if axis:
-        shape = own[:axis] + (1,) * mask.ndim + rest
-    else:
-        shape = (1,) * mask.ndim + rest
-    filling = to_shape(_filling(value, shape, view), own)
-    return ops.where(to_shape(full, own), filling, view._snapshot())  # type: ignore[no-any-return]
+    if isinstance(value, Tensor) and value.ndim > len(rest):
+        sizes = value._type.shape
+        cut = len(sizes) - len(rest)  # one size stands for all dims of the mask
+        value = value.reshape(sizes[: cut - 1] + (1,) * mask.ndim + sizes[cut:])
+    filling = to_shape(_filling(value, own[:axis] + (1,) * mask.ndim + rest, view), own)
+    chosen = to_shape(mask.reshape(mask._type.shape + (1,) * len(rest)), own)
+    return ops.where(chosen, filling, view._snapshot())  # type: ignore[no-any-return]

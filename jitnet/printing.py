@@ -67,9 +67,9 @@ class _Numbers:
         if not self.floating:
             self.width = max((len(str(value)) for value in flat.tolist()), default=1)
             return
-        sizes = np.abs(flat[np.isfinite(flat) & (flat != 0)].astype(np.float64))
+        used = flat[np.isfinite(flat) & (flat != 0)].astype(np.float64)
+        sizes = np.abs(used)
         if not sizes.size:
-            self.width = max((len(self.text(value)) for value in flat.tolist()), default=1)
             return
         largest, smallest = sizes.max(), sizes.min()
         self.whole = bool((sizes == np.ceil(sizes)).all())
@@ -79,7 +79,7 @@ class _Numbers:
             self.scientific = largest / smallest > 1000.0 or largest > 1.0e8 or smallest < 1.0e-4
         if _options.sci_mode is not None:
             self.scientific = _options.sci_mode
-        self.width = max(len(self.text(value)) for value in flat.tolist())
+        self.width = max(len(self.text(value)) for value in used.tolist())
 
     def text(self, value: Any) -> str:
         """Return one number, unpadded."""

@@ -148,12 +148,21 @@ class Tensor:
         leaf._requires_grad = requires_grad
         return leaf
 
-    def _snapshot(self) -> Tensor:
-        """Return this tensor as it is now, for a tape that outlives the next write."""
+    def _snapshot(self, keep: bool = False) -> Tensor:
+        """Return this tensor as it is now, for a tape that outlives the next write.
+
+        keep: whether its elements are needed then, so that they must be kept elsewhere.
+        """
         copy = _alias(self, Tensor)
         copy._requires_grad = self.requires_grad
         copy._grad_fn = self._grad_fn
         copy._output_nr = self._output_nr
+        if keep:
+            tracing = capture.active is not None and capture.current() is not None
+            copy._node = node_of(self) if tracing else None
+            copy._array = None if tracing else self._copied().copy()
+            copy._base, copy._view, copy._strides = None, (), None
+            copy._counter = Counter()
         return copy
 
     # -- what it is -----------------------------------------------------------------------------
@@ -456,7 +465,7 @@ def _traced(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str
         if strides is not None:
             return _view_of(args[0], (op, params), kind, None, node, strides)
     made = _base(None, node, kind)
-    made._weak = all([arg._weak for arg in args])
+    made._weak = all(arg._weak for arg in args)
     return made
 
 

@@ -26,7 +26,15 @@ from . import capture, creation, tape
 from .capture import set_attribute
 from .device import Device, check_device
 from .errors import at_line
-from .functional import arithmetic, indexing, linear_algebra, reduction, shape
+from .functional import (
+    activation,
+    arithmetic,
+    indexing,
+    linear_algebra,
+    reduction,
+    shape,
+    sorting,
+)
 from .functional.promote import as_operand, fit, result_type, to_dtype, to_shape
 from .grad_mode import no_grad
 from .indexing import getitem, setitem
@@ -460,9 +468,22 @@ def new_ones(
 # -- in place -----------------------------------------------------------------------------------
 
 
-def _source(self: Tensor) -> Tensor:
-    """Return what an in-place op reads: a snapshot where the tape will keep it."""
-    return self._snapshot() if tape.mode.enabled else self
+# In-place functions whose gradient does not read what they overwrite.
+_LINEAR_IN_SELF = frozenset(
+    (
+        "add", "sub", "subtract", "neg", "negative", "relu", "clamp", "clip", "clamp_min",
+        "clamp_max", "masked_fill", "scatter", "scatter_add", "index_add", "index_copy",
+        "index_fill", "index_put", "tril", "triu", "cumsum", "addmm", "addmv", "addr", "baddbmm",
+    )
+)  # fmt: skip
+
+
+def _source(self: Tensor, name: str, others: tuple[Any, ...]) -> Tensor:
+    """Return what an in-place function reads: a snapshot where the tape will keep it."""
+    if not tape.mode.enabled:
+        return self
+    recorded = self.requires_grad or any(getattr(x, "requires_grad", False) for x in others)
+    return self._snapshot(keep=name not in _LINEAR_IN_SELF) if recorded else self
 
 
 def write(self: Tensor, value: Any) -> Tensor:
@@ -490,7 +511,7 @@ def write(self: Tensor, value: Any) -> Tensor:
 
 def _in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     def apply(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return write(self, function(_source(self), *args, **kwargs))
+        return write(self, function(_source(self, name[:-1], args), *args, **kwargs))
 
     apply.__name__ = apply.__qualname__ = name
     apply.__doc__ = f"Do {name[:-1]} in place."
@@ -549,11 +570,11 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-def _assigning(function: Callable[..., Any]) -> Callable[..., Any]:
+def _assigning(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def apply(self: Tensor, other: Any) -> Any:
         if not _operand(other):
             return NotImplemented
-        return write(self, function(_source(self), other))
+        return write(self, function(_source(self, name, (other,)), other))
 
     return apply
 
@@ -618,7 +639,10 @@ _LINEAR = (
     "matmul", "mm", "bmm", "mv", "dot", "inner", "outer", "ger", "addmm", "addmv", "addr",
     "baddbmm", "tensordot",
 )  # fmt: skip
+_SORTING = ("sort", "argsort", "topk", "unique")
+_ACTIVATION = ("relu", "softmax", "log_softmax")
 _IN_PLACE = (
+    "relu",
     "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "reciprocal", "sin",
     "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
     "erf", "erfc", "erfinv", "sigmoid", "floor", "ceil", "trunc", "fix", "round", "frac", "neg",
@@ -641,6 +665,8 @@ def _install() -> None:
         (shape, _SHAPE),
         (indexing, _INDEXING),
         (linear_algebra, _LINEAR),
+        (sorting, _SORTING),
+        (activation, _ACTIVATION),
     ]
     functions: dict[str, Any] = {}
     for module, names in families:
@@ -652,7 +678,7 @@ def _install() -> None:
     for name, function in _OPERATORS.items():
         setattr(Tensor, f"__{name}__", _operator(function))
         setattr(Tensor, f"__r{name}__", _reflected(function))
-        setattr(Tensor, f"__i{name}__", _assigning(function))
+        setattr(Tensor, f"__i{name}__", _assigning(function, name))
     for name in _COMPARISONS:
         setattr(Tensor, f"__{name}__", _operator(getattr(arithmetic, name)))
     own: dict[str, Any] = {

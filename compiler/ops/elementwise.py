@@ -175,9 +175,9 @@ def _power_of_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     return where(flat, full_like(g, value=0), g * (y * log(a)))
 
 
-def _quotient(rounded: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Return the gradient of a - b * rounded(a / b)."""
-    return lambda g, y, a, b: (g, lambda: -g * rounded(a / b))
+def _quotient(rounded: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Return the gradient of a - b * rounded(a, b)."""
+    return lambda g, y, a, b: (g, lambda: -g * rounded(a, b))
 
 
 add = elementwise("add", "add", np.add, kinds=NUMBER, grad=lambda g, y, a, b: (g, g))
@@ -195,11 +195,11 @@ floor_divide = elementwise(
 )
 remainder = elementwise(
     "remainder", "rem", _integer_divisor(np.remainder), kinds=NUMBER,
-    grad=_quotient(lambda quotient: floor(quotient)),
+    grad=_quotient(lambda a, b: floor_divide(a, b)),
 )  # fmt: skip
 fmod = elementwise(
     "fmod", "fmod", _integer_divisor(np.fmod), kinds=NUMBER,
-    grad=_quotient(lambda quotient: trunc(quotient)),
+    grad=_quotient(lambda a, b: trunc(a / b)),
 )  # fmt: skip
 pow = elementwise(
     "pow", "pow", _whole_power, kinds=NUMBER,

@@ -8,7 +8,7 @@ from typing import Any
 from jitnet.compiler import ops
 from jitnet.runtime.dtype import DType
 
-from ..errors import at_line
+from ..errors import DTypeError, at_line
 from ..tensor import Tensor
 from . import arithmetic
 from .arithmetic import add, clamp, div, exp, log, log1p, mul, neg, sub, tanh, where
@@ -26,12 +26,15 @@ def _finish(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
     return input._assign(result) if inplace else result
 
 
-def _source(input: Tensor, inplace: bool) -> Tensor:
-    return input._snapshot() if inplace else input
+def _source(input: Tensor, inplace: bool, keep: bool = False) -> Tensor:
+    """Return what to read; keep: whether the gradient reads it, too."""
+    return input._snapshot(keep and input.requires_grad) if inplace else input
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return max(input, 0); NaN stays."""
+    if input._type.dtype.kind == "bool":
+        raise DTypeError(at_line(f"relu wants numbers, got {input._type}"))
     x = _source(input, inplace)
     zero = arithmetic.constant_of(x, 0)
     return _finish(input, ops.where(ops.le(x, zero), zero, x), inplace)
@@ -105,13 +108,13 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * sigmoid(input)."""
-    x = _source(input, inplace)
+    x = _source(input, inplace, keep=True)
     return _finish(input, mul(x, logistic(x)), inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * tanh(softplus(input))."""
-    x = _source(input, inplace)
+    x = _source(input, inplace, keep=True)
     return _finish(input, mul(x, tanh(softplus(x))), inplace)
 
 
@@ -122,20 +125,20 @@ def sigmoid(input: Tensor) -> Tensor:
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input / 6 + 1 / 2, kept between 0 and 1."""
-    x = _source(input, inplace)
+    x = _source(input, inplace, keep=True)
     return _finish(input, hardtanh(add(div(x, 6.0), 0.5), 0.0, 1.0), inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return input * hardsigmoid(input)."""
-    x = _source(input, inplace)
+    x = _source(input, inplace, keep=True)
     middle = mul(x, div(add(x, 3.0), 6.0))
     return _finish(input, where(x <= -3, 0.0, where(x >= 3, x, middle)), inplace)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
     """Return log(sigmoid(input)) without overflow."""
-    return sub(clamp(input, max=0), log1p(exp(neg(arithmetic.abs(input)))))
+    return sub(arithmetic.minimum(input, 0), log1p(exp(neg(arithmetic.abs(input)))))
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:

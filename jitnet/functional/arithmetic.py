@@ -9,7 +9,7 @@ from typing import Any
 from jitnet.compiler import ops
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
-from jitnet.runtime.dtype import DType, bool_
+from jitnet.runtime.dtype import DType, bool_, int64
 
 from .. import creation
 from ..errors import DTypeError, at_line
@@ -120,8 +120,6 @@ def positive(input: Tensor) -> Tensor:
 
 def abs(input: Tensor) -> Tensor:
     """Return the size of each element."""
-    if input._type.dtype is bool_:
-        return clone(input)
     return ops.abs(input)  # type: ignore[no-any-return]
 
 
@@ -140,7 +138,8 @@ sgn = sign
 
 def square(input: Tensor) -> Tensor:
     """Return input * input."""
-    return mul(input, input)
+    x = to_dtype(input, int64) if input._type.dtype is bool_ else input
+    return mul(x, x)
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
@@ -192,6 +191,11 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return input - alpha * other."""
+    for value in (input, other):
+        if value is True or value is False or getattr(value, "dtype", None) is bool_:
+            raise DTypeError(
+                at_line("a bool cannot be subtracted; use `~` or logical_not() to turn it round")
+            )
     if alpha != 1:
         other = mul(other, alpha)
     return ops.sub(*meet(input, other))  # type: ignore[no-any-return]
@@ -282,7 +286,10 @@ def pow(input: Any, exponent: Any) -> Tensor:
         found = _small_power(input, exponent)
         if found is not None:
             return found
-    return ops.pow(*meet(input, exponent))  # type: ignore[no-any-return]
+    a, b = meet(input, exponent)
+    if a._type.dtype is bool_ and not isinstance(exponent, Tensor):
+        return ops.logical_or(a, ops.logical_not(b))  # type: ignore[no-any-return]
+    return ops.pow(a, b)  # type: ignore[no-any-return]
 
 
 def _small_power(x: Tensor, exponent: float) -> Tensor | None:

@@ -32,9 +32,7 @@ def _batched(input: Tensor, rank: int, name: str) -> tuple[Tensor, bool]:
     if input.ndim == rank + 1:
         return input.unsqueeze(0), False
     raise ShapeError(
-        at_line(
-            f"{name} wants an input [N, C, {rank} spatial] or [C, {rank} spatial], got {input._type}"
-        )
+        at_line(f"{name} wants [N, C, {rank} spatial] or [C, {rank} spatial], got {input._type}")
     )
 
 

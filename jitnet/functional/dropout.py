@@ -24,10 +24,8 @@ def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpla
     if not training or p == 0.0:
         return input
     x = input._snapshot() if inplace else input
-    if p == 1.0:
-        result = mul(x, 0.0)
-    else:
-        result = where(_kept(x, shape, p), mul(x, 1 / (1 - p)), 0.0)
+    kept = mul(x, 0.0) if p == 1.0 else mul(x, 1 / (1 - p))
+    result = kept if p == 1.0 else where(_kept(x, shape, p), kept, 0.0)
     return input._assign(result) if inplace else result
 
 

@@ -292,7 +292,7 @@ def binary_cross_entropy_with_logits(
             )
         )
     tail = log1p(exp(neg(arithmetic.abs(input))))
-    logs = add(clamp(neg(input), min=0), tail)  # -log(sigmoid(input))
+    logs = add(arithmetic.maximum(neg(input), 0), tail)  # -log(sigmoid(input))
     if pos_weight is None:
         loss = add(mul(sub(1, target), input), logs)
     else:

@@ -10,7 +10,7 @@ from typing import Any
 from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import numel
 from jitnet.compiler.ir.op import Op
-from jitnet.runtime.dtype import DType, bool_, int64
+from jitnet.runtime.dtype import DType, bool_, int64, uint8
 
 from .. import creation
 from ..errors import ShapeError, at_line
@@ -255,12 +255,14 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return whether some element is not 0."""
-    return _reduce(ops.any, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
+    found = _reduce(ops.any, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
+    return to_dtype(found, uint8) if input._type.dtype is uint8 else found  # as PyTorch
 
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return whether no element is 0."""
-    return _reduce(ops.all, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
+    found = _reduce(ops.all, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
+    return to_dtype(found, uint8) if input._type.dtype is uint8 else found  # as PyTorch
 
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from jitnet.compiler import ops
@@ -392,7 +393,7 @@ def tensor_split(
         sizes = [small + (i < more) for i in range(indices_or_sections)]
     else:
         cuts = [0, *(min(cut, total) for cut in indices_or_sections), total]
-        sizes = [stop - start for start, stop in zip(cuts, cuts[1:], strict=False)]
+        sizes = [stop - start for start, stop in pairwise(cuts)]
     return split(input, sizes, dim)
 
 
@@ -449,15 +450,13 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         tensors = tuple(tensors[0])
     if indexing not in ("ij", "xy"):
         raise RuntimeError(at_line(f"meshgrid knows indexing 'ij' and 'xy', got {indexing!r}"))
-    swap = indexing == "xy" and len(tensors) > 1
-    lines = (tensors[1], tensors[0], *tensors[2:]) if swap else tensors
-    shape = [x._type.numel for x in lines]
+    shape = [x._type.numel for x in tensors]
     grids = [
-        expand(reshape(x, (1,) * i + (-1,) + (1,) * (len(lines) - i - 1)), *shape)
-        for i, x in enumerate(lines)
+        expand(reshape(x, (1,) * i + (-1,) + (1,) * (len(tensors) - i - 1)), *shape)
+        for i, x in enumerate(tensors)
     ]
-    if swap:
-        grids = [transpose(x, 0, 1) for x in (grids[1], grids[0], *grids[2:])]
+    if indexing == "xy" and len(tensors) > 1:
+        grids = [transpose(x, 0, 1) for x in grids]
     return tuple(grids)
 
 

@@ -1,0 +1,286 @@
+"""Convolutions, pools, normalizations, losses and lookups against PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitnet
+import jitnet.nn.functional as F
+
+torch = pytest.importorskip("torch", reason="the oracle; make test ORACLE=1 installs it")
+
+from tests.test_tensor_oracle import assert_same, check, pair, real  # noqa: E402
+
+IMAGE = real(2, 4, 7, 6, seed=3)
+WEIGHT = real(6, 4, 3, 2, seed=4)
+LINE = real(2, 4, 9, seed=5)
+CUBE = real(1, 2, 4, 5, 4, seed=6)
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+
+CONVS: dict[str, Callable[..., Any]] = {
+    "plain": lambda lib, f, x, w: f.conv2d(x, w),
+    "bias": lambda lib, f, x, w: f.conv2d(x, w, w[:, 0, 0, 0], padding=1),
+    "stride": lambda lib, f, x, w: f.conv2d(x, w, stride=2, padding=(1, 2)),
+    "dilation": lambda lib, f, x, w: f.conv2d(x, w, stride=(1, 2), dilation=(2, 3), padding=2),
+    "groups": lambda lib, f, x, w: f.conv2d(x, w[:, :2], groups=2, padding=1),
+    "depthwise": lambda lib, f, x, w: f.conv2d(x, w[:4, :1], groups=4),
+    "same": lambda lib, f, x, w: f.conv2d(x, w, padding="same", dilation=2),
+    "valid": lambda lib, f, x, w: f.conv2d(x, w, padding="valid"),
+    "one_image": lambda lib, f, x, w: f.conv2d(x[0], w),
+    "transposed": lambda lib, f, x, w: f.conv_transpose2d(x, w[:4, :3], stride=2, padding=1),
+    "transposed_more": lambda lib, f, x, w: f.conv_transpose2d(
+        x, w[:4, :3], w[:3, 0, 0, 0], stride=(3, 2), output_padding=1, dilation=2
+    ),
+    "transposed_groups": lambda lib, f, x, w: f.conv_transpose2d(x, w[:4, :2], groups=2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_conv2d(name: str) -> None:
+    """Values and gradients of two-dimensional convolutions."""
+    check(CONVS[name], IMAGE, WEIGHT, **CLOSE)
+
+
+def test_conv_other_ranks() -> None:
+    """One and three spatial dims."""
+    w1, w3 = real(6, 4, 3, seed=1), real(3, 2, 2, 3, 2, seed=2)
+    check(lambda lib, f, x, w: f.conv1d(x, w, stride=2, padding=1), LINE, w1, **CLOSE)
+    check(lambda lib, f, x, w: f.conv_transpose1d(x, w[:4], stride=2), LINE, w1, **CLOSE)
+    check(lambda lib, f, x, w: f.conv3d(x, w, padding=1, stride=(1, 2, 1)), CUBE, w3, **CLOSE)
+    check(lambda lib, f, x, w: f.conv_transpose3d(x, w[:2], stride=2), CUBE, w3, **CLOSE)
+
+
+POOLS: dict[str, Callable[..., Any]] = {
+    "max": lambda lib, f, x: f.max_pool2d(x, 2),
+    "max_overlap": lambda lib, f, x: f.max_pool2d(x, 3, 2, 1),
+    "max_ceil": lambda lib, f, x: f.max_pool2d(x, (3, 2), 2, 1, ceil_mode=True),
+    "max_dilated": lambda lib, f, x: f.max_pool2d(x, 2, 1, dilation=(2, 3)),
+    "max_index": lambda lib, f, x: f.max_pool2d(x, 3, 2, 1, return_indices=True),
+    "max_image": lambda lib, f, x: f.max_pool2d(x[0], 2),
+    "avg": lambda lib, f, x: f.avg_pool2d(x, 2),
+    "avg_padded": lambda lib, f, x: f.avg_pool2d(x, 3, 2, 1),
+    "avg_inside": lambda lib, f, x: f.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+    "avg_ceil": lambda lib, f, x: f.avg_pool2d(x, (3, 2), 2, (1, 0), ceil_mode=True),
+    "avg_divisor": lambda lib, f, x: f.avg_pool2d(x, 2, divisor_override=3),
+    "adaptive_one": lambda lib, f, x: f.adaptive_avg_pool2d(x, 1),
+    "adaptive_odd": lambda lib, f, x: f.adaptive_avg_pool2d(x, (3, 4)),
+    "adaptive_none": lambda lib, f, x: f.adaptive_avg_pool2d(x, (None, 3)),
+    "adaptive_max": lambda lib, f, x: f.adaptive_max_pool2d(x, (3, 4)),
+    "adaptive_max_even": lambda lib, f, x: f.adaptive_max_pool2d(x, (7, 3), return_indices=True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_pools2d(name: str) -> None:
+    """Values, indices and gradients of two-dimensional pools."""
+    check(POOLS[name], IMAGE, **CLOSE)
+
+
+def test_pools_other_ranks() -> None:
+    """One and three spatial dims."""
+    check(lambda lib, f, x: f.max_pool1d(x, 3, 2, 1, return_indices=True), LINE)
+    check(lambda lib, f, x: f.avg_pool1d(x, 2, 1, 1, ceil_mode=True), LINE)
+    check(lambda lib, f, x: (f.adaptive_avg_pool1d(x, 4), f.adaptive_max_pool1d(x, 4)), LINE)
+    check(lambda lib, f, x: f.max_pool3d(x, 2, 1, return_indices=True), CUBE)
+    check(lambda lib, f, x: (f.avg_pool3d(x, 2, 1, 1), f.adaptive_avg_pool3d(x, (2, 3, 2))), CUBE)
+
+
+def test_max_pool_of_nan() -> None:
+    """NaN wins its windows."""
+    x = IMAGE.copy()
+    x[0, 0, 2, 3] = np.nan
+    check(lambda lib, f, a: f.max_pool2d(a, 3, 2, 1), x, grad=False)
+
+
+NORMS: dict[str, Callable[..., Any]] = {
+    "batch_train": lambda lib, f, x, v: f.batch_norm(x, None, None, v, v + 1, training=True),
+    "batch_eval": lambda lib, f, x, v: f.batch_norm(
+        x, v.detach(), v.detach() ** 2 + 1, v, v * 2
+    ),
+    "layer": lambda lib, f, x, v: f.layer_norm(x, (6,)),
+    "layer_two": lambda lib, f, x, v: f.layer_norm(x, x.shape[2:], x[0, 0], x[0, 1], eps=1e-3),
+    "group": lambda lib, f, x, v: f.group_norm(x, 2, v, v),
+    "instance": lambda lib, f, x, v: f.instance_norm(x, weight=v, bias=v),
+    "rms": lambda lib, f, x, v: f.rms_norm(x, (6,), x[0, 0, 0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_norms(name: str) -> None:
+    """Values and gradients of normalizations."""
+    check(NORMS[name], IMAGE, real(4, low=0.5, high=1.5), rtol=1e-4, atol=5e-5)
+
+
+def test_running_statistics() -> None:
+    """batch_norm and instance_norm move them as PyTorch does."""
+    for name in ("batch_norm", "instance_norm"):
+        mine, theirs = pair(IMAGE)
+        a = [jitnet.zeros(4), jitnet.ones(4)]
+        b = [torch.zeros(4), torch.ones(4)]
+        for _ in range(3):
+            getattr(F, name)(mine, *a, None, None, True, 0.3)
+            getattr(torch.nn.functional, name)(theirs, *b, None, None, True, 0.3)
+        assert_same(a, b)
+
+
+LOGITS = real(5, 4, seed=9, low=-4, high=4)
+LABELS = np.array([0, 3, 1, 2, 3])
+SPATIAL = real(2, 4, 3, 3, seed=10)
+SPATIAL_LABELS = np.random.default_rng(3).integers(0, 4, (2, 3, 3))
+SOFT = np.random.default_rng(4).dirichlet(np.ones(4), 5).astype(np.float32)
+WEIGHTS = real(4, low=0.5, high=2)
+
+CLASSES: dict[str, dict[str, Any]] = {
+    "mean": {}, "sum": {"reduction": "sum"}, "none": {"reduction": "none"},
+    "ignore": {"ignore_index": 3}, "ignore_none": {"ignore_index": 3, "reduction": "none"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy(name: str, smoothing: float, weighted: bool) -> None:
+    """Classes, with weights, ignored labels and smoothing."""
+    options = CLASSES[name]
+
+    def loss(lib: Any, f: Any, x: Any, labels: Any, weight: Any) -> Any:
+        return f.cross_entropy(
+            x, labels, weight.detach() if weighted else None, label_smoothing=smoothing, **options
+        )
+
+    check(loss, LOGITS, LABELS, WEIGHTS)
+    check(loss, SPATIAL, SPATIAL_LABELS, WEIGHTS)
+    check(lambda lib, f, x, i, w: loss(lib, f, x[0], i[0], w), LOGITS, LABELS, WEIGHTS)
+
+
+def test_cross_entropy_of_probabilities() -> None:
+    """Targets that are distributions, and other label dtypes."""
+    for reduction in ("mean", "sum", "none"):
+        check(lambda lib, f, x, t, r=reduction: f.cross_entropy(x, t, reduction=r), LOGITS, SOFT)
+    check(lambda lib, f, x, t: f.cross_entropy(x, t, label_smoothing=0.1), LOGITS, SOFT)
+    check(lambda lib, f, x, t: f.nll_loss(lib.log_softmax(x, 1), t), LOGITS, LABELS)
+    check(lambda lib, f, x, t: f.cross_entropy(x, t), LOGITS, LABELS.astype(np.uint8))
+
+
+@pytest.mark.parametrize("bad", [4, -1, 1000])
+def test_wrong_labels(bad: int) -> None:
+    """A label outside of the classes is an IndexError that names it."""
+    labels = jitnet.tensor([0, bad, 1, 2, 3])
+    with pytest.raises(IndexError, match=f"Target {bad} is out of bounds"):
+        F.cross_entropy(jitnet.tensor(LOGITS), labels)
+
+
+def test_wrong_targets() -> None:
+    """Shapes and dtypes of targets."""
+    logits = jitnet.tensor(LOGITS)
+    with pytest.raises(jitnet.ShapeError, match=r"Expected target size \[5\], got \[4\]"):
+        F.cross_entropy(logits, jitnet.zeros(4, dtype=jitnet.int64))
+    with pytest.raises(jitnet.DTypeError, match="whole numbers"):
+        F.cross_entropy(logits, jitnet.zeros(5))
+    with pytest.raises(ValueError, match="'mean', 'sum' or 'none'"):
+        F.cross_entropy(logits, jitnet.tensor(LABELS), reduction="average")
+
+
+P = real(3, 4, seed=11, low=0.05, high=0.95)
+Q = real(3, 4, seed=12, low=0.05, high=0.95)
+SIGNS = np.sign(real(3, 4, seed=13))
+
+LOSSES: dict[str, Callable[..., Any]] = {
+    "mse": lambda lib, f, a, b, s: (f.mse_loss(a, b), f.mse_loss(a, b, reduction="none")),
+    "l1": lambda lib, f, a, b, s: (f.l1_loss(a, b), f.l1_loss(a, b, reduction="sum")),
+    "smooth_l1": lambda lib, f, a, b, s: (f.smooth_l1_loss(a, b), f.smooth_l1_loss(a, b, beta=0.3)),
+    "huber": lambda lib, f, a, b, s: (f.huber_loss(a, b), f.huber_loss(a, b, delta=0.3)),
+    "bce": lambda lib, f, a, b, s: (
+        f.binary_cross_entropy(a, b), f.binary_cross_entropy(a, b.detach(), weight=b.detach()),
+    ),
+    "bce_logits": lambda lib, f, a, b, s: (
+        f.binary_cross_entropy_with_logits(a * 9 - 4, b),
+        f.binary_cross_entropy_with_logits(a, b, pos_weight=b[0].detach(), reduction="sum"),
+        f.binary_cross_entropy_with_logits(a * 0, b),
+    ),
+    "kl": lambda lib, f, a, b, s: (
+        f.kl_div(a.log(), b, reduction="batchmean"),
+        f.kl_div(a.log(), b.log(), log_target=True, reduction="sum"),
+    ),
+    "poisson": lambda lib, f, a, b, s: (
+        f.poisson_nll_loss(a, b), f.poisson_nll_loss(a, b * 9, False, True),
+    ),
+    "gaussian": lambda lib, f, a, b, s: (
+        f.gaussian_nll_loss(a, b, b), f.gaussian_nll_loss(a, b, b, True),
+    ),
+    "hinge": lambda lib, f, a, b, s: f.hinge_embedding_loss(a, s.detach(), 0.7),
+    "ranking": lambda lib, f, a, b, s: f.margin_ranking_loss(a, b, s.detach(), 0.2),
+    "soft_margin": lambda lib, f, a, b, s: f.soft_margin_loss(a, s.detach()),
+    "cosine": lambda lib, f, a, b, s: (f.cosine_similarity(a, b), f.cosine_similarity(a, b, dim=0)),
+    "cosine_loss": lambda lib, f, a, b, s: f.cosine_embedding_loss(a, b, s[:, 0].detach(), 0.3),
+    "pairwise": lambda lib, f, a, b, s: (
+        f.pairwise_distance(a, b), f.pairwise_distance(a, b, p=1.0),
+    ),
+    "triplet": lambda lib, f, a, b, s: f.triplet_margin_loss(a, b, s, swap=True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name: str) -> None:
+    """Values and gradients of losses."""
+    check(LOSSES[name], P, Q, SIGNS.astype(np.float32), rtol=1e-4, atol=1e-5)
+
+
+INDEX = np.array([[0, 2, 1, 0], [2, 2, 0, 1]])
+LOOKUPS: dict[str, Callable[..., Any]] = {
+    "gather": lambda lib, f, x, i: (x.gather(0, i), x.gather(1, i), x[0].gather(0, i[0])),
+    "scatter": lambda lib, f, x, i: (
+        lib.zeros(3, 4).scatter(1, i[:, :1], x[:2, :1]), x.scatter(0, i[:1], 1.5),
+        x.scatter_add(0, i[:1], x[:1] * 2), x.scatter_add(1, i, x[:2]),
+    ),
+    "select": lambda lib, f, x, i: (x.index_select(1, i[0]), lib.index_select(x, 0, i[1])),
+    "along": lambda lib, f, x, i: (lib.take_along_dim(x, i, 0), lib.take(x, i * 3)),
+    "index_add": lambda lib, f, x, i: (
+        x.index_add(0, i[0, :3], x[:3], alpha=2), x.index_fill(1, i[0, :2], 5.0),
+        x.index_copy(0, i[0, :3], x * 2),
+    ),
+    "masked": lambda lib, f, x, i: (
+        x.masked_fill(x > 0, -1.0), x.masked_select(x > 0), lib.where(x > 0, x, 0.0),
+    ),
+    "embedding": lambda lib, f, x, i: (f.embedding(i, x), f.embedding(i, x, padding_idx=-1)),
+    "put": lambda lib, f, x, i: (
+        x.index_put((i[0], i[1]), x[0], accumulate=True),
+    ),
+    "whole": lambda lib, f, x, i: (
+        f.one_hot(i), f.one_hot(i, 5), i.nonzero(), *i.nonzero(as_tuple=True),
+        lib.bincount(i.reshape(-1)), lib.isin(i, i[0, :1]),
+    ),
+    "sort": lambda lib, f, x, i: (
+        *x.sort(), *lib.sort(x, 0, descending=True), *lib.topk(x, 2), *x.topk(3, 1, largest=False),
+        lib.argsort(x, dim=0), lib.unique(i),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_lookups(name: str) -> None:
+    """Values and gradients of gather, scatter and their kin."""
+    check(LOOKUPS[name], real(3, 4, seed=14), INDEX)
+
+
+def test_dropout() -> None:
+    """Elements are dropped with the right probability, scaled, and not at all in evaluation."""
+    jitnet.manual_seed(0)
+    x = jitnet.ones(100, 100, requires_grad=True)
+    y = F.dropout(x, 0.3)
+    kept = (y != 0).float().mean().item()
+    assert abs(kept - 0.7) < 0.02 and abs(y.max().item() - 1 / 0.7) < 1e-6
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy() != 0, y.detach().numpy() != 0)
+    assert F.dropout(x, 0.3, training=False) is x
+    assert F.dropout(x, 1.0).sum().item() == 0
+    channels = F.dropout2d(jitnet.ones(8, 16, 3, 3), 0.5).numpy()
+    assert set(channels.reshape(128, 9).sum(1).tolist()) == {0.0, 18.0}
+    z = F.alpha_dropout(jitnet.randn(200, 200), 0.2, training=True)
+    assert abs(z.mean().item()) < 0.03 and abs(z.std().item() - 1) < 0.03
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        F.dropout(x, 1.5)
