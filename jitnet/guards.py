@@ -14,6 +14,8 @@ from operator import is_
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from . import capture
 from .nn import epoch
 from .tensor import Tensor
@@ -170,6 +172,22 @@ class Watch:
                 self.put_back(key, before)
 
 
+class Every(Mapping[str, str]):
+    """Every name: what code may use that computes the names of attributes."""
+
+    def __getitem__(self, name: str) -> str:
+        return ""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("there is no end of names")
+
+    def __len__(self) -> int:
+        return 1 << 60
+
+
 class Names(Watch):
     """Some entries of a namespace: a module's globals, an instance's or a class's attributes.
 
@@ -187,6 +205,7 @@ class Names(Watch):
     ) -> None:
         super().__init__(owner, path, structural)
         self.are_globals = are_globals
+        self.of_instance = False
         self.mapping = mapping
         self.interesting = interesting
         self._size = len(mapping)
@@ -387,6 +406,25 @@ def _probe_of(
     """Return a function that says whether a dict has this size and these entries."""
     get = mapping.get
     return lambda: len(mapping) == size and all(map(is_, map(get, keys), expected))
+
+
+class Contents(Watch):
+    """The elements of a small array, which Python code may have looked at one by one."""
+
+    def __init__(self, owner: np.ndarray[Any, Any], path: str) -> None:
+        super().__init__(owner, path, False)
+        self._before = owner.copy()
+        self.keep([None], [owner.tobytes()])
+
+    def current(self) -> Sequence[Any]:
+        return [self.owner.tobytes()]
+
+    def label(self, key: Any) -> str:
+        return f"an element of {self.path}"
+
+    def restore(self) -> None:
+        if not self.holds():
+            np.copyto(self.owner, self._before)
 
 
 class Cells(Watch):

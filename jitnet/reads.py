@@ -16,6 +16,7 @@ from typing import Any
 
 _GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _GLOBAL_STORES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_NAME", "DELETE_NAME"})
+_FORMATS = ("FORMAT_", "BUILD_STRING")
 _ATTRIBUTE_STORES = frozenset({"STORE_ATTR", "DELETE_ATTR"})
 
 
@@ -24,14 +25,14 @@ class Reads:
     """The names of a code object, each with the line that first uses it.
 
     globals: read as global names.  attributes: read as attributes, or written as string constants
-    (keys, getattr).  stored: names that it assigns, globals and attributes.
+    (keys, getattr).  stored: names that it assigns, globals, cells and attributes.
     """
 
     globals: dict[str, str]
     attributes: dict[str, str]
     stored: dict[str, str]
     modules: tuple[str, ...]  # imported inside the function
-    free: tuple[str, ...]  # closure cells, without __class__
+    any_attribute: bool  # whether it may use attributes by computed names
 
 
 @lru_cache(maxsize=None)
@@ -41,8 +42,10 @@ def reads_of(code: CodeType) -> Reads:
     attributes: dict[str, str] = {}
     stored: dict[str, str] = {}
     modules: list[str] = []
+    formats = False
     for instruction, line in _instructions(code):
         name = instruction.argval
+        formats |= instruction.opname.startswith(_FORMATS)
         if instruction.opcode in dis.hasname:
             if instruction.opname == "IMPORT_NAME":
                 modules.append(name)
@@ -57,8 +60,9 @@ def reads_of(code: CodeType) -> Reads:
         elif instruction.opcode in dis.hasconst:
             for text in _words(name):
                 attributes.setdefault(text, line)
-    free = tuple(name for name in code.co_freevars if name != "__class__")
-    return Reads(globals_, attributes, stored, tuple(modules), free)
+    computed = "getattr" in globals_ and formats
+    any_attribute = computed or "vars" in globals_ or "__dict__" in attributes
+    return Reads(globals_, attributes, stored, tuple(modules), any_attribute)
 
 
 def _instructions(code: CodeType) -> Iterator[tuple[dis.Instruction, str]]:

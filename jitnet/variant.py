@@ -121,7 +121,7 @@ class Variant:
             counter.count += 1
         for memory in self._written:
             memory.tensor(leaves)._counter.count += 1
-        made = Made(leaves, arrays, kept)
+        made = Made(leaves, arrays, dict(kept))
         for number, node in self._spent:
             _attach(made, number, node, 0)
         if self.traced.backward is not None:

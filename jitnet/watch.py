@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import random
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
@@ -30,13 +31,15 @@ import numpy as np
 from jitnet.runtime.dtype import DType
 
 from .device import Device
-from .errors import CompileError
+from .errors import CompileError, at_line
 from .frames import is_ours
 from .guards import (
     Cells,
     Change,
     Computed,
+    Contents,
     Elements,
+    Every,
     Guards,
     Items,
     Members,
@@ -74,7 +77,9 @@ _LEAF_TYPES = (
     BuiltinFunctionType,
     CodeType,
 )
+_DRAWS = (random.Random, np.random.Generator, np.random.RandomState)
 _CONSTANT_TYPES = (FunctionType, MethodType, ModuleType, type, Module, DType, Device, range, slice)
+MOST_ELEMENTS = 4_096  # of a NumPy array; the elements of a larger one are not watched
 MOST_ITEMS = 10_000  # a longer container is watched by the names of its keys only
 
 
@@ -112,6 +117,7 @@ class Watcher:
         self._stored: dict[str, str] = {}  # name -> the line that assigns it
         self._attributes: dict[str, str] = {}  # both
         self._namespaces: list[Names] = []
+        self._any_attribute = False  # whether code ran that computes the names of attributes
         self._watches: list[Watch] = []
         self._seen: dict[int, Any] = {}  # by id; the object is kept, so that the id stays its own
         self._fresh: dict[int, Any] = {}  # objects made while tracing
@@ -149,6 +155,14 @@ class Watcher:
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "call":
             self.enter(frame)
+        elif event == "c_call" and isinstance(getattr(arg, "__self__", None), _DRAWS):
+            name = type(arg.__self__).__name__
+            raise CompileError(
+                at_line(
+                    f"{name}.{arg.__name__}() would give one and the same number in every call; "
+                    "draw with jitnet (jitnet.rand), or outside and pass it"
+                )
+            )
 
     def enter(self, frame: FrameType) -> None:
         """Note what a frame that is about to run can read."""
@@ -191,7 +205,12 @@ class Watcher:
         for found in (reads.attributes, reads.stored):
             for name, line in found.items():
                 self._attributes.setdefault(name, line)
-        if len(self._attributes) != known:
+        if reads.any_attribute and not self._any_attribute:
+            self._any_attribute = True
+            for namespace in self._namespaces:
+                if namespace.of_instance:
+                    namespace.interesting = Every()
+        if len(self._attributes) != known or reads.any_attribute:
             for namespace in list(self._namespaces):
                 self._wait_for(namespace, namespace.extend())
         self._work()
@@ -216,6 +235,8 @@ class Watcher:
             value, path = self._waiting.pop()
             if isinstance(value, Tensor):
                 self._keep_name(value, path)
+            if isinstance(value, np.ndarray) and id(value) not in self._seen:
+                self._open_array(value, path)
             if isinstance(value, _LEAF_TYPES) or id(value) in self._seen:
                 continue
             if id(value) in self._fresh:
@@ -294,8 +315,12 @@ class Watcher:
     def _add(self, watch: Watch) -> None:
         self._watches.append(watch)
 
-    def _add_names(self, owner: Any, mapping: Any, path: str, structural: bool) -> None:
-        names = Names(owner, mapping, path, structural, self._attributes)
+    def _add_names(
+        self, owner: Any, mapping: Any, path: str, structural: bool, of_instance: bool = False
+    ) -> None:
+        interesting = Every() if of_instance and self._any_attribute else self._attributes
+        names = Names(owner, mapping, path, structural, interesting)
+        names.of_instance = of_instance
         self._namespaces.append(names)
         self._add(names)
         self._wait_for(names, names.extend())
@@ -330,6 +355,11 @@ class Watcher:
             self._add(Elements(value, path))
             self._waiting += [(item, f"{path}[{i}]") for i, item in enumerate(value)]
 
+    def _open_array(self, value: np.ndarray[Any, Any], path: str) -> None:
+        self._seen[id(value)] = value
+        if value.size <= MOST_ELEMENTS and not value.dtype.hasobject:
+            self._add(Contents(value, path))
+
     def _open_dict(self, value: dict[Any, Any], path: str) -> None:
         structural = isinstance(value, BumpingTable)
         if len(value) > MOST_ITEMS:
@@ -357,14 +387,14 @@ class Watcher:
             return
         self._waiting.append((cls, cls.__name__))
         if hasattr(value, "__dict__"):
-            self._add_names(value, value.__dict__, path, is_module)
+            self._add_names(value, value.__dict__, path, is_module, of_instance=True)
         if is_module:
             for table in ("_parameters", "_buffers", "_modules"):
                 self._open_table(value, table, path)
             return
         slots = Slots(value)
         if len(slots):
-            self._add_names(value, slots, path, False)
+            self._add_names(value, slots, path, False, of_instance=True)
 
     def _open_table(self, module: Module, name: str, path: str) -> None:
         """Watch a module's parameters, buffers or submodules; their paths read as attributes."""
@@ -451,7 +481,7 @@ class Watcher:
             free = set(self._released.get(id(watch.owner), ()))
             if isinstance(watch, Names):
                 free |= {key for key in watch.keys if self._is_only_stored(watch, key)}
-                if not watch.are_globals:
+                if not watch.are_globals and not isinstance(watch.interesting, Every):
                     watch.interesting = self._loaded
             watch.forget(free)
         # A change of a learning rate moves no epoch: unless it is an input, look at each call.
