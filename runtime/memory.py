@@ -85,7 +85,7 @@ class _Block:
 
     def array(self) -> Array:
         """Return the bytes as an array whose base is no other array, so that it stays their owner."""
-        return np.frombuffer(memoryview(self.memory), np.uint8)
+        return np.frombuffer(self.memory.data, np.uint8)
 
 
 _idle: dict[int, list[_Block]] = {}  # by size

@@ -85,8 +85,8 @@ class Graph:
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """Every node reachable from the outputs (and every input), arguments before users."""
-        roots = [item.node for item in (*self.inputs, *self.outputs)]
-        return tuple(topological(roots))
+        inputs = [item.node for item in self.inputs]
+        return tuple(topological([*inputs, *(item.node for item in self.outputs)]))
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

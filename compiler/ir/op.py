@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, overload
 
 from .types import TensorType
 
@@ -14,6 +14,9 @@ class Bindable(Protocol):
 
     def __bind__(self, op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Apply op to args: compute now, or grow a graph."""
+
+
+Value = TypeVar("Value", bound=Bindable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,12 @@ class Op:
     eval: Callable[..., Any]
     grad: Callable[..., Sequence[Any]] | None = None
     lower: Any = None
+
+    @overload
+    def __call__(self, first: Value, /, *rest: Any, **params: Any) -> Value: ...
+
+    @overload
+    def __call__(self, *args: Any, **params: Any) -> Any: ...
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         for arg in args:

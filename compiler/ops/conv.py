@@ -45,13 +45,14 @@ class Window:
             for axis, (size, (low, high)) in enumerate(zip(image, self.padding, strict=True))
         )
 
-    def tap(self, offsets: Shape, out: Shape) -> tuple[slice, ...]:
-        """Slices of the padded image that one tap of the kernel meets."""
+    def tap(self, offsets: Shape, out: Shape) -> tuple[Any, ...]:
+        """Index of the pixels of the padded image, [..., *S], that one tap of the kernel meets."""
         starts = [d * o for d, o in zip(self.dilation, offsets, strict=True)]
-        return tuple(
+        slices = (
             slice(start, start + step * (count - 1) + 1, step)
             for start, step, count in zip(starts, self.stride, out, strict=True)
         )
+        return (..., *slices)
 
 
 def _check_window(name: str, window: Window, rank: int) -> None:
@@ -182,7 +183,8 @@ def _conv(
     out = window.out_shape(x.shape[2:])
     columns = _columns(x, window, out, groups)
     rows = w.reshape(1, groups, w.shape[0] // groups, -1)
-    return np.matmul(rows, columns).reshape(x.shape[0], w.shape[0], *out)
+    product: np.ndarray = np.matmul(rows, columns)
+    return product.reshape(x.shape[0], w.shape[0], *out)
 
 
 def _conv_input_grad(
@@ -204,7 +206,7 @@ def _conv_input_grad(
     sizes = [low + size + high for size, (low, high) in zip(shape[2:], padding, strict=True)]
     image = np.zeros((count, channels, *sizes), g.dtype)
     for offsets in np.ndindex(*window.kernel):
-        image[(slice(None), slice(None), *window.tap(offsets, out))] += columns[
+        image[window.tap(offsets, out)] += columns[
             (slice(None), slice(None), *offsets)
         ]
     inside = (slice(low, low + n) for n, (low, _) in zip(shape[2:], padding, strict=True))
@@ -230,7 +232,8 @@ def _conv_weight_grad(
     channel_first = (1, *range(2, 2 + rank), 0, *range(2 + rank, 2 + 2 * rank))
     columns = view.transpose(channel_first).reshape(groups, taps, places)
     grads = np.moveaxis(g, 1, 0).reshape(groups, shape[0] // groups, places)
-    return np.matmul(grads, columns.transpose(0, 2, 1)).reshape(shape)
+    product: np.ndarray = np.matmul(grads, columns.transpose(0, 2, 1))
+    return product.reshape(shape)
 
 
 def _conv_grad(g: Any, y: Any, x: Any, w: Any, **params: Any) -> tuple[Any, Any]:

@@ -84,7 +84,7 @@ neg = elementwise("neg", "neg", np.negative, kinds=NUMBER, grad=lambda g, y, a: 
 abs = elementwise(
     "abs", "abs", np.abs, kinds=NUMBER, grad=lambda g, y, a: (lambda: g * sign(a),)
 )
-sign = elementwise(
+sign: Op = elementwise(
     "sign", "sign", lambda a: np.nan_to_num(np.sign(a), nan=0), kinds=NUMBER, grad=zero
 )  # 0 for NaN, as PyTorch
 floor = elementwise("floor", "floor", np.floor, kinds=FLOAT, grad=zero)
@@ -110,13 +110,13 @@ reciprocal = unary("reciprocal", np.reciprocal, lambda g, y, a: -g * (y * y))
 # Circular and hyperbolic functions.
 
 sin = unary("sin", np.sin, lambda g, y, a: g * cos(a))
-cos = unary("cos", np.cos, lambda g, y, a: -g * sin(a))
+cos: Op = unary("cos", np.cos, lambda g, y, a: -g * sin(a))
 tan = unary("tan", np.tan, lambda g, y, a: g * (1 + y * y))
 asin = unary("asin", np.arcsin, lambda g, y, a: g * rsqrt(1 - a * a))
 acos = unary("acos", np.arccos, lambda g, y, a: -g * rsqrt(1 - a * a))
 atan = unary("atan", np.arctan, lambda g, y, a: g / (1 + a * a))
 sinh = unary("sinh", np.sinh, lambda g, y, a: g * cosh(a))
-cosh = unary("cosh", np.cosh, lambda g, y, a: g * sinh(a))
+cosh: Op = unary("cosh", np.cosh, lambda g, y, a: g * sinh(a))
 tanh = unary("tanh", np.tanh, lambda g, y, a: g - g * (y * y))
 asinh = unary("asinh", np.arcsinh, lambda g, y, a: g * rsqrt(a * a + 1))
 acosh = unary("acosh", np.arccosh, lambda g, y, a: g * rsqrt(a * a - 1))
@@ -271,7 +271,7 @@ def _cast_type(x: TensorType, *, dtype: DType) -> TensorType:
 
 
 where = Op("where", _where_type, np.where, _where_grad, Pointwise("where"))
-cast = Op(
+cast: Op = Op(
     "cast",
     type=_cast_type,
     eval=quiet(lambda x, *, dtype: x.astype(dtype.numpy, order="C")),

@@ -73,7 +73,7 @@ take = Op(
     grad=lambda g, y, x, i: (put(full_like(x, value=0), i, g, accumulate=True), None),
     lower=Inline(places.take),
 )
-put = Op("put", _put_type, _put, _put_grad, Scatter())
+put: Op = Op("put", _put_type, _put, _put_grad, Scatter())
 
 
 def _pick_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:

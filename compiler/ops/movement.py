@@ -201,7 +201,7 @@ def _slice_assign_grad(
     )
 
 
-reshape = Op(
+reshape: Op = Op(
     "reshape",
     _reshape_type,
     eval=lambda x, *, shape: x.reshape(shape),
@@ -223,7 +223,7 @@ slice = Op(
     grad=_slice_grad,
     lower=Inline(places.slice_, view=True),
 )
-flip = Op(
+flip: Op = Op(
     "flip",
     _flip_type,
     eval=lambda x, *, axes: np.ascontiguousarray(np.flip(x, axes)).reshape(x.shape),

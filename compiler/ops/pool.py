@@ -133,8 +133,8 @@ def _max_pool(x: np.ndarray, **params: Any) -> np.ndarray:
     rank = len(params["kernel"])
     window, out = _window(x.shape[x.ndim - rank :], **params)
     image = padded(x, window.padding, _lowest(x.dtype))
-    taps = (image[(..., *window.tap(offsets, out))] for offsets in np.ndindex(*window.kernel))
-    result = next(taps).copy()
+    taps = (image[window.tap(offsets, out)] for offsets in np.ndindex(*window.kernel))
+    result: np.ndarray = next(taps).copy()
     for tap in taps:
         np.maximum(result, tap, out=result)
     return result
@@ -182,7 +182,7 @@ def _sum_pool(x: np.ndarray, **params: Any) -> np.ndarray:
     image = padded(x, window.padding)
     result = np.zeros((*x.shape[: x.ndim - rank], *out), x.dtype)
     for offsets in np.ndindex(*window.kernel):
-        result += image[(..., *window.tap(offsets, out))]
+        result += image[window.tap(offsets, out)]
     return result
 
 
@@ -193,9 +193,10 @@ def _sum_pool_grad(g: np.ndarray, *, shape: Shape, **params: Any) -> np.ndarray:
     sizes = [low + size + high for size, (low, high) in zip(image, window.padding, strict=True)]
     result = np.zeros((*shape[: len(shape) - rank], *sizes), g.dtype)
     for offsets in np.ndindex(*window.kernel):
-        result[(..., *window.tap(offsets, out))] += g
-    inside = (slice(low, low + n) for n, (low, _) in zip(image, window.padding, strict=True))
-    return np.ascontiguousarray(result[(..., *inside)])
+        result[window.tap(offsets, out)] += g
+    kept = (slice(low, low + n) for n, (low, _) in zip(image, window.padding, strict=True))
+    inside: tuple[Any, ...] = (..., *kept)
+    return np.ascontiguousarray(result[inside])
 
 
 max_pool = Op(
@@ -208,14 +209,14 @@ max_pool = Op(
 max_pool_index = Op(
     "max_pool_index", _index_type, _max_pool_index, lower=Decompose(windows.max_pool_index)
 )
-max_pool_grad = Op(
+max_pool_grad: Op = Op(
     "max_pool_grad",
     _max_grad_type,
     _max_pool_grad,
     grad=lambda h, y, g, x, **params: (max_pool_gather(h, x, **params), None),
     lower=Decompose(windows.max_pool_grad),
 )
-max_pool_gather = Op(
+max_pool_gather: Op = Op(
     "max_pool_gather",
     _gather_type,
     _max_pool_gather,
@@ -229,7 +230,7 @@ sum_pool = Op(
     grad=lambda g, y, x, **params: (sum_pool_grad(g, shape=tuple(x.shape), **params),),
     lower=Decompose(windows.sum_pool),
 )
-sum_pool_grad = Op(
+sum_pool_grad: Op = Op(
     "sum_pool_grad",
     _sum_grad_type,
     _sum_pool_grad,

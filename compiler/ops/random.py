@@ -82,7 +82,9 @@ def _normal(state: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
     first = (words(state, count) >> bits) + np.uint64(1)
     second = words(state, count, second=True) >> bits
     u, v = first.astype(dtype) * unit, second.astype(dtype) * unit
-    return np.sqrt(dtype.type(-2) * np.log(u)) * np.cos(dtype.type(2 * np.pi) * v)
+    radius = np.sqrt(dtype.type(-2) * np.log(u))
+    result: np.ndarray = radius * np.cos(dtype.type(2 * np.pi) * v)
+    return result
 
 
 def _bits(state: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:

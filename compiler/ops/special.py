@@ -77,7 +77,8 @@ def _polynomial(x: np.ndarray, coefficients: Sequence[float]) -> np.ndarray:
 
 
 def _ratio(x: np.ndarray, pair: tuple[Sequence[float], Sequence[float]]) -> np.ndarray:
-    return _polynomial(x, pair[0]) / _polynomial(x, pair[1])
+    ratio: np.ndarray = _polynomial(x, pair[0]) / _polynomial(x, pair[1])
+    return ratio
 
 
 def _in_float64(function: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
@@ -95,7 +96,9 @@ def _tail(size: np.ndarray) -> np.ndarray:
     inverse = 1 / (size * size)
     ratio = np.where(size < 1 / 0.35, _ratio(inverse, _TAIL), _ratio(inverse, _FAR))
     head = (size.view(np.uint64) & np.uint64(0xFFFFFFFF00000000)).view(np.float64)
-    return np.exp(-head * head - 0.5625) * np.exp((head - size) * (head + size) + ratio) / size
+    rest = np.exp((head - size) * (head + size) + ratio) / size
+    result: np.ndarray = np.exp(-head * head - 0.5625) * rest
+    return result
 
 
 def _erf(x: np.ndarray) -> np.ndarray:
@@ -152,4 +155,5 @@ erfinv = _in_float64(_erfinv)
 def sigmoid(a: np.ndarray) -> np.ndarray:
     """Return 1 / (1 + exp(-a)); exp may overflow to infinity, which gives 0."""
     one = a.dtype.type(1)
-    return one / (one + np.exp(-a))
+    result: np.ndarray = one / (one + np.exp(-a))
+    return result

@@ -71,10 +71,13 @@ def _fold(x: np.ndarray, *, shape: Shape, **params: Any) -> np.ndarray:
         )
     ]  # fmt: skip
     for offsets in np.ndindex(*out, *params["kernel"]):
-        at = tuple(table[offsets[a], offsets[rank + a]] for a, table in enumerate(tables))
+        at = [table[offsets[a], offsets[rank + a]] for a, table in enumerate(tables)]
+        target: tuple[Any, ...] = (..., *at)
         if min(at) >= 0:
-            result[(..., *at)] += x[(..., *offsets)]
-    return result[(..., *(slice(0, size) for size in shape))]
+            result[target] += x[(..., *offsets)]
+    inside: tuple[Any, ...] = (..., *(slice(0, size) for size in shape))
+    kept: np.ndarray = result[inside]
+    return kept
 
 
 def _fold_place(read: Read, at: Place, node: Any) -> Expr:

@@ -24,7 +24,10 @@ def decompose(graph: Graph) -> Graph:
 
 def expand_op(node: Node) -> Node | None:
     """An op that is defined by others -> those."""
-    return node.op.lower.build(node) if isinstance(node.op.lower, Decompose) else None
+    if not isinstance(node.op.lower, Decompose):
+        return None
+    built: Node = node.op.lower.build(node)
+    return built
 
 
 def _padded(x: Node, padding: tuple[tuple[int, int], ...]) -> Node:

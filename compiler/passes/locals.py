@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from jitnet.compiler.ir.index import FloorDiv, Index, Lookup, Mod, Var
+from jitnet.compiler.ir.index import Atom, FloorDiv, Index, Lookup, Mod, Var
 from jitnet.compiler.ir.loops import (
     Accumulate,
     Apply,
@@ -164,7 +164,7 @@ def _map_bound(bound: Bound, change: Change) -> Bound:
 def _map_index(index: Index, change: Change) -> Index:
     if not any(not isinstance(atom, Var) for atom, _ in index.terms):
         return index
-    terms = []
+    terms: list[tuple[Atom, int]] = []
     for atom, factor in index.terms:
         match atom:
             case Lookup():

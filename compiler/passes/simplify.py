@@ -153,7 +153,7 @@ def chained(node: Node) -> Node | None:
     if not node.args or node.op is not node.args[0].op:
         return None
     inner = node.args[0]
-    x = inner.args[0] if inner.args else None
+    x = inner.args[0]
     match node.op.name:
         case "reshape":
             return make(ops.reshape, x, shape=node.shape, line=node.line)

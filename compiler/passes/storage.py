@@ -83,7 +83,8 @@ class Reader:
                 def read(number: int, at: Place, more: Conditions = ()) -> Expr:
                     return self.read(node.args[number], at, conditions + more)
 
-                return build(read, place, node)
+                built: Expr = build(read, place, node)
+                return built
             case Reduction() | Contraction() | Scatter() | Decompose() | Leaf() | None:
                 raise AssertionError(f"{node} is not computed element by element")
             case other:
