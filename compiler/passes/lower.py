@@ -36,7 +36,7 @@ ENOUGH_ROWS = 16  # places of the outer loops from which they, not the vector lo
 
 @dataclass(frozen=True)
 class Loops:
-    """The loops of a group: `kept` and `reduced` variables, slowest first, and the place they give."""
+    """The loops of a group: `kept`, then `reduced`, slowest first, and the place they give."""
 
     kept: tuple[Var, ...]
     reduced: tuple[Var, ...]
@@ -113,9 +113,15 @@ class GroupBody:
     def _is_row(self, node: Node) -> bool:
         return not isinstance(node.op.lower, Reduction) and self.group.is_row_value(node)
 
+    def _local(self, node: Node) -> Local:
+        """Return a new local for a value that the loops around the row decide."""
+        none: frozenset[Var] = frozenset()
+        variables = none.union(*(index.vars for index in self.kept_place()))
+        return Local(f"{node.op.name}{len(self._locals)}", node.dtype, variables)
+
     def _begin(self, node: Node) -> Begin:
         assert isinstance(node.op.lower, Reduction)
-        local = Local(f"{node.op.name}{len(self._locals)}", node.dtype)
+        local = self._local(node)
         self._locals[node] = local
         return Begin(local, node.op.lower.fn, node.args[0].dtype)
 
@@ -133,7 +139,7 @@ class GroupBody:
     def _define(self, node: Node) -> list[Stmt]:
         place = self.kept_place()
         expr = self._reader.inside(node, spread(node.shape, place))
-        local = Local(f"{node.op.name}{len(self._locals)}", node.dtype)
+        local = self._local(node)
         self._locals[node] = local
         return [Define(local, expr), *self._write(node, place, local)]
 
