@@ -15,7 +15,7 @@ from . import creation
 from .device import Device
 from .errors import CompileError
 from .grad_mode import mode
-from .guards import brief
+from .plain import brief
 from .tensor import Step, Tensor, strides_of
 from .tree import Branch, Leaf, Tree
 
@@ -119,9 +119,7 @@ class Signature:
 
 def signature_of(leaves: Sequence[Any], tree: Tree, by_value: frozenset[int]) -> Signature:
     """Return the signature of a call; the floats at the positions `by_value` by their value."""
-    keys = tuple(
-        leaf_key(leaf, position in by_value) for position, leaf in enumerate(leaves)
-    )
+    keys = tuple(leaf_key(leaf, position in by_value) for position, leaf in enumerate(leaves))
     sharing = tuple(shared_memory(leaves))
     dtype = creation.get_default_dtype()
     return Signature(tree, keys, sharing, mode.enabled, mode.inference, dtype)
@@ -197,14 +195,13 @@ def differences(before: Signature, after: Signature, names: Callable[[], list[st
     """
     found: list[str] = []
     if before.grad_enabled != after.grad_enabled:
-        found.append(f"gradients were {_switch(before.grad_enabled)}, "
-                     f"are {_switch(after.grad_enabled)}")
+        found.append(
+            f"gradients were {_switch(before.grad_enabled)}, are {_switch(after.grad_enabled)}"
+        )
     if before.inference != after.inference:
         found.append(f"inference mode was {_switch(before.inference)}")
     if before.default_dtype is not after.default_dtype:
-        found.append(
-            f"the default dtype was {before.default_dtype}, is {after.default_dtype}"
-        )
+        found.append(f"the default dtype was {before.default_dtype}, is {after.default_dtype}")
     if before.tree != after.tree:
         found.append(f"the arguments were {_shown(before.tree)}, are {_shown(after.tree)}")
         return found

@@ -12,7 +12,7 @@ from jitnet.runtime.memory import aligned_empty
 
 from .backward import CompiledNode, SpentNode
 from .bindings import Argument, Hyper, Number, State
-from .guards import Guards, Tensors
+from .guards import Guards
 from .launch import Array, Build, Executable, Launch
 from .quick import quick_for
 from .results import Fresh, Made, Recipe, ViewOf
@@ -20,6 +20,7 @@ from .signature import Signature, tensor_key
 from .tensor import Tensor
 from .trace import Traced
 from .tree import Leaf, rebuild
+from .watches import Tensors
 
 
 class Variant:

@@ -1,0 +1,38 @@
+"""Whose code is it: the user's, a library's, Python's, or jitnet's own?"""
+
+from __future__ import annotations
+
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+
+from .frames import is_ours
+
+_HERE = Path(__file__).resolve().parent
+_LIBRARY = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib"))
+_SITE = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("purelib", "platlib"))
+_USER_LIKE = tuple(str(_HERE / name) for name in ("nn", "optim"))
+
+
+@lru_cache(maxsize=None)
+def is_followed(filename: str) -> bool:
+    """Whether code of this file is watched: the user's, nn's and optim's, not Python's or ours."""
+    path = str(Path(filename).resolve()) if not filename.startswith("<") else filename
+    if path.startswith("<frozen") or path == "<__array_function__ internals>":
+        return False
+    if path.startswith(_USER_LIKE):
+        return True
+    if is_ours(filename) and filename != "<string>":
+        return False
+    if path.startswith(_SITE):
+        return not path.startswith(tuple(f"{folder}/numpy" for folder in _SITE))
+    return not path.startswith(_LIBRARY)
+
+
+@lru_cache(maxsize=None)
+def is_users(filename: str) -> bool:
+    """Whether a file is the user's own: no library's."""
+    path = str(Path(filename).resolve()) if not filename.startswith("<") else filename
+    if path.startswith((*_LIBRARY, *_SITE, "<frozen")):
+        return False
+    return not is_ours(filename) and not path.startswith(_USER_LIKE)

@@ -1,0 +1,270 @@
+"""Finds the Python objects that code can read, and sets a watch on each.
+
+An object is reached from a function, its globals and what it closes over, through the names that
+the code uses; what no code names is not looked at.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import sys
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+)
+from typing import Any
+
+import numpy as np
+
+from .nn import Module
+from .nn.tables import Table as BumpingTable
+from .optim import Optimizer
+from .optim.groups import ParamGroup
+from .origins import is_users
+from .plain import dotted
+from .tensor import Tensor
+from .watches import (
+    Cells,
+    Computed,
+    Contents,
+    Elements,
+    Every,
+    Items,
+    Members,
+    Names,
+    Slots,
+    Table,
+    Watch,
+)
+
+LEAF_TYPES = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    enum.Enum,
+    Tensor,
+    np.ndarray,
+    np.generic,
+    BuiltinFunctionType,
+    CodeType,
+)
+MOST_ELEMENTS = 4_096  # of a NumPy array; the elements of a larger one are not watched
+MOST_ITEMS = 10_000  # a longer container is watched by the names of its keys only
+
+
+class Reach:
+    """The objects that were reached so far, and the watches on them."""
+
+    def __init__(self) -> None:
+        self.watches: list[Watch] = []
+        self.namespaces: list[Names] = []
+        self.attributes: dict[str, str] = {}  # names that code uses, with the first line
+        self.any_attribute = False  # whether code ran that computes the names of attributes
+        self.tensors: dict[int, Tensor] = {}
+        self.optimizers: list[Optimizer] = []
+        self.rates: list[tuple[ParamGroup, Watch]] = []
+        self.made: dict[int, Any] = {}  # objects made while tracing: they are not state
+        self._seen: dict[int, Any] = {}  # by id; the object is kept, so that the id stays its own
+        self._paths: dict[int, str] = {}
+        self._tensor_names: dict[int, str] = {}  # by id of a base
+        self._waiting: list[tuple[Any, str]] = []
+
+    def knows(self, value: Any) -> bool:
+        """Whether an object was reached, so existed before the trace."""
+        return id(value) in self._seen and id(value) not in self.made
+
+    def reach(self, value: Any, path: str) -> None:
+        """Watch an object that existed before the trace, and all that is reached from it."""
+        self._waiting.append((value, path))
+        self.work()
+
+    def work(self) -> None:
+        """Open every object that waits."""
+        while self._waiting:
+            value, path = self._waiting.pop()
+            if isinstance(value, Tensor):
+                self._keep_name(value, path)
+            if isinstance(value, np.ndarray) and id(value) not in self._seen:
+                self._open_array(value, path)
+            if isinstance(value, LEAF_TYPES) or id(value) in self._seen:
+                continue
+            if id(value) in self.made:
+                continue
+            self._seen[id(value)] = value
+            self._paths[id(value)] = path
+            self._open(value, path)
+
+    def wait_for(self, watch: Watch, entries: list[tuple[Any, Any]]) -> None:
+        """Let the values of a watch's new entries wait to be opened."""
+        for key, value in entries:
+            self._waiting.append((value, watch.label(key).removeprefix("global ")))
+
+    def _keep_name(self, tensor: Tensor, path: str) -> None:
+        base = tensor if tensor._base is None else tensor._base
+        self._seen[id(base)] = base
+        self._tensor_names.setdefault(id(base), path)
+        self.tensors[id(tensor)] = tensor
+
+    def name_of(self, tensor: Tensor) -> str:
+        """Return how a person writes a tensor that the function reached; "" if unknown."""
+        base = tensor if tensor._base is None else tensor._base
+        if id(base) not in self._tensor_names:
+            self._name_optimizer_state()
+        return self._tensor_names.get(id(base), "")
+
+    def _name_optimizer_state(self) -> None:
+        for optimizer in self.optimizers:
+            for param, entry in optimizer.state.items():
+                owner = self._name_if_known(param)
+                for key, value in entry.items():
+                    if isinstance(value, Tensor):
+                        self._keep_name(value, f"{owner}.{key}")
+
+    def _name_if_known(self, tensor: Tensor) -> str:
+        base = tensor if tensor._base is None else tensor._base
+        return self._tensor_names.get(id(base), "parameter")
+
+    def path_of(self, value: Any) -> str:
+        """Return how a person writes an object that was reached; "" if it was not."""
+        return self._paths.get(id(value), "")
+
+    def _open(self, value: Any, path: str) -> None:
+        """Watch one object and queue what it holds."""
+        match value:
+            case FunctionType():
+                self._open_function(value, path)
+            case MethodType():
+                self._waiting += [(value.__func__, path), (value.__self__, f"{path}.__self__")]
+            case functools.partial():
+                parts = (value.func, *value.args, *value.keywords.values())
+                self._waiting += [(part, path) for part in parts]
+            case property():
+                self._waiting += [(part, path) for part in (value.fget,) if part is not None]
+            case classmethod() | staticmethod():
+                self._waiting.append((value.__func__, path))
+            case ModuleType():
+                if is_users(getattr(value, "__file__", None) or "<frozen"):
+                    self._add_names(value, vars(value), path, False)
+            case type():
+                self._open_class(value, path)
+            case tuple() | frozenset():
+                self._waiting += [(item, f"{path}[{i}]") for i, item in enumerate(value)]
+            case list():
+                self._open_list(value, path)
+            case dict():
+                self._open_dict(value, path)
+            case set():
+                if len(value) <= MOST_ITEMS:
+                    self._add(Members(value, path))
+                    self._waiting += [(item, path) for item in value]
+            case Optimizer():
+                self._open_optimizer(value, path)
+            case _:
+                self._open_instance(value, path)
+
+    def _add(self, watch: Watch) -> None:
+        self.watches.append(watch)
+
+    def _add_names(
+        self, owner: Any, mapping: Any, path: str, structural: bool, of_instance: bool = False
+    ) -> None:
+        interesting = Every() if of_instance and self.any_attribute else self.attributes
+        names = Names(owner, mapping, path, structural, interesting)
+        names.of_instance = of_instance
+        self.namespaces.append(names)
+        self._add(names)
+        self.wait_for(names, names.extend())
+
+    def _open_function(self, function: FunctionType, path: str) -> None:
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            self._waiting.append((wrapped, path))
+        for part in (function.__defaults__, function.__kwdefaults__):
+            if part:
+                self._waiting.append((part, f"{path}.__defaults__"))
+        if function.__closure__:
+            cells = Cells(function, path)
+            self._add(cells)
+            for key, value in zip(cells.keys, cells.expected, strict=True):
+                self._waiting.append((value, key))
+
+    def _open_class(self, cls: type, path: str) -> None:
+        for base in cls.__mro__:
+            module = sys.modules.get(base.__module__)
+            file = getattr(module, "__file__", None) or "<frozen"
+            if base is not cls and id(base) in self._seen:
+                continue
+            if base.__module__ != "__main__" and not is_users(file):
+                continue
+            self._seen[id(base)] = base
+            mapping: MappingProxyType[str, Any] = vars(base)
+            self._add_names(base, mapping, base.__name__, False)
+
+    def _open_list(self, value: list[Any], path: str) -> None:
+        if len(value) <= MOST_ITEMS:
+            self._add(Elements(value, path))
+            self._waiting += [(item, f"{path}[{i}]") for i, item in enumerate(value)]
+
+    def _open_array(self, value: np.ndarray[Any, Any], path: str) -> None:
+        self._seen[id(value)] = value
+        if value.size <= MOST_ELEMENTS and not value.dtype.hasobject:
+            self._add(Contents(value, path))
+
+    def _open_dict(self, value: dict[Any, Any], path: str) -> None:
+        structural = isinstance(value, BumpingTable)
+        if len(value) > MOST_ITEMS:
+            self._add_names(value, value, path, structural)
+            return
+        if isinstance(value, ParamGroup):
+            self.rates.append((value, Computed(lambda: value.get("lr"), f"{path}['lr']", False)))
+        items = Items(value, path, structural)
+        self._add(items)
+        for key, item in list(value.items()):
+            self._waiting.append((item, items.label(key)))
+            if not isinstance(key, LEAF_TYPES):
+                self._waiting.append((key, f"a key of {path}"))
+
+    def _open_instance(self, value: Any, path: str) -> None:
+        cls = type(value)
+        is_module = isinstance(value, Module)
+        wrapped = vars(value).get("__wrapped__") if hasattr(value, "__dict__") else None
+        if wrapped is not None:
+            self._waiting.append((wrapped, path))
+        library = cls.__module__.partition(".")[0]
+        if library in ("numpy", "builtins"):
+            return
+        if library == "jitnet" and not cls.__module__.startswith(("jitnet.nn", "jitnet.optim")):
+            return
+        self._waiting.append((cls, cls.__name__))
+        if hasattr(value, "__dict__"):
+            self._add_names(value, value.__dict__, path, is_module, of_instance=True)
+        if is_module:
+            for table in ("_parameters", "_buffers", "_modules"):
+                self._open_table(value, table, path)
+            return
+        slots = Slots(value)
+        if len(slots):
+            self._add_names(value, slots, path, False, of_instance=True)
+
+    def _open_table(self, module: Module, name: str, path: str) -> None:
+        """Watch a module's parameters, buffers or submodules; their paths read as attributes."""
+        table = module.__dict__.get(name)
+        if table is None or id(table) in self._seen:
+            return
+        self._seen[id(table)] = table
+        self._add(Table(table, path, isinstance(table, BumpingTable)))
+        self._waiting += [(item, dotted(path, key)) for key, item in table.items()]
+
+    def _open_optimizer(self, optimizer: Optimizer, path: str) -> None:
+        self.optimizers.append(optimizer)
+        self._add_names(optimizer, optimizer.__dict__, path, False)
+        self._waiting.append((type(optimizer), type(optimizer).__name__))

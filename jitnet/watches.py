@@ -1,0 +1,441 @@
+"""Watches: what one namespace or container held when code could first read it.
+
+Entries are compared by identity first, which for state that nobody touched costs some 40 ns an
+entry, and by value only where an object was replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import is_
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from .plain import BY_IDENTITY, MISSING, brief, dotted, same, simple_copy
+from .tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry that is not what it was."""
+
+    path: str
+    key: Any
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.path} was {brief(self.before)}, is {brief(self.after)}"
+
+
+class Watch:
+    """Entries of one Python object, and what they held.
+
+    Subclasses say how entries are read (`current`), called (`label`) and put back (`restore`).
+    """
+
+    def __init__(self, owner: Any, path: str, structural: bool) -> None:
+        self.owner = owner
+        self.path = path
+        self.structural = structural  # its changes move nn.epoch
+        self.keys: list[Any] = []
+        self.expected: list[Any] = []
+        self._copies: list[Any] = []
+
+    def keep(self, keys: Iterable[Any], values: Iterable[Any]) -> None:
+        """Remember entries as they are now."""
+        for key, value in zip(keys, values, strict=True):
+            self.keys.append(key)
+            self.expected.append(value)
+            self._copies.append(simple_copy(value))
+
+    def forget(self, keys: set[Any]) -> None:
+        """Watch these entries no more."""
+        kept = [
+            (key, value, copy)
+            for key, value, copy in zip(self.keys, self.expected, self._copies, strict=True)
+            if key not in keys
+        ]
+        self.keys = [key for key, _, _ in kept]
+        self.expected = [value for _, value, _ in kept]
+        self._copies = [copy for _, _, copy in kept]
+
+    def current(self) -> Sequence[Any]:
+        """Return what the entries hold now, in the order of `keys`."""
+        raise NotImplementedError
+
+    def probe(self) -> Callable[[], bool]:
+        """Return a quick `holds`; its no means that `holds` has to look."""
+        return self.holds
+
+    def label(self, key: Any) -> str:
+        """Return how a person writes an entry."""
+        return dotted(self.path, key)
+
+    def put_back(self, key: Any, value: Any) -> None:
+        """Set one entry to what it was."""
+        raise NotImplementedError
+
+    def holds(self) -> bool:
+        """Whether every entry is what it was."""
+        current = self.current()
+        expected = self.expected
+        if len(current) == len(expected) and all(map(is_, current, expected)):
+            return True
+        return next(self.changes(), None) is None
+
+    def changes(self) -> Any:
+        """Yield a Change for every entry that is not what it was."""
+        current = self.current()
+        for position, (key, before, after) in enumerate(
+            zip(self.keys, self.expected, current, strict=False)
+        ):
+            if before is after:
+                continue
+            copy = self._copies[position]
+            if copy is not BY_IDENTITY and same(copy, after):
+                if not isinstance(after, (list, dict, set)):
+                    self.expected[position] = after  # next time they are identical
+                continue
+            yield Change(self.label(key), key, before, after)
+
+    def restore(self) -> None:
+        """Put every entry back as it was."""
+        for key, before, after in zip(self.keys, self.expected, self.current(), strict=False):
+            if before is not after:
+                self.put_back(key, before)
+
+
+class Every(Mapping[str, str]):
+    """Every name: what code may use that computes the names of attributes."""
+
+    def __getitem__(self, name: str) -> str:
+        return ""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("there is no end of names")
+
+    def __len__(self) -> int:
+        return 1 << 60
+
+
+class Names(Watch):
+    """Some entries of a namespace: a module's globals, an instance's or a class's attributes.
+
+    interesting: the names that code uses; one that appears later is a change too.
+    """
+
+    def __init__(
+        self,
+        owner: Any,
+        mapping: Mapping[str, Any],
+        path: str,
+        structural: bool,
+        interesting: Mapping[str, str],
+        are_globals: bool = False,
+    ) -> None:
+        super().__init__(owner, path, structural)
+        self.are_globals = are_globals
+        self.of_instance = False
+        self.mapping = mapping
+        self.interesting = interesting
+        self._size = len(mapping)
+        self._known: set[str] = set()
+
+    def extend(self) -> list[tuple[str, Any]]:
+        """Watch the interesting names that exist and were not watched; return those entries."""
+        if len(self.interesting) < len(self.mapping):
+            new = [name for name in self.interesting if name in self.mapping]
+        else:
+            new = [name for name in self.mapping if name in self.interesting]
+        new = [name for name in new if name not in self._known]
+        self._known.update(new)
+        values = [self.mapping[name] for name in new]
+        self.keep(new, values)
+        return list(zip(new, values, strict=True))
+
+    def current(self) -> Sequence[Any]:
+        get = self.mapping.get
+        return [get(key, MISSING) for key in self.keys]
+
+    def holds(self) -> bool:
+        if len(self.mapping) != self._size:
+            if next(self._appeared(), None) is not None:
+                return False
+            self._size = len(self.mapping)
+        return super().holds()
+
+    def probe(self) -> Callable[[], bool]:
+        if not isinstance(self.mapping, dict):
+            return self.holds
+        return _probe_of(self.mapping, self._size, self.keys, self.expected)
+
+    def changes(self) -> Any:
+        yield from super().changes()
+        yield from self._appeared()
+
+    def _appeared(self) -> Any:
+        """Yield a Change for every interesting name that did not exist."""
+        for name in list(self.mapping):
+            if name in self.interesting and name not in self._known:
+                yield Change(self.label(name), name, MISSING, self.mapping[name])
+
+    def label(self, key: Any) -> str:
+        return f"global {key}" if self.are_globals else dotted(self.path, key)
+
+    def put_back(self, key: Any, value: Any) -> None:
+        if isinstance(self.mapping, dict):
+            if value is MISSING:
+                del self.mapping[key]
+            else:
+                self.mapping[key] = value
+        elif isinstance(self.owner, type):
+            delattr(self.owner, key) if value is MISSING else setattr(self.owner, key, value)
+        elif value is MISSING:
+            object.__delattr__(self.owner, key)
+        else:
+            object.__setattr__(self.owner, key, value)
+
+    def restore(self) -> None:
+        super().restore()
+        for change in list(self._appeared()):
+            self.put_back(change.key, MISSING)
+
+
+class Slots(Mapping[str, Any]):
+    """The attributes that an instance keeps in __slots__, as a mapping."""
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+        self._names = frozenset(name for base in type(owner).__mro__ for name in _slots_of(base))
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        try:
+            return getattr(self._owner, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if hasattr(self._owner, name))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _slots_of(cls: type) -> tuple[str, ...]:
+    slots = vars(cls).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    return tuple(name for name in names if not name.startswith("__"))
+
+
+class Items(Watch):
+    """All of a dict: its keys, in order, and their values."""
+
+    def __init__(self, owner: dict[Any, Any], path: str, structural: bool) -> None:
+        super().__init__(owner, path, structural)
+        self._free: set[Any] = set()
+        self.keep(owner, owner.values())
+
+    def forget(self, keys: set[Any]) -> None:
+        super().forget(keys)
+        self._free |= keys
+
+    def current(self) -> Sequence[Any]:
+        get = self.owner.get
+        return [get(key, MISSING) for key in self.keys]
+
+    def holds(self) -> bool:
+        return len(self.owner) == len(self.keys) + len(self._free) and super().holds()
+
+    def probe(self) -> Callable[[], bool]:
+        return _probe_of(self.owner, len(self.keys) + len(self._free), self.keys, self.expected)
+
+    def changes(self) -> Any:
+        yield from super().changes()
+        known = {*self.keys, *self._free}  # a set finds a tensor by identity
+        for key in self.owner:
+            if key not in known:
+                yield Change(self.label(key), key, MISSING, self.owner[key])
+
+    def label(self, key: Any) -> str:
+        return f"{self.path}[{brief(key)}]"
+
+    def settle(self) -> None:
+        """Take what the dict holds now for what it should hold."""
+        self.keys, self.expected, self._copies = [], [], []
+        self.keep(self.owner, self.owner.values())
+
+    def restore(self) -> None:
+        before = dict(zip(self.keys, self.expected, strict=True))
+        free = {key: self.owner[key] for key in self._free if key in self.owner}
+        if self.holds():
+            return
+        self.owner.clear()
+        self.owner.update(before | free)
+
+
+class Table(Items):
+    """All of a module's parameters, buffers or submodules, which are called as attributes are."""
+
+    def label(self, key: Any) -> str:
+        return dotted(self.path, key)
+
+
+class Elements(Watch):
+    """All of a list."""
+
+    def __init__(self, owner: list[Any], path: str) -> None:
+        super().__init__(owner, path, False)
+        self.keep(range(len(owner)), owner)
+
+    def current(self) -> Sequence[Any]:
+        return list(self.owner)
+
+    def probe(self) -> Callable[[], bool]:
+        owner, expected, length = self.owner, self.expected, len(self.expected)
+        return lambda: len(owner) == length and all(map(is_, owner, expected))
+
+    def changes(self) -> Any:
+        if len(self.owner) != len(self.keys):
+            yield Change(f"len({self.path})", None, len(self.keys), len(self.owner))
+            return
+        yield from super().changes()
+
+    def label(self, key: Any) -> str:
+        return f"{self.path}[{key}]"
+
+    def restore(self) -> None:
+        if not self.holds():
+            self.owner[:] = self.expected
+
+
+class Members(Watch):
+    """All of a set."""
+
+    def __init__(self, owner: set[Any], path: str) -> None:
+        super().__init__(owner, path, False)
+        self.keep([None], [frozenset(owner)])
+
+    def current(self) -> Sequence[Any]:
+        now = frozenset(self.owner)
+        return self.expected if now == self.expected[0] else [now]
+
+    def label(self, key: Any) -> str:
+        return self.path
+
+    def restore(self) -> None:
+        if not self.holds():
+            self.owner.clear()
+            self.owner.update(self.expected[0])
+
+
+def _probe_of(
+    mapping: dict[Any, Any], size: int, keys: list[Any], expected: list[Any]
+) -> Callable[[], bool]:
+    """Return a function that says whether a dict has this size and these entries."""
+    get = mapping.get
+    return lambda: len(mapping) == size and all(map(is_, map(get, keys), expected))
+
+
+class Contents(Watch):
+    """The elements of a small array, which Python code may have looked at one by one."""
+
+    def __init__(self, owner: np.ndarray[Any, Any], path: str) -> None:
+        super().__init__(owner, path, False)
+        self._before = owner.copy()
+        self.keep([None], [owner.tobytes()])
+
+    def current(self) -> Sequence[Any]:
+        return [self.owner.tobytes()]
+
+    def label(self, key: Any) -> str:
+        return f"an element of {self.path}"
+
+    def restore(self) -> None:
+        if not self.holds():
+            np.copyto(self.owner, self._before)
+
+
+class Cells(Watch):
+    """What a function closes over."""
+
+    def __init__(self, owner: FunctionType, path: str) -> None:
+        super().__init__(owner, path, False)
+        cells = zip(owner.__code__.co_freevars, owner.__closure__ or (), strict=True)
+        self._cells = {name: cell for name, cell in cells if name != "__class__"}
+        self.keep(self._cells, self.current_of(self._cells))
+
+    def current_of(self, names: Iterable[str]) -> list[Any]:
+        """Return the contents of the cells with these names."""
+        return [_contents(self._cells[name]) for name in names]
+
+    def current(self) -> Sequence[Any]:
+        return self.current_of(self.keys)
+
+    def label(self, key: Any) -> str:
+        return f"{key} (closed over by {self.path})"
+
+    def put_back(self, key: Any, value: Any) -> None:
+        if value is MISSING:
+            del self._cells[key].cell_contents
+        else:
+            self._cells[key].cell_contents = value
+
+
+def _contents(cell: Any) -> Any:
+    """Return what a cell holds; MISSING for an empty one."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # the variable was never assigned, or was deleted
+        return MISSING
+
+
+class Computed(Watch):
+    """One value that is computed from Python's state, such as whether an option is zero."""
+
+    def __init__(self, read: Callable[[], Any], path: str, structural: bool) -> None:
+        super().__init__(read, path, structural)
+        self.keep([None], [read()])
+
+    def current(self) -> Sequence[Any]:
+        return [self.owner()]
+
+    def label(self, key: Any) -> str:
+        return self.path
+
+    def restore(self) -> None:
+        """Do nothing: what it is computed from is watched by itself."""
+
+
+class Tensors(Watch):
+    """Tensors that a variant holds: where their memory is, and whether gradients flow to them.
+
+    What changes these moves `capture.structure`.
+    """
+
+    def __init__(self, owner: Sequence[Tensor], names: Sequence[str]) -> None:
+        super().__init__(owner, "", True)
+        self._names = names
+        self.keep(range(3 * len(owner)), self.current())
+
+    def current(self) -> Sequence[Any]:
+        return [
+            value
+            for tensor in self.owner
+            for value in (tensor._array, tensor.requires_grad, tensor.grad_fn)
+        ]
+
+    def label(self, key: Any) -> str:
+        what = ("memory", "requires_grad", "grad_fn")[key % 3]
+        return f"{self._names[key // 3]}'s {what}"
+
+    def restore(self) -> None:
+        """Do nothing: the trace journals its tensors."""
