@@ -117,6 +117,8 @@ class Trace:
         """Make node the value of a base from now on."""
         self._kept[id(tensor)] = self._written[id(tensor)] = tensor
         self._values[id(tensor)] = node
+        if tensor._array is None:
+            tensor._node = node  # what aliases made from now on begin with
 
     def journal(self, owner: Any, name: str) -> None:
         """Remember `owner.name`, so that it can be put back."""

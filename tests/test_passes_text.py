@@ -1,4 +1,4 @@
-"""Ring one: graphs and kernels as text after the passes; `pytest --update-golden` writes them anew."""
+"""Ring one: graphs and kernels as text after the passes; `pytest --update-golden` renews them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Input, Node, Output, make
 from jitnet.compiler.ir.index import Index, Var, of, ravel, unravel
+from jitnet.compiler.ir.loops import Buffer, For, Stmt, Store, loads, walk
 from jitnet.compiler.passes.assemble import Assembler
 from jitnet.compiler.passes.memory import plan_memory
 from jitnet.compiler.pipeline import optimize, schedule
@@ -110,7 +111,13 @@ def test_convolution(golden: Golden) -> None:
     y = ops.conv(x.node, w.node, stride=(1, 1), padding=ones, dilation=(1, 1), groups=1)
     bias = ops.expand(ops.reshape(b.node, shape=(1, 16, 1, 1)), shape=y.shape)
     y = relu(ops.add(y, bias))
-    pool = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "ceil": False}
+    pool = {
+        "kernel": (2, 2),
+        "stride": (2, 2),
+        "padding": (0, 0),
+        "dilation": (1, 1),
+        "ceil": False,
+    }
     p = ops.max_pool(y, **pool)
     outputs = (Output(ops.mul(p, p), "p"), Output(ops.max_pool_grad(p, y, **pool), "dy"))
     golden("convolution.txt", kernels(Graph("convolution", (x, w, b), outputs)))
@@ -148,6 +155,36 @@ def test_arena_is_shared_in_time() -> None:
         y = ops.tanh(ops.matmul(y, x.node))
     plan = Assembler(optimize(Graph("chain", (x,), (Output(y, "y"),)))).plan()
     assert plan_memory(plan.kernels).arena_bytes <= 2 * (64 * 64 * 4 + 64)
+
+
+def test_memory_is_not_reused_before_its_last_read() -> None:
+    """A kernel that stores one result and then reads an argument keeps the two apart.
+
+    The count and the sum are row values of one reduction: the count is stored first.
+    """
+    x = value("x", 4)
+    total = ops.sum(ops.neg(x.node), axes=(0,))
+    ones = ops.add(ops.mul(x.node, number(x.node, 0.0)), number(x.node, 1.0))
+    count = ops.sum(ops.abs(ones), axes=(0,))
+    mean = ops.div(total, count)
+    later = ops.tanh(ops.matmul(ops.reshape(mean, shape=(1, 1)), ops.reshape(count, shape=(1, 1))))
+    graph = Graph("mean", (x,), (Output(mean, "mean"), Output(later, "later")))
+    steps, memory = schedule(Assembler(optimize(graph)).plan())
+    for step in steps:
+        _assert_reads_come_first(step.kernel.body, memory.offsets)
+    (got, _) = run(graph, [np.array([1, 2, 3, 6], np.float32)])
+    np.testing.assert_allclose(got, -3.0)
+
+
+def _assert_reads_come_first(body: tuple[Stmt, ...], offsets: dict[Buffer, int]) -> None:
+    written: set[int] = set()
+    for stmt in walk(body):
+        for load in loads((stmt,)) if not isinstance(stmt, For) else ():
+            if load.buffer.place == "arena":
+                names = {b for b, at in offsets.items() if at == offsets[load.buffer]}
+                assert len(names) == 1 or offsets[load.buffer] not in written
+        if isinstance(stmt, Store) and stmt.buffer.place == "arena":
+            written.add(offsets[stmt.buffer])
 
 
 def test_constants_are_shared_and_bound() -> None:

@@ -321,7 +321,9 @@ class Function:
 
     def _shuffle_scalars(self, a: Value, b: Value | None, picks: Sequence[int]) -> Value:
         elements = [
-            self.extract(a, pick) if b is None or pick < a.lanes else self.extract(b, pick - a.lanes)
+            self.extract(a, pick)
+            if b is None or pick < a.lanes
+            else self.extract(b, pick - a.lanes)
             for pick in picks
         ]
         result = self.splat(elements[-1], len(picks))

@@ -13,7 +13,14 @@ from .emitter import I64, PTR, Function, Module
 from .loops import KernelWriter
 
 SYMBOL = "program"
-ARGS = [("slots", PTR), ("arena", PTR), ("scratch", PTR), ("team", PTR), ("thread", I64), ("threads", I64)]
+ARGS = [
+    ("slots", PTR),
+    ("arena", PTR),
+    ("scratch", PTR),
+    ("team", PTR),
+    ("thread", I64),
+    ("threads", I64),
+]
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The data that the compiler works on: types, ops, graphs, loops; printers and verifiers, nothing else."""
+"""The data that the compiler works on: types, ops, graphs, loops; printers, verifiers, no more."""

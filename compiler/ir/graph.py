@@ -17,7 +17,7 @@ from .types import TensorType
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One value: the op that makes it, the values it reads, its type, the line that asked for it."""
+    """One value: the op that makes it, the values it reads, its type, the line asking for it."""
 
     op: Op
     args: tuple[Node, ...]

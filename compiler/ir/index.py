@@ -101,7 +101,7 @@ class Index:
         return frozenset(found)
 
     def coefficient(self, var: Var) -> int | None:
-        """Factor of var if the index is affine in it; None if var is inside a division or lookup."""
+        """Factor of var if the index is affine in it; None if a division or lookup holds var."""
         factor = 0
         for atom, term in self.terms:
             if atom == var:
@@ -143,7 +143,12 @@ class Index:
         low, high = rest.bounds
         if low < 0:
             lift = -(low // by)
-            whole, rest, low, high = whole - lift, rest + lift * by, low + lift * by, high + lift * by
+            whole, rest, low, high = (
+                whole - lift,
+                rest + lift * by,
+                low + lift * by,
+                high + lift * by,
+            )
         if high < by:
             return whole, rest
         factors = [f for _, f in rest.terms]

@@ -68,7 +68,7 @@ class Const:
 
 @dataclass(frozen=True, eq=False)
 class Load:
-    """An element of a buffer; not touched unless all conditions hold (then the value is unspecified)."""
+    """An element of a buffer; not touched, and of any value, unless all conditions hold."""
 
     buffer: Buffer
     index: Index

@@ -6,12 +6,14 @@ from .graph import Graph
 
 
 def verify(graph: Graph) -> None:
-    """Assert that types fit their ops and that results fit the inputs they overwrite.
+    """Assert that values come from inputs or ops that can be lowered, that types fit their ops,
+    and that results fit the inputs they overwrite.
 
     Internal ops may carry params that their type function does not know; those are passed over.
     """
     inputs = {item.node for item in graph.inputs}
     for node in graph.nodes:
+        assert node in inputs or node.op.lower is not None, f"{node} comes from nowhere"
         if node in inputs or "margin" in node.params or _is_dense_convolution(node.op.name):
             continue
         inferred = node.op.type(*(arg.type for arg in node.args), **node.params)

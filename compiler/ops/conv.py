@@ -71,9 +71,7 @@ def _check_window(name: str, window: Window, rank: int) -> None:
         raise ShapeError(f"{name} wants padding >= 0, got {window.padding}; slice the input first")
 
 
-def _result_shape(
-    name: str, image: Shape, weight: Shape, window: Window, groups: int
-) -> Shape:
+def _result_shape(name: str, image: Shape, weight: Shape, window: Window, groups: int) -> Shape:
     """Return the shape of conv's result, or raise ShapeError."""
     if len(image) != len(weight) or len(image) < 3:
         raise ShapeError(
@@ -206,9 +204,7 @@ def _conv_input_grad(
     sizes = [low + size + high for size, (low, high) in zip(shape[2:], padding, strict=True)]
     image = np.zeros((count, channels, *sizes), g.dtype)
     for offsets in np.ndindex(*window.kernel):
-        image[window.tap(offsets, out)] += columns[
-            (slice(None), slice(None), *offsets)
-        ]
+        image[window.tap(offsets, out)] += columns[(slice(None), slice(None), *offsets)]
     inside = (slice(low, low + n) for n, (low, _) in zip(shape[2:], padding, strict=True))
     return np.ascontiguousarray(image[(slice(None), slice(None), *inside)])
 

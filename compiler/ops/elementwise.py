@@ -81,9 +81,7 @@ def zero(g: Any, y: Any, *args: Any) -> tuple[Any, ...]:
 # Sign, size and rounding.
 
 neg = elementwise("neg", "neg", np.negative, kinds=NUMBER, grad=lambda g, y, a: (-g,))
-abs = elementwise(
-    "abs", "abs", np.abs, kinds=NUMBER, grad=lambda g, y, a: (lambda: g * sign(a),)
-)
+abs = elementwise("abs", "abs", np.abs, kinds=NUMBER, grad=lambda g, y, a: (lambda: g * sign(a),))
 sign: Op = elementwise(
     "sign", "sign", lambda a: np.nan_to_num(np.sign(a), nan=0), kinds=NUMBER, grad=zero
 )  # 0 for NaN, as PyTorch
@@ -102,9 +100,7 @@ log1p = unary("log1p", np.log1p, lambda g, y, a: g / (a + 1))
 log2 = unary("log2", np.log2, lambda g, y, a: g / (a * math.log(2)))
 log10 = unary("log10", np.log10, lambda g, y, a: g / (a * math.log(10)))
 sqrt = unary("sqrt", np.sqrt, lambda g, y, a: g / (2 * y))
-rsqrt = unary(
-    "rsqrt", lambda a: 1 / np.sqrt(a), lambda g, y, a: -0.5 * g * (y * y * y)
-)
+rsqrt = unary("rsqrt", lambda a: 1 / np.sqrt(a), lambda g, y, a: -0.5 * g * (y * y * y))
 reciprocal = unary("reciprocal", np.reciprocal, lambda g, y, a: -g * (y * y))
 
 # Circular and hyperbolic functions.

@@ -94,7 +94,9 @@ def _pick(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
 def _pick_grad(g: Any, y: Any, x: Any, i: Any, *, axis: int) -> tuple[Any, None]:
     shape = tuple(x.shape)
     lined = (*shape[:axis], 1, *shape[axis + 1 :])
-    chosen = eq(iota_like(x, axis=axis), cast(expand(reshape(i, shape=lined), shape=shape), dtype=int64))
+    chosen = eq(
+        iota_like(x, axis=axis), cast(expand(reshape(i, shape=lined), shape=shape), dtype=int64)
+    )
     spread = expand(reshape(g, shape=lined), shape=shape)
     return where(chosen, spread, full_like(spread, value=0)), None
 

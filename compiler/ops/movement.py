@@ -49,8 +49,7 @@ def _expand_type(x: TensorType, *, shape: Shape) -> TensorType:
 
 def _expand(x: np.ndarray, *, shape: Shape) -> np.ndarray:
     strides = tuple(
-        0 if old != new else step
-        for old, new, step in zip(x.shape, shape, x.strides, strict=True)
+        0 if old != new else step for old, new, step in zip(x.shape, shape, x.strides, strict=True)
     )
     if 0 in shape:
         return np.broadcast_to(x, shape)
@@ -162,9 +161,7 @@ def inverse(axes: Axes) -> Axes:
     return tuple(axes.index(axis) for axis in range(len(axes)))
 
 
-def _slice_grad(
-    g: Any, y: Any, x: Any, *, starts: Axes, stops: Axes, steps: Axes
-) -> tuple[Any]:
+def _slice_grad(g: Any, y: Any, x: Any, *, starts: Axes, stops: Axes, steps: Axes) -> tuple[Any]:
     zeros = full_like(x, value=0)
     return (slice_assign(zeros, g, starts=starts, stops=stops, steps=steps),)
 
@@ -215,7 +212,9 @@ permute = Op(
     grad=_permute_grad,
     lower=Inline(places.permute, view=True),
 )
-expand = Op("expand", _expand_type, eval=_expand, grad=_expand_grad, lower=Inline(places.expand, view=True))
+expand = Op(
+    "expand", _expand_type, eval=_expand, grad=_expand_grad, lower=Inline(places.expand, view=True)
+)
 slice = Op(
     "slice",
     _slice_type,

@@ -60,16 +60,16 @@ def permute(read: Read, at: Place, node: Any) -> Expr:
 def expand(read: Read, at: Place, node: Any) -> Expr:
     """Dims of size 1 repeat their one element."""
     shape = node.args[0].shape
-    index = [
-        Index(0) if size == 1 else position for size, position in zip(shape, at, strict=True)
-    ]
+    index = [Index(0) if size == 1 else position for size, position in zip(shape, at, strict=True)]
     return read(0, tuple(index))
 
 
 def slice_(read: Read, at: Place, node: Any) -> Expr:
     """start + step * i."""
     starts, steps = node.params["starts"], node.params["steps"]
-    return read(0, tuple(i * step + start for i, start, step in zip(at, starts, steps, strict=True)))
+    return read(
+        0, tuple(i * step + start for i, start, step in zip(at, starts, steps, strict=True))
+    )
 
 
 def flip(read: Read, at: Place, node: Any) -> Expr:

@@ -24,7 +24,9 @@ from .conv import Window, padded, patches
 from .elementwise import NUMBER
 
 
-def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> int:
+def pooled_size(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool
+) -> int:
     """Return the number of windows along one dim."""
     room = size + 2 * padding - dilation * (kernel - 1) - 1
     count = (room + (stride - 1 if ceil else 0)) // stride + 1

@@ -123,9 +123,7 @@ def _erfc(x: np.ndarray) -> np.ndarray:
     result[small] = np.where(near < 0.25, 1 - (near + erf_near), 0.5 - (near - 0.5 + erf_near))
     middle = (size >= 0.84375) & (size < 1.25)
     beyond = _ratio(size[middle] - 1, _MIDDLE)
-    result[middle] = np.where(
-        x[middle] >= 0, 1 - _ERF_ONE - beyond, 1 + (_ERF_ONE + beyond)
-    )
+    result[middle] = np.where(x[middle] >= 0, 1 - _ERF_ONE - beyond, 1 + (_ERF_ONE + beyond))
     tail = size >= 1.25
     far = _tail(size[tail])
     result[tail] = np.where(x[tail] >= 0, np.where(size[tail] < 28, far, 0.0), 2 - far)

@@ -1,1 +1,1 @@
-"""Graph to Graph, Graph to Kernels: each pass a function that returns its result and does no more."""
+"""Graph to Graph, Graph to Kernels: each pass a function that returns its result, no more."""

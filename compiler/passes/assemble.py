@@ -462,7 +462,7 @@ def _plain(name: str) -> str:
 
 
 def _topological(tasks: list[Task]) -> list[Task]:
-    """Return tasks in order, checks first, else as given; shorter than tasks if they wait in circles."""
+    """Return tasks in order, checks first, else as given; fewer if some wait in circles."""
     order: list[Task] = []
     done: set[Task] = set()
     waiting = list(tasks)

@@ -92,7 +92,7 @@ def no_scatter(node: Node) -> Node | None:
 
 
 def split_reduction(node: Node) -> Node | None:
-    """A long reduction to few results -> partial ones, the same whatever the threads, then those."""
+    """A long reduction to few results -> partial ones, the same for all threads, then those."""
     if not isinstance(node.op.lower, Reduction) or node.op.lower.fn.startswith("arg"):
         return None
     x = node.args[0]

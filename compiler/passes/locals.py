@@ -58,7 +58,7 @@ class Namer:
         return Local(f"v{self._count}", expr.dtype, expr.vars)
 
     def _read_first(self, stmts: Sequence[Stmt]) -> list[Stmt]:
-        """Load what this body overwrites before it does, so that no statement sees the new value."""
+        """Load what this body overwrites before it does: no statement sees the new value."""
         written = {stmt.buffer for stmt in stmts if isinstance(stmt, Store) and not stmt.accumulate}
         names: dict[int, Local] = {}
         first: list[Stmt] = []
@@ -74,9 +74,7 @@ class Namer:
             return list(stmts)
         return [*first, *(_map_statement(stmt, lambda expr: names.get(id(expr))) for stmt in stmts)]
 
-    def _naming(
-        self, repeated: set[int], known: dict[int, Local], defined: list[Stmt]
-    ) -> Change:
+    def _naming(self, repeated: set[int], known: dict[int, Local], defined: list[Stmt]) -> Change:
         def change(expr: Expr) -> Expr | None:
             if id(expr) in known:
                 return known[id(expr)]

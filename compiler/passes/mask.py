@@ -15,9 +15,7 @@ def mask_from_result(graph: Graph) -> Graph:
     y is kept for the next layer anyway; x then need not be.
     """
     rectified = {
-        node.args[0]: node
-        for node in graph.nodes
-        if node.op is ops.where and _is_rectifier(node)
+        node.args[0]: node for node in graph.nodes if node.op is ops.where and _is_rectifier(node)
     }
     asks: dict[Node, Node] = {}
 

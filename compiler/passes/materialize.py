@@ -31,7 +31,7 @@ COSTS = {
 
 @dataclass(frozen=True)
 class Layout:
-    """The values in memory: arguments before users, and the order of dims of each, slowest first."""
+    """The values in memory, arguments before users; each one's order of dims, slowest first."""
 
     roots: tuple[Node, ...]
     orders: dict[Node, tuple[int, ...]]

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jitnet.compiler.ir.loops import Buffer, Contract, Kernel, Load, Store, loads, walk
+from jitnet.compiler.ir.index import Var
+from jitnet.compiler.ir.loops import (
+    Buffer,
+    Contract,
+    For,
+    Kernel,
+    Load,
+    Stmt,
+    Store,
+    loads,
+    walk,
+)
 
 ALIGN = 64
 SLACK = 64  # bytes after each value that a vector load may touch without using them
@@ -80,29 +91,58 @@ def _reuse_in_place(
     offsets: dict[Buffer, int],
 ) -> None:
     """Give a result the memory of an argument that dies here and is read only where it is written."""
-    stores = {stmt.buffer: stmt for stmt in walk(kernel.body) if isinstance(stmt, Store)}
     if any(isinstance(stmt, Contract) for stmt in walk(kernel.body)):
         return
+    visits = list(_visits(kernel.body, ()))
     dying = [
         buffer
         for buffer in kernel.reads
         if buffer.place == "arena" and last[buffer] == number and buffer not in kernel.writes
     ]
     for buffer in sorted(dying, key=lambda item: item.name):
-        indices = set()
-        for load in loads(kernel.body):
-            if load.buffer is buffer:
-                indices.add(load.index if isinstance(load, Load) else None)
-        for target, store in stores.items():
+        for target in sorted(kernel.writes, key=lambda item: item.name):
             fits = target.place == "arena" and target not in offsets and first[target] == number
-            same_size = target.size * target.dtype.size == buffer.size * buffer.dtype.size
-            same_element = target.dtype.size == buffer.dtype.size
-            only_store = sum(
-                1 for stmt in walk(kernel.body) if isinstance(stmt, Store) and stmt.buffer is target
-            )
-            if fits and same_size and same_element and only_store == 1 and indices == {store.index}:
+            same_size = target.size == buffer.size and target.dtype.size == buffer.dtype.size
+            if fits and same_size and _read_before_written(visits, buffer, target):
                 offsets[target] = offsets[buffer]
                 break
+
+
+def _visits(body: tuple[Stmt, ...], around: tuple[Var, ...]) -> Iterator[tuple[Stmt, tuple[Var, ...]]]:
+    """Yield each statement, in order, with the loops around it."""
+    for stmt in body:
+        if isinstance(stmt, For):
+            yield from _visits(stmt.body, (*around, stmt.var))
+        else:
+            yield stmt, around
+
+
+def _read_before_written(
+    visits: list[tuple[Stmt, tuple[Var, ...]]], source: Buffer, target: Buffer
+) -> bool:
+    """Whether each element of source is read for the last time before it is written in target.
+
+    So it is if one store writes target, once for each element, every read of source is at that
+    store's place, and none comes in a later statement.
+    """
+    stores = [
+        (position, stmt, around)
+        for position, (stmt, around) in enumerate(visits)
+        if isinstance(stmt, Store) and stmt.buffer is target
+    ]
+    if len(stores) != 1:
+        return False
+    position, store, around = stores[0]
+    if any(var.extent > 1 and var not in store.index.vars for var in around):
+        return False
+    for number, (stmt, loops) in enumerate(visits):
+        for load in loads((stmt,)):
+            if load.buffer is not source:
+                continue
+            here = isinstance(load, Load) and load.index == store.index and loops == around
+            if not here or number > position:
+                return False
+    return True
 
 
 def conflicts(a: Kernel, b: Kernel, offsets: dict[Buffer, int]) -> bool:

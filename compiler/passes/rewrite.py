@@ -59,7 +59,8 @@ def _apply(node: Node, rules: Sequence[Rule]) -> Node | None:
         result = rule(node)
         if result is not None and result is not node:
             assert result.type == node.type, f"{rule.__name__} turned {node} into {result}"
-            return replace(result, line=node.line) if not result.line and node.line else result
+            is_new = bool(result.args) and not result.line
+            return replace(result, line=node.line) if is_new and node.line else result
     return None
 
 

@@ -1,4 +1,4 @@
-"""Turns transposed products into products of transposes, so that results land where they are kept."""
+"""Turns transposed products into products of transposes: results land where they are kept."""
 
 from __future__ import annotations
 
