@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(script: Path, arguments: Sequence[str]) -> tuple[list[CompiledFunction], int]:
-    """Run a script as `python script.py arguments` would; return what it compiled, and its status."""
+    """Run a script as `python script.py ...` would; return what it compiled, and its status."""
     functions: list[CompiledFunction] = []
     before = sys.argv, sys.path[:]
     sys.argv = [str(script), *arguments]

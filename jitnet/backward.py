@@ -76,12 +76,8 @@ class CompiledNode(TapeNode):
             if counter.count != count:
                 times = f"{counter.count - count} time(s)"
                 what = f"a tensor {kind}"
-                raise RuntimeError(
-                    at_line(STALE.format(kind=what, name=self.name(), times=times))
-                )
-        arrays = [
-            item._copied() if isinstance(item, Tensor) else item for item in self._kept
-        ]
+                raise RuntimeError(at_line(STALE.format(kind=what, name=self.name(), times=times)))
+        arrays = [item._copied() if isinstance(item, Tensor) else item for item in self._kept]
         arrays += [*self._saved, *map(self._gradient, grads, self._root_types())]
         return [Tensor._from_array(array) for array in self._variant.run_backward(arrays)]
 

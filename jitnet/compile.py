@@ -18,12 +18,12 @@ from typing import Any
 
 from . import capture
 from .explain import explain
+from .launch import Build
 from .native import Native
 from .nn import Module
 from .signature import Signature, differences, signature_of
 from .trace import leaf_names, trace
 from .tree import Tree, flatten
-from .launch import Build
 from .variant import Variant
 
 DEFAULT_LIMIT = 64  # variants of one function; beyond, each call that needs one more is told so

@@ -1,4 +1,4 @@
-"""What a kernel costs at least: its arithmetic and the memory that it touches, for people to read."""
+"""What a kernel costs at least: its arithmetic and the memory it touches, for people to read."""
 
 from __future__ import annotations
 

@@ -58,9 +58,7 @@ def split(trace: Trace, graph: Graph, results: Sequence[tuple[int, Tensor]]) -> 
     if not alive:
         return Split(graph, None, tuple(spent))
     with capture.activated(trace), no_grad():
-        gradients = [
-            Tensor._from_node(make(graph_input, kind=tensor._type)) for _, tensor in alive
-        ]
+        gradients = [Tensor._from_node(make(graph_input, kind=tensor._type)) for _, tensor in alive]
         reached = _walk(trace, [tensor for _, tensor in alive], gradients)
     if not reached:
         return Split(graph, None, tuple(spent))

@@ -26,9 +26,7 @@ class Quick:
             _check(key, position in written) for position, key in enumerate(signature.leaves)
         )
         self._tensors = tuple(
-            position
-            for position, key in enumerate(signature.leaves)
-            if isinstance(key, TensorKey)
+            position for position, key in enumerate(signature.leaves) if isinstance(key, TensorKey)
         )
         self._held = held
         self._modes = signature.grad_enabled, signature.inference, signature.default_dtype

@@ -1,4 +1,4 @@
-"""Nested values (tuples, lists, dicts, dataclasses): taken apart into leaves, and put together again."""
+"""Nested values (tuples, lists, dicts, dataclasses): taken apart into leaves, and rebuilt."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class _Block:
         self.memory = _map(size)
 
     def array(self) -> Array:
-        """Return the bytes as an array whose base is no other array, so that it stays their owner."""
+        """Return the bytes as an array with no other array as base: it stays their owner."""
         return np.frombuffer(self.memory.data, np.uint8)
 
 
