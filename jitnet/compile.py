@@ -19,10 +19,11 @@ from typing import Any
 from . import capture
 from .explain import explain
 from .launch import Build
+from .naming import leaf_names
 from .native import Native
 from .nn import Module
 from .signature import Signature, differences, signature_of
-from .trace import leaf_names, trace
+from .trace import trace
 from .tree import Tree, flatten
 from .variant import Variant
 

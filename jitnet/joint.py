@@ -22,7 +22,7 @@ from .grad_mode import no_grad
 from .tensor import Tensor, node_of
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from .capturing import Trace
 
 _MOVES = frozenset({reshape, permute, expand, slice, flip, cast})
 
@@ -111,7 +111,7 @@ def _walk(
     walk.walk(order, None)
     found = []
     for leaf, gradient in walk.at_leaf.values():
-        owner = trace.owner_of(leaf)
+        owner = trace.memory(leaf)
         if owner is not None:
             found.append((owner, node_of(gradient)))
     return found

@@ -214,9 +214,7 @@ def test_program(make: Maker) -> None:
     for x, y in data():
         np.testing.assert_allclose(values(compiled(x, y)), values(eager(x, y)), rtol=1e-4)
     for a, b in zip(eager_state, state, strict=True):
-        np.testing.assert_allclose(
-            b.detach().numpy(), a.detach().numpy(), rtol=1e-3, atol=1e-5
-        )
+        np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=1e-3, atol=1e-5)
         assert (a.grad is None) == (b.grad is None)
         if a.grad is not None:
             np.testing.assert_allclose(b.grad.numpy(), a.grad.numpy(), rtol=1e-3, atol=1e-5)
@@ -365,7 +363,7 @@ def test_gradient_returned_and_kept() -> None:
 
     fn = compile(function)
     x = jitnet.ones(2)
-    same, grad = fn(x)
+    _, grad = fn(x)
     assert grad is x.grad
     _, again = fn(x)
     assert again is x.grad and again is not grad

@@ -91,7 +91,9 @@ def run_both(
 
 def assert_same_state(a: Module, b: Module, tolerance: float) -> None:
     for (name, p), q in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
-        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=tolerance, atol=tolerance, err_msg=name)
+        np.testing.assert_allclose(
+            p.numpy(), q.numpy(), rtol=tolerance, atol=tolerance, err_msg=name
+        )
     for (name, p), q in zip(a.named_parameters(), b.parameters(), strict=True):
         assert q.grad is not None
         np.testing.assert_allclose(

@@ -1,0 +1,180 @@
+"""What a traced function did: its result, what it wrote, gradients and flags that it set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jitnet.compiler.ir.graph import Output
+
+from .bindings import Memory, State
+from .capturing import Trace, gradient_of
+from .errors import CompileError
+from .results import Constant, Existing, Fresh, Given, PythonNumber, Recipe, ViewOf
+from .signature import TensorKey
+from .tensor import Tensor
+
+_HISTORY = ("_grad_fn", "_output_nr", "_origin_fn")
+
+
+@dataclass(frozen=True, eq=False)
+class GradEffect:
+    """After a call, `grad` of a tensor is what the recipe makes."""
+
+    owner: Recipe
+    value: Recipe | None
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """What a call does to tensors besides writing the graph's outputs."""
+
+    written: tuple[Memory, ...]  # tensors whose memory the graph overwrites
+    grads: tuple[GradEffect, ...]
+    requires_grad: tuple[tuple[Recipe, bool], ...]
+    training: tuple[tuple[Any, bool], ...]  # modules whose flag is set
+
+
+class Outcome:
+    """Turns what a trace saw into recipes, effects and the graph's outputs; before it is undone."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._recipes: dict[int, Recipe] = {}
+        self.fresh: list[Tensor] = []
+
+    def recipe(self, leaf: Any, where: str) -> Recipe:
+        """Return how a call makes one leaf of the result."""
+        if not isinstance(leaf, Tensor):
+            return self._plain_recipe(leaf, where)
+        known = self._recipes.get(id(leaf))
+        if known is None:
+            self._trace.kept[id(leaf)] = leaf
+            known = self._recipes[id(leaf)] = self._tensor_recipe(leaf)
+        return known
+
+    def _plain_recipe(self, leaf: Any, where: str) -> Recipe:
+        if self._trace.watcher.may_return(leaf) or any(
+            leaf is given for given in self._trace.leaves
+        ):
+            return Constant(leaf)
+        raise CompileError(
+            f"{where} is a {type(leaf).__name__}, made while tracing: a compiled function returns "
+            "tensors and plain values, in tuples, lists, dicts and dataclasses"
+        )
+
+    def _tensor_recipe(self, tensor: Tensor) -> Recipe:
+        if id(tensor) in self._trace.stands_for:
+            return self._trace.stands_for[id(tensor)]
+        if tensor._weak:
+            return PythonNumber(self._fresh_number(tensor))
+        if tensor._array is not None:
+            owner = self._trace.gradient_of.get(id(tensor))
+            return Existing(State(tensor) if owner is None else gradient_of(owner))
+        if tensor._base is None:
+            is_leaf = tensor._grad_fn is None
+            return Fresh(self._fresh_number(tensor), tensor._requires_grad and is_leaf)
+        base = self.recipe(tensor._base, "")
+        attached = tensor._origin is not None and tensor._origin._view == ()
+        if tensor._origin is not None and tensor._origin is not tensor._base:
+            attached = False  # a view of a detach()
+        return ViewOf(base, tensor._view, attached, tensor.requires_grad)
+
+    def _fresh_number(self, tensor: Tensor) -> int:
+        self.fresh.append(tensor)
+        return len(self.fresh) - 1
+
+    def effects(self) -> Effects:
+        """Return what the function did to tensors that exist outside; before `undo`."""
+        grads: list[GradEffect] = []
+        flags: list[tuple[Recipe, bool]] = []
+        for owner, name, before in list(self._trace.journaled.values()):
+            if not isinstance(owner, Tensor):
+                continue
+            after = getattr(owner, name)
+            outside = self._outside(owner)
+            if outside is None:
+                if name == "_grad" and id(owner) in self._recipes and after is not None:
+                    value = self.recipe(after, "a gradient")
+                    grads.append(GradEffect(self._recipes[id(owner)], value))
+                continue
+            if name == "_grad":
+                value = None if after is None else self.recipe(after, "a gradient")
+                self._check_gradient(owner)
+                grads.append(GradEffect(outside, value))
+            elif name == "_requires_grad":
+                if after is not before:
+                    flags.append((outside, after))
+            elif after is not before:
+                self._refuse(owner, name)
+        training = tuple(self._trace.watcher.training_flags())
+        written = tuple(self._trace.memory_of[id(base)] for base in self._changed())
+        for memory in written:
+            self._check_writeable(memory)
+        return Effects(written, tuple(grads), tuple(flags), training)
+
+    def _check_writeable(self, memory: Memory) -> None:
+        trace = self._trace
+        if not memory.tensor(trace.leaves)._copied().flags.writeable:
+            raise ValueError(
+                f"the function writes into {trace.name_of(memory)}, whose memory is read-only; "
+                "clone() it first"
+            )
+
+    def _outside(self, tensor: Tensor) -> Recipe | None:
+        """Return the recipe of a tensor that exists outside the call; None for a traced one."""
+        if id(tensor) in self._trace.stands_for:
+            return self._trace.stands_for[id(tensor)]
+        return Existing(State(tensor)) if tensor._array is not None else None
+
+    def _check_gradient(self, owner: Tensor) -> None:
+        recipe = self._trace.stands_for.get(id(owner))
+        if isinstance(recipe, Given):
+            leaf = self._trace.leaves[recipe.position]
+            if leaf.grad_fn is not None:
+                raise CompileError(
+                    f"backward() reaches argument {self._trace.names[recipe.position]}, which was "
+                    "computed outside the compiled function, with history; detach() it, or let "
+                    "backward() run outside"
+                )
+
+    def _refuse(self, owner: Tensor, name: str) -> None:
+        text = self._trace.name_of(self._trace.memory(owner) or State(owner))
+        if name in _HISTORY:
+            raise CompileError(
+                f"{text} was written in place with gradients recorded, which compiled code cannot "
+                "carry outside; write inside `with jitnet.no_grad():`, or return a new tensor"
+            )
+        raise CompileError(
+            f"{text}: compiled code cannot replace what a tensor is ({name.strip('_')}); "
+            "write into it with copy_()"
+        )
+
+    def _changed(self) -> Iterator[Tensor]:
+        """Yield the bases outside whose value is another at the end."""
+        for key, base in self._trace.written.items():
+            number = self._trace.input_of.get(key)
+            if (
+                number is not None
+                and self._trace.values[key] is not self._trace.inputs[number].node
+            ):
+                yield base
+
+    def outputs(self) -> list[Output]:
+        """Return the graph's outputs: fresh values first, then new contents of inputs."""
+        fresh = [
+            Output(self._trace.value(tensor), f"out{number}")
+            for number, tensor in enumerate(self.fresh)
+        ]
+        written = []
+        for base in self._changed():
+            number = self._trace.input_of[id(base)]
+            written.append(
+                Output(self._trace.values[id(base)], self._trace.inputs[number].name, number)
+            )
+        return fresh + written
+
+    def entry_grads(self) -> tuple[tuple[Memory, TensorKey | None], ...]:
+        """Return the gradients that were read before they were set."""
+        return tuple(self._trace.grads.values())
