@@ -48,7 +48,7 @@ class Compiled:
     """All that became of a graph, from the trace to machine code.
 
     slots of the program: the status, one for each graph input, each fresh output, each constant.
-    messages: status code -> what to tell the user.  phases: seconds by step.
+    messages: status code -> the error that tells the user.  phases: seconds by step.
     """
 
     graph: Graph
@@ -61,7 +61,7 @@ class Compiled:
     memory: MemoryPlan
     scratch_bytes: int
     constants: tuple[NDArray[np.generic], ...]
-    messages: dict[int, str]
+    messages: dict[int, tuple[type[Exception], str]]
     phases: dict[str, float]
     target: Target
     symbol: str = SYMBOL
@@ -139,7 +139,7 @@ def compile_graph(graph: Graph, target: Target) -> Compiled:
         memory=memory,
         scratch_bytes=rendered.scratch_bytes,
         constants=tuple(_arrays(plan)),
-        messages=dict(plan.messages),
+        messages=dict(enumerate(plan.messages, start=1)),
         phases=phases,
         target=target,
     )

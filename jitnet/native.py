@@ -42,4 +42,5 @@ class Native:
 
     def error(self, status: int) -> Exception:
         """Return the exception for a status of the program."""
-        return IndexError(self.compiled.messages[status])
+        kind, text = self.compiled.messages[status]
+        return kind(text)

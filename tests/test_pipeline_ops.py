@@ -9,27 +9,37 @@ import pytest
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.evaluate import evaluate
-from jitnet.compiler.ir.graph import Graph, Node, Output
+from jitnet.compiler.ir.graph import Graph, Output
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.load import load
 from jitnet.compiler.pipeline import compile_graph
 from jitnet.runtime.cpu import host_target
 from jitnet.runtime.dtype import DTYPES, DType, bool_, float32, float64, int32, int64
-
 from tests.graph_harness import argument, check, run, sample
 
 FLOATS = (float32, float64)
 SHAPES = [(), (1,), (5,), (3, 7), (0, 4), (2, 3, 37), (70, 33)]
-UNARY = {op.name: op for op in ops.OPS if op.name in (
-    "neg abs sign exp exp2 expm1 log log1p log2 log10 sqrt rsqrt reciprocal sin cos tan asin acos "
-    "atan sinh cosh tanh asinh acosh atanh erf erfc erfinv sigmoid floor ceil round trunc "
-    "logical_not bitwise_not isnan isinf isfinite"
-).split()}
-BINARY = {op.name: op for op in ops.OPS if op.name in (
-    "add sub mul div floor_divide remainder fmod pow maximum minimum atan2 eq ne lt le gt ge "
-    "logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift"
-).split()}
+UNARY = {
+    op.name: op
+    for op in ops.OPS
+    if op.name
+    in (
+        "neg abs sign exp exp2 expm1 log log1p log2 log10 sqrt rsqrt reciprocal sin cos tan asin "
+        "acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv sigmoid floor ceil round trunc "
+        "logical_not bitwise_not isnan isinf isfinite"
+    ).split()
+}
+BINARY = {
+    op.name: op
+    for op in ops.OPS
+    if op.name
+    in (
+        "add sub mul div floor_divide remainder fmod pow maximum minimum atan2 eq ne lt le gt ge "
+        "logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift "
+        "right_shift"
+    ).split()
+}
 
 
 def accepts(op: Op, *types: TensorType, **params: Any) -> bool:
@@ -89,8 +99,9 @@ REDUCTIONS = {op.name: op for op in ops.OPS if op.name in "sum prod max min any 
 def test_reductions(dtype: DType) -> None:
     """Reductions over inner, outer and all dims, of every size around a vector."""
     rng = np.random.default_rng(4)
-    cases = [((5,), (0,)), ((3, 100), (1,)), ((100, 3), (0,)), ((33, 70), (0, 1)), ((4, 5, 6), (1,)),
-             ((2, 3, 4, 5), (0, 2, 3)), ((0, 4), (0,)), ((4, 0), (0,)), ((1, 9), (0,))]  # fmt: skip
+    cases = [((5,), (0,)), ((3, 100), (1,)), ((100, 3), (0,)), ((33, 70), (0, 1)),
+             ((4, 5, 6), (1,)), ((2, 3, 4, 5), (0, 2, 3)), ((0, 4), (0,)), ((4, 0), (0,)),
+             ((1, 9), (0,))]  # fmt: skip
     for shape, axes in cases:
         x = sample(rng, dtype, shape)
         if dtype.kind == "float":
@@ -157,7 +168,8 @@ def matmul_case(
 
 
 @pytest.mark.parametrize(
-    "sizes", [(1, 1, 1), (2, 3, 4), (1, 40, 50), (33, 1, 65), (17, 47, 90), (64, 10, 128), (70, 33, 0)]
+    "sizes",
+    [(1, 1, 1), (2, 3, 4), (1, 40, 50), (33, 1, 65), (17, 47, 90), (64, 10, 128), (70, 33, 0)],
 )
 def test_matmul(sizes: tuple[int, int, int]) -> None:
     """Products of all layouts, from vectors to tiles, batched and empty."""
@@ -260,8 +272,22 @@ def test_index_out_of_range_stops_before_anything_is_written() -> None:
     program = load(compiled)
     out = np.zeros((2, 3), np.float32)
     status = program.run([x.ctypes.data, i.ctypes.data, out.ctypes.data])
-    assert "out of range" in compiled.messages[status]
+    kind, text = compiled.messages[status]
+    assert kind is IndexError and "out of range" in text
     assert not x.any()
+
+
+def test_whole_numbers_divided_by_zero_are_refused() -> None:
+    """As in eager, and before the state is written."""
+    x, y = np.arange(4), np.array([1, 0, 2, 3])
+    a, b = argument("x", x), argument("y", y)
+    for op in (ops.floor_divide, ops.remainder, ops.fmod):
+        outputs = (Output(op(a.node, b.node), "q"), Output(ops.add(a.node, b.node), "x", 0))
+        compiled = compile_graph(Graph("divide", (a, b), outputs), host_target())
+        out = np.zeros(4, np.int64)
+        status = load(compiled).run([array.ctypes.data for array in (x, y, out)])
+        assert compiled.messages[status][0] is ZeroDivisionError
+        np.testing.assert_array_equal(x, np.arange(4))
 
 
 @pytest.mark.parametrize("op", [ops.random_uniform, ops.random_normal])
@@ -293,5 +319,3 @@ def test_same_bits_on_any_number_of_threads() -> None:
     for threads in (2, 3, 8):
         for one, other in zip(first, run(graph, [x[0], w], threads=threads), strict=True):
             np.testing.assert_array_equal(one, other)
-
-

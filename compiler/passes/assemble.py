@@ -14,7 +14,6 @@ from jitnet.compiler.ir.loops import (
     Buffer,
     Check,
     Contract,
-    Expr,
     For,
     Kernel,
     Load,
@@ -26,6 +25,7 @@ from jitnet.compiler.ir.loops import (
 from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter
 
 from .contract import lower_contraction, work
+from .demands import demands, surely_holds
 from .fuse import Fuser, Group, spread
 from .lower import lower_loops
 from .materialize import CHEAP, COSTS, materialize
@@ -38,13 +38,16 @@ SERIAL_BELOW = 2_000  # cycles of a kernel that one thread does sooner than two 
 ALONE_BELOW = 60_000  # cycles of a whole program that is done before a second thread wakes up
 
 
+Message = tuple[type[Exception], str]
+
+
 @dataclass(frozen=True)
 class Plan:
     """Kernels in an order that respects every dependence, and the memory they name."""
 
     kernels: tuple[Kernel, ...]
     constants: tuple[Node, ...]  # in the slots after the outputs
-    messages: tuple[tuple[int, str], ...]  # status code -> what to tell the user
+    messages: tuple[Message, ...]  # of status 1, 2, ...: what to tell the user
 
 
 @dataclass(eq=False)
@@ -69,7 +72,7 @@ class Assembler:
         self.fuser = Fuser(self.layout.roots, self.given)
         self.storage: dict[Node, Storage] = dict(self.given)
         self.late: set[Node] = set()  # outputs into inputs that are copied there at the end
-        self.messages: list[tuple[int, str]] = []
+        self.messages: list[Message] = []
         self._check_nodes: dict[Task, Node] = {}
         self._costs: dict[Node, int] = {}
         self._alone = False  # whether one thread does the whole program
@@ -116,29 +119,18 @@ class Assembler:
         return tasks
 
     def _checks(self) -> list[Task]:
-        """Return one task for each index that must lie in a range, each index once."""
-        seen: set[tuple[Node, int]] = set()
+        """Return one task for each demand on data that is not known to hold."""
         tasks: list[Task] = []
-        for node in self.graph.nodes:
-            if node.op not in (ops.take, ops.put, ops.pick):
+        for demand in demands(self.graph):
+            node = demand.node
+            place = spread(node.shape, [of(var) for var in _squeezed_vars(node.shape)])
+            expr = self._index_reader(self._draft).read(node, place)
+            if surely_holds(demand, expr):
                 continue
-            index = node.args[1]
-            axis = node.params.get("axis", 0)
-            size = node.args[0].shape[axis]
-            if (index, size) in seen or index.type.numel == 0:
-                continue
-            seen.add((index, size))
-            code = len(self.messages) + 1
-            text = f"index out of range: wanted 0 to {size - 1} for a dim of size {size}"
-            self.messages.append((code, f"{text}; {node.line}" if node.line else text))
-            found = set(_sources(index, self._looked_up()))
-            place = spread(index.shape, [of(var) for var in _index_vars(index)])
-            expr = self._index_reader(self._draft).read(index, place)
-            if _in_range(expr, size):
-                self.messages.pop()
-                continue
-            task = Task(found, [], None, Check(expr, 0, size, code))
-            self._check_nodes[task] = index
+            self.messages.append((demand.error, demand.text))
+            check = Check(expr, demand.low, demand.high, len(self.messages))
+            task = Task(set(_sources(node, self._looked_up())), [], None, check)
+            self._check_nodes[task] = node
             tasks.append(task)
         return tasks
 
@@ -334,14 +326,14 @@ class Assembler:
     def _check_kernel(self, task: Task) -> Kernel:
         assert task.check is not None
         index = self._check_nodes[task]
-        variables = _index_vars(index)
+        variables = _squeezed_vars(index.shape)
         place = spread(index.shape, [of(var) for var in variables])
         expr = self._index_reader(self.storage).read(index, place)
         body: tuple[Stmt, ...] = (replace(task.check, expr=expr),)
         for var in reversed(variables):
             body = (For(var, body, "serial"),)
         lines = (index.line,) if index.line else ()
-        return Kernel("check_index", body, ("check",), lines, True, {"check": True})
+        return Kernel("check", body, ("check",), lines, True, {"check": True})
 
     def _late_copies(self) -> Iterator[Kernel]:
         """Yield kernels that move results computed aside into the inputs that they replace."""
@@ -398,24 +390,6 @@ def _squeeze(shape: Sequence[int]) -> tuple[int, ...]:
 
 def _squeezed_vars(shape: Sequence[int]) -> tuple[Var, ...]:
     return tuple(Var(f"i{axis}", size) for axis, size in enumerate(_squeeze(shape)))
-
-
-def _index_vars(index: Node) -> tuple[Var, ...]:
-    return _squeezed_vars(index.shape)
-
-
-def _in_range(expr: Expr, size: int) -> bool:
-    """Whether an index is known to lie in range without looking at data."""
-    from jitnet.compiler.ir.loops import Const, Position
-
-    match expr:
-        case Position():
-            low, high = expr.index.bounds
-            return low >= 0 and high < size
-        case Const():
-            return 0 <= expr.value < size
-        case _:
-            return False
 
 
 def _sources(node: Node, stop: set[Node]) -> Iterator[Node]:

@@ -70,11 +70,19 @@ def _inside(index: Tensor, size: int, axis: int, total: int) -> Tensor:
     return index
 
 
+def _is_one_of_each_line(x: Tensor, index: Tensor, axis: int) -> bool:
+    own = x._type.shape
+    return index._type.shape == (*own[:axis], 1, *own[axis + 1 :])
+
+
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Return input[..., index[...], ...]: along dim, the elements that index names."""
     index = _index(index, "gather")
     x, places = _one_dim(input), _one_dim(index)
     axis = normal_dim(dim, x.ndim)
+    if _is_one_of_each_line(x, places, axis):
+        line = ops.reshape(places, shape=x._type.shape[:axis] + x._type.shape[axis + 1 :])
+        return ops.pick(x, line, axis=axis).reshape(index._type.shape)  # type: ignore[no-any-return]
     flat = _flat_places(x, axis, places, "gather")
     found = ops.take(ops.reshape(x, shape=(x._type.numel,)), flat)
     return found if found._type.shape == index._type.shape else found.reshape(index._type.shape)

@@ -1,0 +1,80 @@
+"""What must hold of data that only a run knows: indices in range, no whole number divided by zero.
+
+A program looks at these before it writes anything that outlives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.graph import Graph, Node
+from jitnet.compiler.ir.loops import Const, Expr, Position
+from jitnet.runtime.dtype import int64
+
+from .simplify import uniform
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Every element of node must lie in low .. high - 1; else the run ends with error(text)."""
+
+    node: Node
+    low: int
+    high: int
+    error: type[Exception]
+    text: str
+
+
+def demands(graph: Graph) -> Iterator[Demand]:
+    """Yield what a graph's ops ask of data, each demand once."""
+    seen: set[tuple[Node, int]] = set()
+    for node in graph.nodes:
+        if node.type.numel == 0 and node.op is not ops.put:
+            continue
+        found = _index(node) or _divisor(node)
+        if found is None or found[0].type.numel == 0 or (found[0], found[1]) in seen:
+            continue
+        seen.add((found[0], found[1]))
+        value, size, error, text = found
+        if error is ZeroDivisionError:
+            value = ops.cast(ops.ne(value, ops.full_like(value, value=0)), dtype=int64)
+        low = 1 if error is ZeroDivisionError else 0
+        where = f"; {node.line}" if node.line else ""
+        yield Demand(value, low, size, error, text + where)
+
+
+Found = tuple[Node, int, type[Exception], str]
+
+
+def _index(node: Node) -> Found | None:
+    if node.op not in (ops.take, ops.put, ops.pick):
+        return None
+    axis = node.params.get("axis", 0)
+    size = node.args[0].shape[axis]
+    text = f"index out of range: wanted 0 to {size - 1} for a dim of size {size}"
+    return node.args[1], size, IndexError, text
+
+
+def _divisor(node: Node) -> Found | None:
+    """Whole numbers divided by something that may be zero."""
+    if node.op not in (ops.floor_divide, ops.remainder, ops.fmod) or node.dtype.kind == "float":
+        return None
+    divisor = node.args[1]
+    if uniform(divisor):
+        return None
+    text = "whole numbers cannot be divided by zero; cast to float first"
+    return divisor, 2, ZeroDivisionError, text
+
+
+def surely_holds(demand: Demand, expr: Expr) -> bool:
+    """Whether a demand is known to hold without looking at data."""
+    match expr:
+        case Position():
+            low, high = expr.index.bounds
+            return low >= demand.low and high < demand.high
+        case Const():
+            return demand.low <= expr.value < demand.high
+        case _:
+            return False
