@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,33 +9,28 @@ import pytest
 
 import jitnet
 import jitnet.nn.functional as F
+from tests.function_table import (
+    CONVS,
+    CUBE,
+    IMAGE,
+    INDEX,
+    LINE,
+    LOOKUPS,
+    LOSSES,
+    NORMS,
+    POOLS,
+    SIGNS,
+    WEIGHT,
+    P,
+    Q,
+    real,
+)
 
 torch = pytest.importorskip("torch", reason="the oracle; make test ORACLE=1 installs it")
 
-from tests.test_tensor_oracle import assert_same, check, pair, real  # noqa: E402
+from tests.test_tensor_oracle import assert_same, check, pair  # noqa: E402
 
-IMAGE = real(2, 4, 7, 6, seed=3)
-WEIGHT = real(6, 4, 3, 2, seed=4)
-LINE = real(2, 4, 9, seed=5)
-CUBE = real(1, 2, 4, 5, 4, seed=6)
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
-
-CONVS: dict[str, Callable[..., Any]] = {
-    "plain": lambda lib, f, x, w: f.conv2d(x, w),
-    "bias": lambda lib, f, x, w: f.conv2d(x, w, w[:, 0, 0, 0], padding=1),
-    "stride": lambda lib, f, x, w: f.conv2d(x, w, stride=2, padding=(1, 2)),
-    "dilation": lambda lib, f, x, w: f.conv2d(x, w, stride=(1, 2), dilation=(2, 3), padding=2),
-    "groups": lambda lib, f, x, w: f.conv2d(x, w[:, :2], groups=2, padding=1),
-    "depthwise": lambda lib, f, x, w: f.conv2d(x, w[:4, :1], groups=4),
-    "same": lambda lib, f, x, w: f.conv2d(x, w, padding="same", dilation=2),
-    "valid": lambda lib, f, x, w: f.conv2d(x, w, padding="valid"),
-    "one_image": lambda lib, f, x, w: f.conv2d(x[0], w),
-    "transposed": lambda lib, f, x, w: f.conv_transpose2d(x, w[:4, :3], stride=2, padding=1),
-    "transposed_more": lambda lib, f, x, w: f.conv_transpose2d(
-        x, w[:4, :3], w[:3, 0, 0, 0], stride=(3, 2), output_padding=1, dilation=2
-    ),
-    "transposed_groups": lambda lib, f, x, w: f.conv_transpose2d(x, w[:4, :2], groups=2),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CONVS)
@@ -52,26 +46,6 @@ def test_conv_other_ranks() -> None:
     check(lambda lib, f, x, w: f.conv_transpose1d(x, w[:4], stride=2), LINE, w1, **CLOSE)
     check(lambda lib, f, x, w: f.conv3d(x, w, padding=1, stride=(1, 2, 1)), CUBE, w3, **CLOSE)
     check(lambda lib, f, x, w: f.conv_transpose3d(x, w[:2], stride=2), CUBE, w3, **CLOSE)
-
-
-POOLS: dict[str, Callable[..., Any]] = {
-    "max": lambda lib, f, x: f.max_pool2d(x, 2),
-    "max_overlap": lambda lib, f, x: f.max_pool2d(x, 3, 2, 1),
-    "max_ceil": lambda lib, f, x: f.max_pool2d(x, (3, 2), 2, 1, ceil_mode=True),
-    "max_dilated": lambda lib, f, x: f.max_pool2d(x, 2, 1, dilation=(2, 3)),
-    "max_index": lambda lib, f, x: f.max_pool2d(x, 3, 2, 1, return_indices=True),
-    "max_image": lambda lib, f, x: f.max_pool2d(x[0], 2),
-    "avg": lambda lib, f, x: f.avg_pool2d(x, 2),
-    "avg_padded": lambda lib, f, x: f.avg_pool2d(x, 3, 2, 1),
-    "avg_inside": lambda lib, f, x: f.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
-    "avg_ceil": lambda lib, f, x: f.avg_pool2d(x, (3, 2), 2, (1, 0), ceil_mode=True),
-    "avg_divisor": lambda lib, f, x: f.avg_pool2d(x, 2, divisor_override=3),
-    "adaptive_one": lambda lib, f, x: f.adaptive_avg_pool2d(x, 1),
-    "adaptive_odd": lambda lib, f, x: f.adaptive_avg_pool2d(x, (3, 4)),
-    "adaptive_none": lambda lib, f, x: f.adaptive_avg_pool2d(x, (None, 3)),
-    "adaptive_max": lambda lib, f, x: f.adaptive_max_pool2d(x, (3, 4)),
-    "adaptive_max_even": lambda lib, f, x: f.adaptive_max_pool2d(x, (7, 3), return_indices=True),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", POOLS)
@@ -94,19 +68,6 @@ def test_max_pool_of_nan() -> None:
     x = IMAGE.copy()
     x[0, 0, 2, 3] = np.nan
     check(lambda lib, f, a: f.max_pool2d(a, 3, 2, 1), x, grad=False)
-
-
-NORMS: dict[str, Callable[..., Any]] = {
-    "batch_train": lambda lib, f, x, v: f.batch_norm(x, None, None, v, v + 1, training=True),
-    "batch_eval": lambda lib, f, x, v: f.batch_norm(
-        x, v.detach(), v.detach() ** 2 + 1, v, v * 2
-    ),
-    "layer": lambda lib, f, x, v: f.layer_norm(x, (6,)),
-    "layer_two": lambda lib, f, x, v: f.layer_norm(x, x.shape[2:], x[0, 0], x[0, 1], eps=1e-3),
-    "group": lambda lib, f, x, v: f.group_norm(x, 2, v, v),
-    "instance": lambda lib, f, x, v: f.instance_norm(x, weight=v, bias=v),
-    "rms": lambda lib, f, x, v: f.rms_norm(x, (6,), x[0, 0, 0]),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NORMS)
@@ -185,80 +146,10 @@ def test_wrong_targets() -> None:
         F.cross_entropy(logits, jitnet.tensor(LABELS), reduction="average")
 
 
-P = real(3, 4, seed=11, low=0.05, high=0.95)
-Q = real(3, 4, seed=12, low=0.05, high=0.95)
-SIGNS = np.sign(real(3, 4, seed=13))
-
-LOSSES: dict[str, Callable[..., Any]] = {
-    "mse": lambda lib, f, a, b, s: (f.mse_loss(a, b), f.mse_loss(a, b, reduction="none")),
-    "l1": lambda lib, f, a, b, s: (f.l1_loss(a, b), f.l1_loss(a, b, reduction="sum")),
-    "smooth_l1": lambda lib, f, a, b, s: (f.smooth_l1_loss(a, b), f.smooth_l1_loss(a, b, beta=0.3)),
-    "huber": lambda lib, f, a, b, s: (f.huber_loss(a, b), f.huber_loss(a, b, delta=0.3)),
-    "bce": lambda lib, f, a, b, s: (
-        f.binary_cross_entropy(a, b), f.binary_cross_entropy(a, b.detach(), weight=b.detach()),
-    ),
-    "bce_logits": lambda lib, f, a, b, s: (
-        f.binary_cross_entropy_with_logits(a * 9 - 4, b),
-        f.binary_cross_entropy_with_logits(a, b, pos_weight=b[0].detach(), reduction="sum"),
-        f.binary_cross_entropy_with_logits(a * 0, b),
-    ),
-    "kl": lambda lib, f, a, b, s: (
-        f.kl_div(a.log(), b, reduction="batchmean"),
-        f.kl_div(a.log(), b.log(), log_target=True, reduction="sum"),
-    ),
-    "poisson": lambda lib, f, a, b, s: (
-        f.poisson_nll_loss(a, b), f.poisson_nll_loss(a, b * 9, False, True),
-    ),
-    "gaussian": lambda lib, f, a, b, s: (
-        f.gaussian_nll_loss(a, b, b), f.gaussian_nll_loss(a, b, b, True),
-    ),
-    "hinge": lambda lib, f, a, b, s: f.hinge_embedding_loss(a, s.detach(), 0.7),
-    "ranking": lambda lib, f, a, b, s: f.margin_ranking_loss(a, b, s.detach(), 0.2),
-    "soft_margin": lambda lib, f, a, b, s: f.soft_margin_loss(a, s.detach()),
-    "cosine": lambda lib, f, a, b, s: (f.cosine_similarity(a, b), f.cosine_similarity(a, b, dim=0)),
-    "cosine_loss": lambda lib, f, a, b, s: f.cosine_embedding_loss(a, b, s[:, 0].detach(), 0.3),
-    "pairwise": lambda lib, f, a, b, s: (
-        f.pairwise_distance(a, b), f.pairwise_distance(a, b, p=1.0),
-    ),
-    "triplet": lambda lib, f, a, b, s: f.triplet_margin_loss(a, b, s, swap=True),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses(name: str) -> None:
     """Values and gradients of losses."""
     check(LOSSES[name], P, Q, SIGNS.astype(np.float32), rtol=1e-4, atol=1e-5)
-
-
-INDEX = np.array([[0, 2, 1, 0], [2, 2, 0, 1]])
-LOOKUPS: dict[str, Callable[..., Any]] = {
-    "gather": lambda lib, f, x, i: (x.gather(0, i), x.gather(1, i), x[0].gather(0, i[0])),
-    "scatter": lambda lib, f, x, i: (
-        lib.zeros(3, 4).scatter(1, i[:, :1], x[:2, :1]), x.scatter(0, i[:1], 1.5),
-        x.scatter_add(0, i[:1], x[:1] * 2), x.scatter_add(1, i, x[:2]),
-    ),
-    "select": lambda lib, f, x, i: (x.index_select(1, i[0]), lib.index_select(x, 0, i[1])),
-    "along": lambda lib, f, x, i: (lib.take_along_dim(x, i, 0), lib.take(x, i * 3)),
-    "index_add": lambda lib, f, x, i: (
-        x.index_add(0, i[0, :3], x[:3], alpha=2), x.index_fill(1, i[0, :2], 5.0),
-        x.index_copy(0, i[0, :3], x * 2),
-    ),
-    "masked": lambda lib, f, x, i: (
-        x.masked_fill(x > 0, -1.0), x.masked_select(x > 0), lib.where(x > 0, x, 0.0),
-    ),
-    "embedding": lambda lib, f, x, i: (f.embedding(i, x), f.embedding(i, x, padding_idx=-1)),
-    "put": lambda lib, f, x, i: (
-        x.index_put((i[0], i[1]), x[0], accumulate=True),
-    ),
-    "whole": lambda lib, f, x, i: (
-        f.one_hot(i), f.one_hot(i, 5), i.nonzero(), *i.nonzero(as_tuple=True),
-        lib.bincount(i.reshape(-1)), lib.isin(i, i[0, :1]),
-    ),
-    "sort": lambda lib, f, x, i: (
-        *x.sort(), *lib.sort(x, 0, descending=True), *lib.topk(x, 2), *x.topk(3, 1, largest=False),
-        lib.argsort(x, dim=0), lib.unique(i),
-    ),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOOKUPS)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitnet.compiler.ir.dims import Shape
-from jitnet.compiler.ir.lowering import Inline, Leaf
+from jitnet.compiler.ir.lowering import Inline
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import DType, from_numpy_dtype, int64
@@ -39,7 +39,9 @@ def _iota(*, shape: Shape, dtype: DType, axis: int) -> np.ndarray:
     return np.broadcast_to(line.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape).copy()
 
 
-constant = Op("constant", _constant_type, eval=lambda *, value: value.copy(), lower=Leaf())
+constant = Op(
+    "constant", _constant_type, eval=lambda *, value: value.copy(), lower=Inline(places.constant)
+)
 full = Op("full", _full_type, eval=_full, lower=Inline(places.full))
 iota = Op("iota", _iota_type, eval=_iota, lower=Inline(places.iota))
 full_like = Op(

@@ -12,7 +12,7 @@ from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import cast, expand, reshape
 from jitnet.runtime.dtype import DType, bool_, float64, int64, promote
 
-from .. import creation
+from .. import capture, creation
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor, constant_like
 
@@ -138,12 +138,12 @@ def meet(a: Any, b: Any) -> tuple[Tensor, Tensor]:
 def meet_as(dtype: DType, *operands: Operand) -> tuple[Tensor, ...]:
     """Return the operands with this dtype and the shape that they broadcast to."""
     tensors = [value._type.shape for value in operands if isinstance(value, Tensor)]
-    if len(tensors) == 1:
-        shape = tensors[0]
-    else:
-        shape = broadcast_shapes(*tensors)
+    shape = tensors[0] if len(tensors) == 1 else broadcast_shapes(*tensors)
     made = tuple([fit(value, dtype, shape) for value in operands])
-    if not any(isinstance(value, Tensor) and not value._weak for value in operands):
+    numbers_only = capture.active is not None and not any(
+        isinstance(value, Tensor) and not value._weak for value in operands
+    )
+    if numbers_only:
         for each in made:
             each._weak = True  # what is computed from numbers is a number
     return made
