@@ -22,8 +22,10 @@ def elementwise(choose: random.Random) -> Step:
     functions: list[Callable[[Tensor], Tensor]] = [
         F.relu, F.gelu, F.silu, F.elu, F.softplus, F.leaky_relu, jitnet.tanh, jitnet.sigmoid,
         jitnet.sin, jitnet.abs, lambda x: (x * x + 1).sqrt(), lambda x: (x.abs() + 1).log(),
-        lambda x: x.clamp(-0.5, 0.7), lambda x: -x / 2, lambda x: x**2 - 1, lambda x: 1 / (x * x + 1),
-        lambda x: jitnet.where(x > 0.1, x, x.exp().clamp(max=2)), lambda x: F.gelu(x, approximate="tanh"),
+        lambda x: x.clamp(-0.5, 0.7), lambda x: -x / 2, lambda x: x**2 - 1,
+        lambda x: 1 / (x * x + 1),
+        lambda x: jitnet.where(x > 0.1, x, x.exp().clamp(max=2)),
+        lambda x: F.gelu(x, approximate="tanh"),
         lambda x: x.float().double(), lambda x: x.detach() * x, lambda x: x.sign() * 0.1 + x,
     ]  # fmt: skip
     function = choose.choice(functions)
@@ -43,8 +45,10 @@ def arithmetic(choose: random.Random) -> Step:
     def step(values: list[Tensor]) -> Tensor:
         a = values[-1]
         b = values[int(other * len(values))]
-        dims = [size for size in b.shape]
-        fits = len(dims) <= a.ndim and all(x in (1, y) for x, y in zip(dims[::-1], a.shape[::-1]))
+        dims = list(b.shape)
+        fits = len(dims) <= a.ndim and all(
+            x in (1, y) for x, y in zip(dims[::-1], a.shape[::-1], strict=False)
+        )
         return function(a, b if fits else b.mean())
 
     return step
@@ -53,10 +57,13 @@ def arithmetic(choose: random.Random) -> Step:
 def reduction(choose: random.Random) -> Step:
     """Over one dim or all of them, kept or not."""
     functions: list[Callable[[Tensor, int], Tensor]] = [
-        lambda x, d: x.sum(d), lambda x, d: x.mean(d, keepdim=True), lambda x, d: x - x.mean(d, True),
-        lambda x, d: x.max(d).values, lambda x, d: x.amin(d, keepdim=True), lambda x, d: F.softmax(x, d),
+        lambda x, d: x.sum(d), lambda x, d: x.mean(d, keepdim=True),
+        lambda x, d: x - x.mean(d, True),
+        lambda x, d: x.max(d).values, lambda x, d: x.amin(d, keepdim=True),
+        lambda x, d: F.softmax(x, d),
         lambda x, d: F.log_softmax(x, d), lambda x, d: x.logsumexp(d), lambda x, d: x.sum(),
-        lambda x, d: x.var(d, unbiased=False), lambda x, d: x / x.norm(dim=d, keepdim=True).clamp(min=1),
+        lambda x, d: x.var(d, unbiased=False),
+        lambda x, d: x / x.norm(dim=d, keepdim=True).clamp(min=1),
         lambda x, d: x.prod(d), lambda x, d: F.layer_norm(x, x.shape[-1:]),
         lambda x, d: x.argmax(d).double() * 0.1, lambda x, d: (x > 0).any(d).double() + x.mean(),
     ]  # fmt: skip
@@ -75,14 +82,17 @@ def movement(choose: random.Random) -> Step:
     """A view, an index, a join."""
     mask = jitnet.tensor([True, False, True])
     functions: list[Callable[[Tensor], Tensor]] = [
-        lambda x: x.transpose(0, -1), lambda x: x.reshape(-1), lambda x: x.flatten(), lambda x: x[::2],
+        lambda x: x.transpose(0, -1), lambda x: x.reshape(-1), lambda x: x.flatten(),
+        lambda x: x[::2],
         lambda x: x[..., -1:], lambda x: x.unsqueeze(0), lambda x: x.squeeze(), lambda x: x.flip(0),
-        lambda x: jitnet.cat([x, x * 2], -1), lambda x: jitnet.stack([x, -x]), lambda x: x[None, ..., None],
+        lambda x: jitnet.cat([x, x * 2], -1), lambda x: jitnet.stack([x, -x]),
+        lambda x: x[None, ..., None],
         lambda x: x[jitnet.tensor([0, -1, 0])], lambda x: x.repeat(*(2,) * x.ndim),
         lambda x: x.roll(1, 0), lambda x: F.pad(x, (1, 2)), lambda x: x.split(1)[0],
         lambda x: x.masked_fill(x > 0.5, 0.25), lambda x: x.tril() if x.ndim > 1 else x,
         lambda x: x.index_select(0, jitnet.tensor([0, 0])), lambda x: x.chunk(2, -1)[0],
-        lambda x: jitnet.where(mask[:1], x, 0), lambda x: x.expand(2, *x.shape), lambda x: x.movedim(0, -1),
+        lambda x: jitnet.where(mask[:1], x, 0), lambda x: x.expand(2, *x.shape),
+        lambda x: x.movedim(0, -1),
         lambda x: x.gather(-1, jitnet.zeros(*x.shape, dtype=jitnet.int64)),
     ]  # fmt: skip
     function = choose.choice(functions)
@@ -161,14 +171,25 @@ def network(choose: random.Random) -> Step:
 
     def entropy(x: Tensor) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
-        return F.cross_entropy(rows, jitnet.zeros(len(rows), dtype=jitnet.int64), label_smoothing=0.1)
+        labels = jitnet.zeros(len(rows), dtype=jitnet.int64)
+        return F.cross_entropy(rows, labels, label_smoothing=0.1)
 
     functions = [linear, square, convolution, pool, lookup, entropy]
     function = choose.choice(functions)
     return lambda values: function(values[-1] if values[-1].ndim else values[-1].reshape(1))
 
 
-KINDS = (elementwise, elementwise, arithmetic, arithmetic, reduction, movement, movement, in_place, network)
+KINDS = (
+    elementwise,
+    elementwise,
+    arithmetic,
+    arithmetic,
+    reduction,
+    movement,
+    movement,
+    in_place,
+    network,
+)
 
 
 @settings(max_examples=40)
@@ -205,7 +226,9 @@ def test_compiled_programs_do_what_eager_ones_do(choose: random.Random) -> None:
             continue
         assert one.shape == other.shape and one.dtype == other.dtype
         assert one.requires_grad == other.requires_grad
-        np.testing.assert_allclose(one.detach().numpy(), other.detach().numpy(), rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(
+            one.detach().numpy(), other.detach().numpy(), rtol=1e-7, atol=1e-9
+        )
     if not backward and wanted[1].requires_grad:
         one, other = leaves(), leaves()
         compiled(*one)[1].backward()
@@ -213,4 +236,6 @@ def test_compiled_programs_do_what_eager_ones_do(choose: random.Random) -> None:
         for mine, theirs in zip(one, other, strict=True):
             assert (mine.grad is None) == (theirs.grad is None)
             if mine.grad is not None:
-                np.testing.assert_allclose(mine.grad.numpy(), theirs.grad.numpy(), rtol=1e-7, atol=1e-9)
+                np.testing.assert_allclose(
+                    mine.grad.numpy(), theirs.grad.numpy(), rtol=1e-7, atol=1e-9
+                )

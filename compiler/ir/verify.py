@@ -6,9 +6,10 @@ from .graph import Graph
 
 
 def verify(graph: Graph) -> None:
-    """Assert that values come from inputs or ops that can be lowered, that types fit their ops,
-    and that results fit the inputs they overwrite.
+    """Assert that a graph is well formed.
 
+    Values come from inputs or ops that can be lowered, types fit their ops, and results fit the
+    inputs that they overwrite.
     Internal ops may carry params that their type function does not know; those are passed over.
     """
     inputs = {item.node for item in graph.inputs}

@@ -90,7 +90,7 @@ def _reuse_in_place(
     last: dict[Buffer, int],
     offsets: dict[Buffer, int],
 ) -> None:
-    """Give a result the memory of an argument that dies here and is read only where it is written."""
+    """Give a result the memory of an argument that dies here, read only where it is written."""
     if any(isinstance(stmt, Contract) for stmt in walk(kernel.body)):
         return
     visits = list(_visits(kernel.body, ()))
@@ -108,7 +108,9 @@ def _reuse_in_place(
                 break
 
 
-def _visits(body: tuple[Stmt, ...], around: tuple[Var, ...]) -> Iterator[tuple[Stmt, tuple[Var, ...]]]:
+def _visits(
+    body: tuple[Stmt, ...], around: tuple[Var, ...]
+) -> Iterator[tuple[Stmt, tuple[Var, ...]]]:
     """Yield each statement, in order, with the loops around it."""
     for stmt in body:
         if isinstance(stmt, For):
