@@ -55,6 +55,7 @@ class Trace:
         self.journaled: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.grads: dict[int, tuple[Memory, TensorKey | None]] = {}  # read of `grad` at entry
         self.gradient_of: dict[int, Memory] = {}  # id of a gradient -> its owner
+        self._taken_names: set[str] = set()  # of inputs
         self._hypers: dict[tuple[int, str, int | None], Tensor] = {}
 
     # -- the capture protocol --------------------------------------------------------------------
@@ -149,10 +150,10 @@ class Trace:
         return node
 
     def _unused_name(self, name: str) -> str:
-        taken = {item.name for item in self.inputs}
         number, chosen = 2, name
-        while chosen in taken:
+        while chosen in self._taken_names:
             chosen, number = f"{name}#{number}", number + 1
+        self._taken_names.add(chosen)
         return chosen
 
     def _new_state(self, tensor: Tensor) -> Node:

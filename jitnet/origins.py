@@ -5,6 +5,8 @@ from __future__ import annotations
 import sysconfig
 from functools import lru_cache
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 from .frames import is_ours
 
@@ -12,6 +14,13 @@ _HERE = Path(__file__).resolve().parent
 _LIBRARY = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib"))
 _SITE = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("purelib", "platlib"))
 _USER_LIKE = tuple(str(_HERE / name) for name in ("nn", "optim"))
+
+
+def file_of(code: CodeType, globals_: dict[str, Any]) -> str:
+    """Return the file that code is from; for generated code, that of the module it belongs to."""
+    if code.co_filename.startswith("<"):
+        return str(globals_.get("__file__") or code.co_filename)
+    return code.co_filename
 
 
 @lru_cache(maxsize=None)
@@ -22,7 +31,7 @@ def is_followed(filename: str) -> bool:
         return False
     if path.startswith(_USER_LIKE):
         return True
-    if is_ours(filename) and filename != "<string>":
+    if filename != "<string>" and is_ours(filename):
         return False
     if path.startswith(_SITE):
         return not path.startswith(tuple(f"{folder}/numpy" for folder in _SITE))

@@ -35,7 +35,7 @@ class Traced:
     recipes: tuple[Recipe, ...]  # of its leaves
     effects: Effects
     entry_grads: tuple[tuple[Memory, TensorKey | None], ...]  # what was read of `grad`
-    watcher: Watcher
+    watcher: Watcher | None  # until the guards are made
     pinned: dict[int, Any]  # leaves that are known by identity
     backward: Backward | None  # of the results that have history
     spent: tuple[tuple[int, str], ...]  # results with history that cannot be walked, and why

@@ -37,6 +37,7 @@ class Variant:
         self.seconds = seconds
         self.executable = build(traced.graph)
         self.guards = self._guards()
+        traced.watcher = None  # it keeps all objects that were reached
         self._returned = _fresh_of(traced.recipes)
         self._launch = Launch(traced, self.executable, set(self._returned))
         self._quick = quick_for(signature, self._written_leaves(), self._launch.held)
@@ -50,6 +51,7 @@ class Variant:
 
     def _guards(self) -> Guards:
         watcher = self.traced.watcher
+        assert watcher is not None
         held = {
             id(item.held): item.held for item in self.traced.bindings if isinstance(item, State)
         }

@@ -23,12 +23,13 @@ from .errors import CompileError, at_line
 from .guards import Guards
 from .nn import Module
 from .optim import Optimizer
-from .origins import is_followed, is_users
+from .origins import file_of, is_followed, is_users
 from .plain import brief, is_plain
 from .reach import LEAF_TYPES, Reach
 from .reads import Reads, reads_of
 from .watches import Change, Computed, Every, Items, Names, Watch
 
+_MACHINERY = frozenset({"_non_persistent"})  # which buffers are saved: nothing that is computed
 _DRAWS = (random.Random, np.random.Generator, np.random.RandomState)
 _CONSTANT_TYPES = (FunctionType, MethodType, ModuleType, type, Module, DType, Device, range, slice)
 
@@ -82,7 +83,8 @@ class Watcher(Reach):
     def enter(self, frame: FrameType) -> None:
         """Note what a frame that is about to run can read."""
         code = frame.f_code
-        if not is_followed(code.co_filename):
+        file = file_of(code, frame.f_globals)
+        if not is_followed(file):
             return
         owner = self._owner(frame)
         if owner is not None:
@@ -93,7 +95,7 @@ class Watcher(Reach):
         if code in self._codes:
             return
         self._codes.add(code)
-        self.learn(reads_of(code), frame.f_globals, is_users(code.co_filename))
+        self.learn(reads_of(code), frame.f_globals, is_users(file))
 
     def _owner(self, frame: FrameType) -> Any:
         """Return the `self` of a method's frame."""
@@ -119,13 +121,14 @@ class Watcher(Reach):
         known = len(self.attributes)
         for found in (reads.attributes, reads.stored):
             for name, line in found.items():
-                self.attributes.setdefault(name, line)
-        if reads.any_attribute and not self.any_attribute:
+                if name not in _MACHINERY:
+                    self.attributes.setdefault(name, line)
+        if reads.any_attribute and has_settings and not self.any_attribute:
             self.any_attribute = True
             for namespace in self.namespaces:
                 if namespace.of_instance:
                     namespace.interesting = Every()
-        if len(self.attributes) != known or reads.any_attribute:
+        if len(self.attributes) != known or self.any_attribute:
             for namespace in list(self.namespaces):
                 self.wait_for(namespace, namespace.extend())
         self.work()
