@@ -1,4 +1,4 @@
-"""Random graphs, compiled, against the ops' own eval: the differential test of the whole pipeline."""
+"""Random graphs, compiled, against the ops' own eval: the whole pipeline's differential test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.evaluate import evaluate
 from jitnet.compiler.ir.graph import Graph, Input, Node, Output
 from jitnet.runtime.dtype import float64
-
 from tests.graph_harness import argument, run
 
 SIZES = (1, 2, 3, 4, 7, 16, 33)
@@ -95,7 +94,9 @@ class Grower:
         axes = tuple(a for a in range(len(x.shape)) if self.choose.random() < 0.5)
         if self.choose.random() < 0.5:
             count = int(np.prod([x.shape[a] for a in axes]))
-            result = ops.mul(ops.sum(x, axes=axes), ops.full_like(ops.sum(x, axes=axes), value=1 / count))
+            result = ops.mul(
+                ops.sum(x, axes=axes), ops.full_like(ops.sum(x, axes=axes), value=1 / count)
+            )
         else:
             result = self.choose.choice((ops.max, ops.min))(x, axes=axes)
         if self.choose.random() < 0.5:
@@ -183,7 +184,9 @@ class Grower:
         params = {"kernel": (2, 2), "stride": (self.choose.randint(1, 3),) * 2, "padding": (1, 0),
                   "dilation": (1, 1), "ceil": self.choose.random() < 0.5}  # fmt: skip
         y = ops.max_pool(x, **params)
-        return y if self.choose.random() < 0.5 else ops.max_pool_grad(self.like(y.shape), x, **params)
+        return (
+            y if self.choose.random() < 0.5 else ops.max_pool_grad(self.like(y.shape), x, **params)
+        )
 
     def convolution(self) -> Node:
         """A convolution and, sometimes, its gradient for the image"""
