@@ -10,7 +10,6 @@ import pytest
 
 import jitnet
 import jitnet.nn.functional as F
-
 from tests import function_table as table
 
 FAMILIES: list[tuple[dict[str, Callable[..., Any]], tuple[np.ndarray, ...]]] = [
