@@ -27,7 +27,7 @@ from .trace import trace
 from .tree import Tree, flatten
 from .variant import Variant
 
-DEFAULT_LIMIT = 64  # variants of one function; beyond, each call that needs one more is told so
+DEFAULT_LIMIT = 64  # variants of one function that are kept
 
 _BACKENDS = ("jitnet", "inductor")
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
@@ -75,6 +75,7 @@ class CompiledFunction:
         self._variants: dict[Signature, list[Variant]] = {}
         self._order: list[Variant] = []
         self._latest: Variant | None = None
+        self._has_warned = False
         self._by_value: dict[Tree, frozenset[int]] = {}
         for listener in _listeners:
             listener(self)
@@ -110,7 +111,11 @@ class CompiledFunction:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the compiled function of one instance, as a method is."""
-        return self if instance is None else method_of(self, instance)
+        if instance is None:
+            return self
+        if isinstance(instance, type):  # a class method
+            return types.MethodType(self, instance)
+        return method_of(self, instance)
 
     def _compile(self, leaves: list[Any], tree: Tree, signature: Signature) -> Variant:
         """Trace and compile for this call, and keep the variant."""
@@ -123,12 +128,24 @@ class CompiledFunction:
             self._by_value[tree] = by_value
             signature = signature_of(leaves, tree, by_value)
         variant = Variant(traced, signature, _build, reason, seconds)
+        if len(self._order) == self._limit:
+            self._make_room(reason)
         self._variants.setdefault(signature, []).insert(0, variant)
         self._order.append(variant)
         self._latest = variant
-        if len(self._order) == self._limit + 1:
-            self._warn(reason)
         return variant
+
+    def _make_room(self, reason: str) -> None:
+        """Drop the oldest variant; the first time, say what keeps changing."""
+        oldest = self._order.pop(0)
+        for signature, group in list(self._variants.items()):
+            if oldest in group:
+                group.remove(oldest)
+                if not group:
+                    del self._variants[signature]
+        if not self._has_warned:
+            self._has_warned = True
+            self._warn(reason)
 
     def _reason(self, leaves: list[Any], tree: Tree, signature: Signature) -> str:
         """Return in one line why a variant is needed."""
@@ -142,10 +159,11 @@ class CompiledFunction:
 
     def _warn(self, reason: str) -> None:
         warnings.warn(
-            f"{self.__qualname__} has been compiled {len(self._order)} times, the last time "
-            f"because {reason}. Keep what changes in a tensor, pass it as a float, or bring shapes "
-            f"to few sizes; {self.__name__}.explain() lists the reason of every variant",
-            stacklevel=4,
+            f"{self.__qualname__} has been compiled more than {self._limit} times, the last time "
+            f"because {reason}; the oldest variants are dropped. Keep what changes in a tensor, "
+            "pass it as a float, or bring shapes to few sizes; "
+            f"{self.__name__}.explain() lists the reason of every variant",
+            stacklevel=6,
         )
 
     # -- looking ---------------------------------------------------------------------------------
@@ -291,10 +309,11 @@ def compile(
     ...     optimizer.step()
     ...     return loss
 
-    Also `jitnet.compile(model)`, and with options `@jitnet.compile(limit=8)`. limit: after so many
-    variants one warning says what keeps changing. disable: return model as it is. fullgraph,
-    backend, mode: taken for PyTorch's sake; the whole function is always one graph. dynamic=True
-    and options are refused.
+    Also `jitnet.compile(model)`, and with options `@jitnet.compile(limit=8)`.
+
+    limit: so many variants are kept; one more, and a warning says what keeps changing.
+    disable: return model as it is. fullgraph, backend, mode: taken for PyTorch's sake; the whole
+    function is always one graph. dynamic=True and options are refused.
     """
     _check_options(fullgraph, dynamic, backend, mode, options, limit)
     if model is None:

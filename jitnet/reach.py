@@ -143,7 +143,7 @@ class Reach:
             case FunctionType():
                 self._open_function(value, path)
             case MethodType():
-                self._waiting += [(value.__func__, path), (value.__self__, f"{path}.__self__")]
+                self._waiting += [(value.__func__, path), (value.__self__, "self")]
             case functools.partial():
                 parts = (value.func, *value.args, *value.keywords.values())
                 self._waiting += [(part, path) for part in parts]

@@ -16,7 +16,7 @@ from .device import Device
 from .errors import CompileError
 from .grad_mode import mode
 from .plain import brief
-from .tensor import Step, Tensor, strides_of
+from .tensor import Size, Step, Tensor, strides_of
 from .tree import Branch, Leaf, Tree
 
 _PLAIN = (bool, int, str, bytes, complex, type(None), DType, Device, enum.Enum, np.dtype, range)
@@ -137,6 +137,8 @@ def leaf_key(leaf: Any, by_value: bool) -> LeafKey:
         return ValueKey(type(leaf), repr(leaf))
     if isinstance(leaf, slice):
         return ValueKey(slice, (leaf.start, leaf.stop, leaf.step))
+    if isinstance(leaf, Size):
+        return ValueKey(Size, tuple(leaf))
     if isinstance(leaf, (set, frozenset)):
         return ValueKey(type(leaf), frozenset(leaf))
     if isinstance(leaf, (np.ndarray, np.generic)):

@@ -27,11 +27,23 @@ from .origins import file_of, is_followed, is_users
 from .plain import brief, is_plain
 from .reach import LEAF_TYPES, Reach
 from .reads import Reads, reads_of
+from .tensor import Size
 from .watches import Change, Computed, Every, Items, Names, Watch
 
 _MACHINERY = frozenset({"_non_persistent"})  # which buffers are saved: nothing that is computed
 _DRAWS = (random.Random, np.random.Generator, np.random.RandomState)
-_CONSTANT_TYPES = (FunctionType, MethodType, ModuleType, type, Module, DType, Device, range, slice)
+_CONSTANT_TYPES = (
+    FunctionType,
+    MethodType,
+    ModuleType,
+    type,
+    Module,
+    DType,
+    Device,
+    Size,
+    range,
+    slice,
+)
 
 
 class Watcher(Reach):

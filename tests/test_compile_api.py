@@ -56,6 +56,28 @@ def test_method() -> None:
     assert compile(a.add.__wrapped__)(x).item() == 11
 
 
+class Kinds:
+    scale = 3
+
+    @staticmethod
+    @jitnet.compile
+    def static(x: Tensor) -> Tensor:
+        return x * 2
+
+    @classmethod
+    @jitnet.compile
+    def of_class(cls, x: Tensor) -> Tensor:
+        return x * cls.scale
+
+
+def test_static_and_class_methods() -> None:
+    x = jitnet.ones(1)
+    assert Kinds.static(x).item() == Kinds().static(x).item() == 2
+    assert Kinds.of_class(x).item() == Kinds().of_class(x).item() == 3
+    Kinds.scale = 4
+    assert Kinds.of_class(x).item() == 4
+
+
 class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -275,6 +275,14 @@ def test_float_promotes_as_python_numbers_do() -> None:
         both(function, lambda kind=kind: jitnet.tensor(3).to(kind), lambda: 0.3)
 
 
+def test_shapes_go_in_and_out() -> None:
+    fn = compile(lambda x, shape: (x.reshape(shape), x.shape))
+    for _ in range(2):
+        got, shape = fn(matrix(), matrix(2, 6).shape)
+        assert got.shape == (2, 6) and shape == (3, 4)
+    assert len(fn.variants) == 1
+
+
 def test_numpy_argument_is_refused() -> None:
     with pytest.raises(CompileError, match="from_numpy"):
         compile(lambda x: x)(np.ones(2))

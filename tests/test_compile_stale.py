@@ -365,6 +365,8 @@ def test_too_many_variants_warn_once() -> None:
     with pytest.warns(UserWarning, match="argument n: was 2, is 3"):
         fn(ones(1), 3)
     assert value(fn(ones(1), 4)) == 5
+    assert len(fn.variants) == 3
+    assert value(fn(ones(1), 0)) == 1
 
 
 def test_tensor_in_a_global_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
