@@ -1,5 +1,6 @@
 """Everything that makes tensors: from values, filled, counting, random."""
 
+from .alike import empty_like, full_like, ones_like, zeros_like
 from .generator import (
     Generator,
     default_generator,
@@ -15,12 +16,10 @@ from .making import (
     asarray,
     counting,
     empty,
-    empty_like,
     eye,
     from_dlpack,
     from_numpy,
     full,
-    full_like,
     get_default_dtype,
     is_tensor,
     legacy,
@@ -28,14 +27,12 @@ from .making import (
     literal,
     logspace,
     ones,
-    ones_like,
     scalar_tensor,
     set_default_dtype,
     sizes,
     tensor,
     tracing,
     zeros,
-    zeros_like,
 )
 from .random import (
     bernoulli,

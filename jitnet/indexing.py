@@ -14,7 +14,8 @@ from jitnet.runtime.dtype import bool_, int64
 
 from . import capture, creation
 from .errors import at_line
-from .functional.arithmetic import add, ge, logical_or, lt, mul, where
+from .functional.arithmetic import add, ge, logical_or, lt, mul
+from .functional.choice import where
 from .functional.promote import broadcast_shapes, to_dtype, to_shape
 from .tensor import Tensor
 
@@ -256,7 +257,7 @@ def _moved(rank: int, count: int, at: int) -> tuple[int, ...]:
 def getitem(x: Tensor, key: Any) -> Tensor:
     """Return x[key]."""
     if isinstance(key, int) and not isinstance(key, bool):
-        from .functional.shape import select
+        from .functional.joining import select
 
         if x.ndim == 0:
             raise IndexError(

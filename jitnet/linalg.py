@@ -8,10 +8,10 @@ from typing import Any
 from jitnet.runtime.dtype import DType
 
 from .errors import at_line
+from .functional.diagonals import diagonal as diagonal
 from .functional.linear_algebra import matmul as matmul
 from .functional.reduction import norm as _norm
 from .functional.reduction import vector_norm as vector_norm
-from .functional.shape import diagonal as diagonal
 from .tensor import Tensor
 
 __all__ = ["diagonal", "matmul", "matrix_norm", "multi_dot", "norm", "vector_norm"]

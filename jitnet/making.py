@@ -1,4 +1,4 @@
-"""Tensors made from nothing, from Python values and from NumPy arrays."""
+"""Tensors made from Python values, filled, and counting."""
 
 from __future__ import annotations
 
@@ -209,48 +209,6 @@ def empty(
 ) -> Tensor:
     """Return memory of the given sizes; its content is not defined (here: zeros)."""
     return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
-
-
-def full_like(
-    input: Tensor,
-    fill_value: Any,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Return a tensor of input's shape (and dtype) with fill_value everywhere."""
-    dtype = dtype or input._type.dtype
-    return full(
-        input._type.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad
-    )
-
-
-def zeros_like(
-    input: Tensor,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """Return zeros of input's shape and dtype."""
-    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
-
-
-def ones_like(
-    input: Tensor,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """Return ones of input's shape and dtype."""
-    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
-
-
-empty_like = zeros_like
 
 
 # -- counting -----------------------------------------------------------------------------------

@@ -10,12 +10,14 @@ from jitnet.runtime.dtype import DType
 
 from ..errors import DTypeError, at_line
 from ..tensor import Tensor
-from . import arithmetic
-from .arithmetic import add, clamp, div, exp, log, log1p, mul, neg, sub, tanh, where
-from .arithmetic import sigmoid as logistic
+from . import arithmetic, unary
+from .arithmetic import add, div, mul, sub
+from .choice import clamp, where
 from .promote import normal_dim, to_dtype, to_float
 from .reduction import amax
 from .reduction import sum as total
+from .unary import exp, log, log1p, neg, tanh
+from .unary import sigmoid as logistic
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
@@ -79,14 +81,14 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input above 0 and alpha * (exp(input) - 1) below it."""
     x = _source(input, inplace)
-    below = mul(arithmetic.expm1(clamp(x, max=0)), alpha)
+    below = mul(unary.expm1(clamp(x, max=0)), alpha)
     return _finish(input, where(x > 0, x, below), inplace)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return input above 0 and alpha * (exp(input / alpha) - 1) below it."""
     x = _source(input, inplace)
-    below = mul(arithmetic.expm1(div(clamp(x, max=0), alpha)), alpha)
+    below = mul(unary.expm1(div(clamp(x, max=0), alpha)), alpha)
     return _finish(input, where(x > 0, x, below), inplace)
 
 
@@ -98,7 +100,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Return input * Phi(input), Phi the normal distribution; or its tanh approximation."""
     if approximate == "none":
-        return mul(mul(input, 0.5), add(arithmetic.erf(mul(input, math.sqrt(0.5))), 1))
+        return mul(mul(input, 0.5), add(unary.erf(mul(input, math.sqrt(0.5))), 1))
     if approximate != "tanh":
         raise RuntimeError(at_line(f"gelu wants approximate 'none' or 'tanh', got {approximate!r}"))
     cube = mul(mul(input, input), input)
@@ -138,7 +140,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def logsigmoid(input: Tensor) -> Tensor:
     """Return log(sigmoid(input)) without overflow."""
-    return sub(arithmetic.minimum(input, 0), log1p(exp(neg(arithmetic.abs(input)))))
+    return sub(arithmetic.minimum(input, 0), log1p(exp(neg(unary.abs(input)))))
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -151,7 +153,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
 def softsign(input: Tensor) -> Tensor:
     """Return input / (1 + |input|)."""
-    return div(input, add(arithmetic.abs(input), 1))
+    return div(input, add(unary.abs(input), 1))
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:

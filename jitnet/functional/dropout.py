@@ -7,7 +7,8 @@ from jitnet.compiler import ops
 from .. import creation
 from ..errors import at_line
 from ..tensor import Tensor
-from .arithmetic import mul, where
+from .arithmetic import mul
+from .choice import where
 
 
 def _kept(x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:

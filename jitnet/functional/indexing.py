@@ -12,7 +12,7 @@ from jitnet.runtime.dtype import bool_, int64
 from .. import capture, creation
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
-from .arithmetic import where
+from .choice import where
 from .promote import normal_dim, to_dtype, to_shape
 
 

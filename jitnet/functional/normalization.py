@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from ..errors import ShapeError, at_line
 from ..grad_mode import no_grad
 from ..tensor import Tensor
-from .arithmetic import add, mul, rsqrt, sub
+from .arithmetic import add, mul, sub
 from .promote import need_float
 from .reduction import mean
+from .unary import rsqrt
 
 
 def _channels_first(value: Tensor | None, rank: int, channels: int, name: str) -> Tensor | None:

@@ -9,7 +9,8 @@ from jitnet.compiler import ops
 
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
-from .shape import cat, flip, span
+from .joining import cat, span
+from .shape import flip
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Tensor:

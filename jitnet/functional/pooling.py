@@ -14,9 +14,9 @@ from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .arithmetic import div
 from .convolution import per_dim
+from .joining import stack
 from .promote import need_float
 from .reduction import amax, mean
-from .shape import stack
 
 
 def _spatial(x: Tensor, rank: int, name: str) -> tuple[int, ...]:

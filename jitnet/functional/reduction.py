@@ -15,9 +15,11 @@ from jitnet.runtime.dtype import DType, bool_, int64, uint8
 from .. import creation
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
-from .arithmetic import abs as absolute
-from .arithmetic import clone, div, eq, exp, log, maximum, minimum, mul, sqrt, sub, truth, where
+from .arithmetic import div, eq, maximum, minimum, mul, sub, truth
+from .choice import where
 from .promote import need_float, normal_dim, normal_dims, to_dtype, to_float
+from .unary import abs as absolute
+from .unary import clone, exp, log, sqrt
 
 Dims = int | Sequence[int] | None
 

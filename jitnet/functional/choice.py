@@ -1,0 +1,214 @@
+"""Elementwise functions that choose: where, clamp, and what is written with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from jitnet.compiler import ops
+from jitnet.runtime.dtype import DType, bool_
+
+from ..errors import DTypeError, at_line
+from ..tensor import Tensor
+from .arithmetic import (
+    add,
+    div,
+    eq,
+    gt,
+    le,
+    logical_and,
+    logical_or,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    rsub,
+    sub,
+)
+from .promote import (
+    Operand,
+    as_operand,
+    as_tensor_like,
+    fit,
+    meet,
+    meet_as,
+    result_type,
+    to_dtype,
+    to_float,
+)
+from .unary import (
+    abs,
+    clone,
+    exp,
+    isfinite,
+    isnan,
+    log,
+    logical_not,
+    neg,
+)
+
+
+def _ignoring_nan(choose: Callable[[Any, Any], Tensor], name: str) -> Callable[[Any, Any], Tensor]:
+    def apply(input: Any, other: Any) -> Tensor:
+        a, b = meet(input, other)
+        return where(isnan(a), b, where(isnan(b), a, choose(a, b)))
+
+    apply.__name__ = apply.__qualname__ = name
+    apply.__doc__ = f"Return {name} of each pair of elements; a number wins over NaN."
+    return apply
+
+
+fmax = _ignoring_nan(maximum, "fmax")
+
+fmin = _ignoring_nan(minimum, "fmin")
+
+# -- choices ------------------------------------------------------------------------------------
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """Return input where condition holds and other elsewhere; or, alone, where it holds."""
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
+    if as_tensor_like(condition, "where")._type.dtype is not bool_:
+        raise DTypeError(
+            at_line(f"where wants a bool condition, got {condition._type}; compare it, as x > 0")
+        )
+    a, b = as_operand(input), as_operand(other)
+    dtype = result_type(a, b)
+    c, a, b = _meet_with(condition, dtype, a, b)
+    return ops.where(c, a, b)
+
+
+def _meet_with(condition: Tensor, dtype: DType, a: Operand, b: Operand) -> tuple[Tensor, ...]:
+    from .promote import broadcast_shapes
+
+    shapes = [value._type.shape for value in (condition, a, b) if isinstance(value, Tensor)]
+    shape = broadcast_shapes(*shapes)
+    return fit(condition, bool_, shape), fit(a, dtype, shape), fit(b, dtype, shape)
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Return elements kept between min and max; NaN stays; the gradient is 1 at the bounds."""
+    if min is None and max is None:
+        raise RuntimeError(at_line("clamp wants a min, a max or both"))
+    bounds = [bound for bound in (min, max) if bound is not None]
+    dtype = result_type(input, *map(as_operand, bounds))
+    result = to_dtype(input, dtype)
+    if min is not None:
+        low, result = meet_as(dtype, as_operand(min), result)
+        result = ops.where(ops.lt(result, low), low, result)
+    if max is not None:
+        high, result = meet_as(dtype, as_operand(max), result)
+        result = ops.where(ops.gt(result, high), high, result)
+    return result
+
+
+clip = clamp
+
+
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """Return elements of at least min."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """Return elements of at most max."""
+    return clamp(input, max=max)
+
+
+def nan_to_num(
+    input: Tensor,
+    nan: float = 0.0,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Tensor:
+    """Return input with NaN and infinities replaced by numbers."""
+    if input._type.dtype.kind != "float":
+        return clone(input)
+    import numpy as np
+
+    limits = np.finfo(input._type.dtype.numpy)
+    high = float(limits.max) if posinf is None else posinf
+    low = float(limits.min) if neginf is None else neginf
+    result = where(isnan(input), nan, input)
+    result = where(eq(input, math.inf), high, result)
+    return where(eq(input, -math.inf), low, result)  # type: ignore[no-any-return]
+
+
+def isclose(
+    input: Tensor,
+    other: Tensor,
+    rtol: float = 1e-05,
+    atol: float = 1e-08,
+    equal_nan: bool = False,
+) -> Tensor:
+    """Return where |input - other| <= atol + rtol * |other|."""
+    a, b = meet(input, other)
+    near = eq(a, b)
+    if a._type.dtype.kind == "float":
+        room = add(mul(abs(b), rtol), atol)
+        near = logical_or(near, logical_and(isfinite(b), le(abs(sub(a, b)), room)))
+        if equal_nan:
+            near = logical_or(near, logical_and(isnan(a), isnan(b)))
+    return near
+
+
+def allclose(
+    input: Tensor,
+    other: Tensor,
+    rtol: float = 1e-05,
+    atol: float = 1e-08,
+    equal_nan: bool = False,
+) -> bool:
+    """Return whether all elements are close, as isclose says."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Return whether shapes and all elements are equal."""
+    return input._type.shape == other._type.shape and bool(eq(input, other).all())
+
+
+def logaddexp(input: Tensor, other: Tensor) -> Tensor:
+    """Return log(exp(input) + exp(other)) without overflow."""
+    a, b = meet(input, other)
+    top = maximum(a, b).detach()
+    safe = where(isfinite(top), top, 0.0)
+    return add(log(add(exp(sub(a, safe)), exp(sub(b, safe)))), safe)
+
+
+def xlogy(input: Any, other: Any) -> Tensor:
+    """Return input * log(other), 0 where input is 0 and other is no NaN."""
+    a, b = meet(input, other)
+    a, b = to_float(a), to_float(b)
+    nothing = logical_and(eq(a, 0), logical_not(isnan(b)))
+    return where(nothing, 0.0, mul(a, log(where(nothing, 1.0, b))))  # type: ignore[no-any-return]
+
+
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """Return log(input / (1 - input))."""
+    x = to_float(input)
+    if eps is not None:
+        x = clamp(x, eps, 1 - eps)
+    return log(div(x, rsub(x, 1)))
+
+
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """Return 0 below 0, 1 above it, and values at 0."""
+    a, b = meet(input, values)
+    return where(eq(a, 0), b, to_dtype(gt(a, 0), a._type.dtype))  # type: ignore[no-any-return]
+
+
+def signbit(input: Tensor) -> Tensor:
+    """Return where elements are negative, -0.0 included."""
+    if input._type.dtype.kind != "float":
+        return lt(input, 0)
+    return logical_or(lt(input, 0), logical_and(eq(input, 0), lt(ops.reciprocal(input), 0)))
+
+
+def copysign(input: Tensor, other: Any) -> Tensor:
+    """Return the size of input with the sign of other."""
+    a, b = meet(input, other)
+    a, b = to_float(a), to_float(b)
+    return where(signbit(b), neg(abs(a)), abs(a))  # type: ignore[no-any-return]

@@ -1,0 +1,93 @@
+"""Triangles and diagonals of matrices."""
+
+from __future__ import annotations
+
+from jitnet.compiler import ops
+
+from .. import creation
+from ..errors import at_line
+from ..tensor import Tensor
+from .joining import span
+from .promote import normal_dim
+from .shape import movedim, reshape, unsqueeze
+from .unary import clone
+
+# -- diagonals and triangles --------------------------------------------------------------------
+
+
+def _below(x: Tensor, diagonal: int) -> Tensor:
+    """Return where column <= row + diagonal, for the last two dims."""
+    if x.ndim < 2:
+        raise RuntimeError(at_line(f"tril and triu want at least 2 dims, got {x._type}"))
+    shape = x._type.shape[-2:]
+    row, column = creation.counting(shape, 0), creation.counting(shape, 1)
+    return column.le(row + diagonal)  # type: ignore[attr-defined,no-any-return]
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Return the lower triangle, 0 above the diagonal."""
+    from .choice import where
+
+    return where(_below(input, diagonal), input, 0)  # type: ignore[no-any-return]
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Return the upper triangle, 0 below the diagonal."""
+    from .choice import where
+
+    return where(_below(input, diagonal - 1), 0, input)  # type: ignore[no-any-return]
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """Return the diagonal of two dims as last dim: a view where memory allows."""
+    a, b = normal_dim(dim1, input.ndim), normal_dim(dim2, input.ndim)
+    x = movedim(input, (a, b), (-2, -1))
+    rows, columns = x._type.shape[-2:]
+    start = offset if offset >= 0 else -offset * columns
+    count = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
+    if count == 0:
+        start = 0
+    batch = x._type.shape[:-2]
+    flat = reshape(x, *batch, rows * columns)
+    step = columns + 1
+    stop = min(start + step * (count - 1) + 1, rows * columns) if count else start
+    return span(flat, flat.ndim - 1, start, stop, step)
+
+
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Return a matrix's diagonal, or the matrix that has a vector on its diagonal."""
+    if input.ndim == 2:
+        return clone(_diagonal(input, diagonal))
+    if input.ndim != 1:
+        raise RuntimeError(at_line(f"diag wants a vector or a matrix, got {input._type}"))
+    return diag_embed(input, diagonal)
+
+
+_diagonal = diagonal
+
+
+def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
+    """Return matrices (last two dims) with the last dim of input on their diagonal."""
+    from .choice import where
+
+    count = input._type.shape[-1]
+    size = count + abs(offset)
+    low, high = (max(-offset, 0), max(offset, 0)) if offset else (0, 0)
+    shape = (size, size)
+    row, column = creation.counting(shape, 0), creation.counting(shape, 1)
+    on = column.eq(row + offset)  # type: ignore[attr-defined]
+    rank = input.ndim
+    line = ops.pad(
+        input,
+        low=(0,) * (rank - 1) + (low,),
+        high=(0,) * (rank - 1) + (high,),
+        value=0,
+    )
+    return where(on, unsqueeze(line, -1), 0)  # type: ignore[no-any-return]
+
+
+def trace(input: Tensor) -> Tensor:
+    """Return the sum of a matrix's diagonal."""
+    if input.ndim != 2:
+        raise RuntimeError(at_line(f"trace wants a matrix, got {input._type}"))
+    return diagonal(input).sum()  # type: ignore[attr-defined,no-any-return]

@@ -1,0 +1,68 @@
+"""Losses and likenesses of vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..tensor import Tensor
+from . import arithmetic, unary
+from .arithmetic import add, div, mul, sub
+from .choice import clamp, where
+from .loss import _chosen, reduced
+from .reduction import sum as total
+
+# -- vectors ------------------------------------------------------------------------------------
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Return the cosine of the angle between vectors along dim."""
+    product = total(mul(x1, x2), dim)
+    first = clamp(total(mul(x1, x1), dim), min=eps * eps)
+    second = clamp(total(mul(x2, x2), dim), min=eps * eps)
+    return div(product, unary.sqrt(mul(first, second)))
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return 1 - cos where target is 1 and max(0, cos - margin) where it is -1."""
+    cosine = cosine_similarity(input1, input2, dim=-1)
+    away = clamp(sub(cosine, margin), min=0)
+    loss = where(target.eq(1), sub(1, cosine), away)
+    return reduced(loss, _chosen(reduction, size_average, reduce))
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    """Return the p-norm of the differences along the last dim."""
+    from .reduction import norm
+
+    return norm(add(sub(x1, x2), eps), p, -1, keepdim)
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return max(0, distance to positive - distance to negative + margin)."""
+    near = pairwise_distance(anchor, positive, p, eps)
+    far = pairwise_distance(anchor, negative, p, eps)
+    if swap:
+        far = arithmetic.minimum(far, pairwise_distance(positive, negative, p, eps))
+    loss = clamp(add(sub(near, far), margin), min=0)
+    return reduced(loss, _chosen(reduction, size_average, reduce))

@@ -1,0 +1,137 @@
+"""A tensor's part in autograd: backward, hooks, detach, data, copies."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jitnet.compiler.ir.errors import CompileError
+
+from . import creation, tape
+from .capture import set_attribute
+from .errors import at_line
+from .functional import unary
+from .grad_mode import no_grad
+from .tensor import Tensor, _alias
+from .values import _value
+
+
+def backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of this tensor with respect to each leaf to the leaf's grad."""
+    keep = create_graph if retain_graph is None else retain_graph
+    chosen = [inputs] if isinstance(inputs, Tensor) else inputs
+    tape.run_backward([self], [gradient], keep, create_graph, chosen)
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> tape.RemovableHandle:
+    """Call hook(gradient) when this tensor's gradient is known; what it returns replaces it."""
+    if not self.requires_grad:
+        raise RuntimeError(
+            at_line("cannot register a hook on a tensor that doesn't require gradient")
+        )
+    node = self.grad_fn
+    if node is None:
+        if self._hooks is None:
+            set_attribute(self, "_hooks", {})
+        return tape.RemovableHandle(self._hooks, hook)  # type: ignore[arg-type]
+    if node.tensor_hooks is None:
+        node.tensor_hooks = []
+    hooks: dict[int, Any] = {}
+    node.tensor_hooks.append((self._output_nr, hooks))
+    return tape.RemovableHandle(hooks, hook)
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keep this tensor's gradient in grad, although it is no leaf."""
+    if not self.requires_grad:
+        raise RuntimeError(at_line("can't retain_grad on Tensor that has requires_grad=False"))
+    node = self.grad_fn
+    if node is None or retains_grad(self):
+        return
+    import weakref
+
+    node.retained = [*(node.retained or ()), (self._output_nr, weakref.ref(self))]
+
+
+def retains_grad(self: Tensor) -> bool:
+    """Return whether a tensor that is no leaf keeps its gradient."""
+    node = self.grad_fn
+    return node is not None and any(kept() is self for _, kept in node.retained or ())
+
+
+def detach(self: Tensor) -> Tensor:
+    """Return a tensor over the same memory, without history."""
+    return _alias(self, Tensor)  # type: ignore[no-any-return]
+
+
+def detach_(self: Tensor) -> Tensor:
+    """Forget the history."""
+    if self._origin is not None:
+        raise RuntimeError(at_line("Can't detach views in-place. Use detach() instead"))
+    set_attribute(self, "_grad_fn", None)
+    set_attribute(self, "_requires_grad", False)
+    return self
+
+
+def set_data(self: Tensor, value: Tensor) -> None:
+    """Make this tensor use value's memory; in a trace of equal types, copy the elements."""
+    if (
+        value._type.dtype is not self._type.dtype
+        and self.requires_grad
+        and (value._type.dtype.kind != "float")
+    ):
+        raise RuntimeError(at_line(f"data wants floating point, got {value._type}"))
+    if creation.tracing():
+        if value._type != self._type:
+            raise CompileError(
+                at_line(f".data = ... cannot change {self._type} to {value._type} while tracing")
+            )
+        with no_grad():
+            detach(self)._assign(value)
+        return
+    set_attribute(self, "_array", value._array)
+    set_attribute(self, "_type", value._type)
+    self._base = value if value._base is None else value._base
+    self._view, self._counter, self._strides = value._view, value._counter, value._strides
+    self._origin = self._origin_fn = None
+
+
+def share_memory_(self: Tensor) -> Tensor:
+    """Return self: memory is shared between threads already."""
+    return self
+
+
+def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    """Return a copy of a leaf, with requires_grad and grad."""
+    if id(self) in memo:
+        return memo[id(self)]  # type: ignore[no-any-return]
+    if self.grad_fn is not None:
+        raise RuntimeError(
+            at_line("only leaves can be deep-copied; detach() or clone() the tensor instead")
+        )
+    with no_grad():
+        made = type(self)._make_subclass(unary.clone(self), self.requires_grad)
+        made._grad = copy.deepcopy(self._grad, memo)
+    memo[id(self)] = made
+    return made  # type: ignore[no-any-return]
+
+
+def _rebuilt(array: np.ndarray, requires_grad: bool) -> Tensor:
+    """Return a pickled tensor again."""
+    return Tensor._from_array(array, requires_grad)
+
+
+def pickled(self: Tensor, protocol: Any) -> Any:
+    """Pickle the value; for files use jitnet.save, whose files run no code when loaded."""
+    if self.grad_fn is not None:
+        raise RuntimeError(at_line("only leaves can be pickled; detach() the tensor first"))
+    return _rebuilt, (np.ascontiguousarray(_value(self, "pickling")), self.requires_grad)

@@ -1,0 +1,195 @@
+"""A tensor's value outside: NumPy, Python numbers, other dtypes, other libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from jitnet.runtime.dtype import DType, dtype_named
+
+from . import capture, creation
+from .device import Device, check_device
+from .errors import at_line
+from .functional import arithmetic, joining, reduction, unary
+from .functional.promote import to_dtype
+from .tensor import Tensor
+
+_OUTSIDE = "keep it as a tensor (jitnet.where for choices), or return it and read it outside"
+
+
+def _value(x: Tensor, what: str) -> np.ndarray:
+    """Return the value as an array; CompileError in a trace."""
+    if capture.active is not None:
+        capture.refuse(what, _OUTSIDE, x)
+    return x._copied()
+
+
+def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
+    """Return an array that shares memory."""
+    array = _value(self, "numpy()")
+    if self.requires_grad and not force:
+        raise RuntimeError(
+            at_line("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy()")
+        )
+    return array
+
+
+def as_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    """Return the value for NumPy's functions."""
+    array = numpy(self)
+    if dtype is None or np.dtype(dtype) == array.dtype:
+        return array.copy() if copy else array
+    return array.astype(dtype)
+
+
+def wrap_array(self: Tensor, array: np.ndarray, *context: Any) -> Any:
+    """Return a NumPy function's result as a tensor."""
+    return creation.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
+
+
+def item(self: Tensor) -> Any:
+    """Return the only element as a Python number."""
+    if self._type.numel != 1:
+        raise RuntimeError(
+            at_line(f"a Tensor with {self._type.numel} elements cannot be converted to Scalar")
+        )
+    return _value(self, "item()").item()
+
+
+def tolist(self: Tensor) -> Any:
+    """Return nested lists of Python numbers."""
+    return _value(self, "tolist()").tolist()
+
+
+def as_bool(self: Tensor) -> bool:
+    """Return whether the only element is not 0."""
+    if self._type.numel != 1:
+        words = "no values" if not self._type.numel else "more than one value"
+        raise RuntimeError(at_line(f"Boolean value of Tensor with {words} is ambiguous"))
+    return bool(_value(self, "bool(tensor), as in `if tensor:`,").item())
+
+
+def as_int(self: Tensor) -> int:
+    """Return the only element as an int."""
+    capture.refuse("int(tensor)", _OUTSIDE, self)
+    return int(item(self))
+
+
+def as_float(self: Tensor) -> float:
+    """Return the only element as a float."""
+    capture.refuse("float(tensor)", _OUTSIDE, self)
+    return float(item(self))
+
+
+def as_index(self: Tensor) -> int:
+    """Return the only element, a whole number, as an int."""
+    if self._type.dtype.kind == "float" or self._type.numel != 1:
+        raise TypeError(at_line("only integer tensors of a single element can be an index"))
+    capture.refuse("using a tensor as a Python index", "use it inside [...] of a tensor")
+    return int(item(self))
+
+
+def length(self: Tensor) -> int:
+    """Return the size of the first dim."""
+    if not self._type.shape:
+        raise TypeError(at_line("len() of a 0-d tensor"))
+    return self._type.shape[0]
+
+
+def rows(self: Tensor) -> Iterator[Tensor]:
+    """Return the rows."""
+    if not self._type.shape:
+        raise TypeError(at_line("iteration over a 0-d tensor"))
+    return iter(joining.unbind(self))
+
+
+def contains(self: Tensor, element: Any) -> bool:
+    """Return whether some element is equal."""
+    capture.refuse("`in` on a tensor", _OUTSIDE)
+    return bool(reduction.any(arithmetic.eq(self, element)))
+
+
+def text(self: Tensor) -> str:
+    """Return the tensor as PyTorch prints it."""
+    from .printing import describe
+
+    return describe(self)
+
+
+def formatted(self: Tensor, spec: str) -> str:
+    """Format a single number by spec; anything else as printed."""
+    if not self._type.shape and (self._array is not None or spec or self._weak):
+        return item(self).__format__(spec)  # type: ignore[no-any-return]
+    return object.__format__(self, spec)
+
+
+def dlpack(self: Tensor, **options: Any) -> Any:
+    """Return a capsule for another library, sharing memory."""
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    return _value(self, "__dlpack__()").__dlpack__(**options)
+
+
+def dlpack_device(self: Tensor) -> tuple[int, int]:
+    """Return DLPack's name of the CPU."""
+    return 1, 0
+
+
+def data_ptr(self: Tensor) -> int:
+    """Return the address of the first element."""
+    return int(_value(self, "data_ptr()").__array_interface__["data"][0])
+
+
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Return the tensor as another dtype, on another device, or like another tensor."""
+    dtype, force = kwargs.get("dtype"), bool(kwargs.get("copy", False))
+    check_device(kwargs.get("device"))
+    for position, arg in enumerate(args):
+        if isinstance(arg, DType):
+            dtype = arg
+        elif isinstance(arg, Tensor):
+            dtype = arg._type.dtype
+        elif isinstance(arg, str | Device):
+            check_device(arg)
+        elif isinstance(arg, bool):
+            force = force or (arg and position == len(args) - 1 and position > 1)
+        elif arg is not None:
+            raise TypeError(at_line(f"to() wants a dtype, a device or a Tensor, got {arg!r}"))
+    if dtype is None or dtype is self._type.dtype:
+        return unary.clone(self) if force else self
+    return to_dtype(self, dtype)
+
+
+def type_(self: Tensor, dtype: Any = None) -> Any:
+    """Return the dtype's name, or the tensor as that dtype."""
+    if dtype is None:
+        return f"jitnet.{self._type.dtype.name.capitalize()}Tensor"
+    return to(self, dtype_named(dtype) if isinstance(dtype, str) else dtype)
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """Return the tensor as other's dtype."""
+    return to_dtype(self, other._type.dtype)
+
+
+def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+    """Return self: it is on the CPU."""
+    return self
+
+
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """Raise RuntimeError: there is no GPU support yet."""
+    check_device("cuda")
+    return self
+
+
+def converter(dtype: DType) -> Callable[[Tensor], Tensor]:
+    """Return the method that gives a tensor as this dtype."""
+
+    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
+        return to_dtype(self, dtype)
+
+    convert.__doc__ = f"Return the tensor as {dtype.name}."
+    return convert
