@@ -404,7 +404,7 @@ from .serialize import load as load
 from .serialize import load_file as load_file
 from .serialize import save as save
 from .serialize import save_file as save_file
-from .tensor import Size as Size
+from .size import Size as Size
 from .tensor import Tensor as Tensor
 
 strided = "strided"

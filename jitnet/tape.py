@@ -15,7 +15,7 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import add, full_like
 
-from . import capture
+from . import capture, views
 from . import tensor as tensors
 from .capture import set_attribute
 from .errors import at_line
@@ -228,7 +228,7 @@ def _view_assign_grad(
         *values, written = seen()
         result = full_like(written, value=0)
         for old, (op, params) in zip(reversed(values), reversed(steps), strict=True):
-            result = tensors.unmoved(op, params, old, result, lambda op, *a, **kw: op(*a, **kw))
+            result = views.unmoved(op, params, old, result, lambda op, *a, **kw: op(*a, **kw))
         return result
 
     return rest, lambda: seen()[-1]

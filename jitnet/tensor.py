@@ -26,7 +26,6 @@ from jitnet.compiler.ops import (
     permute,
     reshape,
     slice,
-    slice_assign,
 )
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
 
@@ -36,46 +35,15 @@ from .device import CPU, Device
 from .errors import at_line
 from .frames import user_line
 from .grad_mode import enable_grad, mode
+from .size import Counter, Size
+from .views import Step, moved_strides, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Step = tuple[Op, dict[str, Any]]
 _DTYPE_OF = {dtype.numpy: dtype for dtype in DTYPES}
 _ndarray = np.ndarray
 _VIEWS = frozenset({reshape, permute, expand, slice})
-
-
-class Size(tuple):  # type: ignore[type-arg]
-    """A tensor's shape: a tuple with a printed name."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """Return the number of elements."""
-        count = 1
-        for size in self:
-            count *= size
-        return count
-
-    def __repr__(self) -> str:
-        return f"jitnet.Size({list(self)})"
-
-    def __getitem__(self, key: Any) -> Any:
-        found = tuple.__getitem__(self, key)
-        return Size(found) if isinstance(found, tuple) else found
-
-    def __add__(self, other: Any) -> Size:
-        return Size(tuple.__add__(self, tuple(other)))
-
-
-class Counter:
-    """How often a tensor's memory was written; a base and its views share one."""
-
-    __slots__ = ("count",)
-
-    def __init__(self, count: int = 0) -> None:
-        self.count = count
 
 
 class Tensor:
@@ -479,48 +447,6 @@ def strides_of(tensor: Tensor) -> tuple[int, ...]:
     return contiguous_strides(tensor._type.shape)
 
 
-def moved_strides(
-    op: Op, params: dict[str, Any], shape: tuple[int, ...], strides: tuple[int, ...]
-) -> tuple[int, ...] | None:
-    """Return the strides of the view that a movement op makes; None if it must copy."""
-    if op is permute:
-        return tuple(strides[axis] for axis in params["axes"])
-    if op is expand:
-        pairs = zip(shape, params["shape"], strides, strict=True)
-        return tuple(step if old == new else 0 for old, new, step in pairs)
-    if op is slice:
-        return tuple(a * b for a, b in zip(strides, params["steps"], strict=True))
-    return reshaped_strides(shape, strides, params["shape"])
-
-
-def reshaped_strides(
-    shape: tuple[int, ...], strides: tuple[int, ...], new_shape: tuple[int, ...]
-) -> tuple[int, ...] | None:
-    """Return the strides of shape[strides] seen as new_shape; None if memory does not allow it."""
-    if 0 in shape:
-        return contiguous_strides(new_shape)
-    old = [(size, step) for size, step in zip(shape, strides, strict=True) if size != 1]
-    chunks: list[tuple[int, int]] = []  # (elements, innermost stride), outermost first
-    for size, step in old:
-        if chunks and chunks[-1][1] == size * step:
-            chunks[-1] = (chunks[-1][0] * size, step)
-        else:
-            chunks.append((size, step))
-    result: list[int] = []
-    room, step = chunks.pop() if chunks else (1, 1)
-    for size in reversed(new_shape):
-        while room == 1 and size != 1:
-            if not chunks:
-                return None
-            room, step = chunks.pop()
-        if room % size:
-            return None
-        result.append(step)
-        room //= size
-        step *= size
-    return tuple(reversed(result))
-
-
 # -- writing ------------------------------------------------------------------------------------
 
 
@@ -555,32 +481,8 @@ def _write(tensor: Tensor, value: Tensor) -> None:
         np.copyto(tensor._copied(), value._copied())
     else:
         base = tensor if tensor._base is None else tensor._base
-        trace.write(base, _written(trace.read(base), tensor._view, node_of(value)))
+        trace.write(base, written(trace.read(base), tensor._view, node_of(value)))
     set_attribute(tensor._counter, "count", tensor._counter.count + 1)
-
-
-def _written(base: Node, steps: tuple[Step, ...], value: Node) -> Node:
-    """Return the base's value after `value` was written through the view steps."""
-    line = value.line
-    values = [base]
-    for op, params in steps[:-1]:
-        values.append(make(op, values[-1], line=line, **params))
-    for old, (op, params) in zip(reversed(values), reversed(steps), strict=False):
-        value = unmoved(op, params, old, value, lambda op, *args, **kw: make(op, *args, **kw))
-    return value
-
-
-def unmoved(op: Op, params: dict[str, Any], old: Any, value: Any, apply: Any) -> Any:
-    """Return `old` with `value` where the movement step shows it."""
-    if op is reshape:
-        return apply(reshape, value, shape=tuple(old.shape))
-    if op is permute:
-        axes = params["axes"]
-        return apply(permute, value, axes=tuple(axes.index(i) for i in range(len(axes))))
-    if op is expand:
-        return apply(reshape, value, shape=tuple(old.shape))  # nothing is repeated: checked
-    assert op is slice
-    return apply(slice_assign, old, value, **params)
 
 
 def _follow_origin(view: Tensor) -> None:

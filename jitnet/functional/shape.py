@@ -10,7 +10,8 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import numel
 
 from ..errors import ShapeError, at_line
-from ..tensor import Tensor, reshaped_strides, strides_of
+from ..tensor import Tensor, strides_of
+from ..views import reshaped_strides
 from .promote import broadcast_shapes, normal_dim, normal_dims, to_shape
 from .unary import clone
 

@@ -1,0 +1,37 @@
+"""A tensor's shape, and the count of writes into its memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Size(tuple):  # type: ignore[type-arg]
+    """A tensor's shape: a tuple with a printed name."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        count = 1
+        for size in self:
+            count *= size
+        return count
+
+    def __repr__(self) -> str:
+        return f"jitnet.Size({list(self)})"
+
+    def __getitem__(self, key: Any) -> Any:
+        found = tuple.__getitem__(self, key)
+        return Size(found) if isinstance(found, tuple) else found
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple.__add__(self, tuple(other)))
+
+
+class Counter:
+    """How often a tensor's memory was written; a base and its views share one."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
