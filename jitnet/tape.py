@@ -6,26 +6,37 @@ pass over the reachable nodes from the latest to the earliest, without recursion
 
 from __future__ import annotations
 
-import itertools
-import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jitnet.compiler.ir.op import Op
-from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import add, full_like
 
-from . import capture, views
+from . import capture
 from . import tensor as tensors
 from .capture import set_attribute
 from .errors import at_line
 from .grad_mode import enable_grad, inference_mode, mode, no_grad, set_grad_enabled
+from .nodes import (
+    RELEASED,
+    STALE,
+    AccumulateGrad,
+    Gradients,
+    Hook,
+    OpNode,
+    RemovableHandle,
+    TapeNode,
+    rebase,
+)
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 __all__ = [
+    "RELEASED",
+    "STALE",
     "AccumulateGrad",
+    "Gradients",
+    "Hook",
     "OpNode",
     "RemovableHandle",
     "TapeNode",
@@ -37,224 +48,6 @@ __all__ = [
     "run_backward",
     "set_grad_enabled",
 ]
-
-Gradients = Sequence[Any]  # for each edge a Tensor, None, or a function that gives the Tensor
-Hook = Callable[[Any], Any]
-
-_numbers = itertools.count()
-
-STALE = (
-    "one of the variables needed for gradient computation has been modified by an inplace "
-    "operation ({kind} of {name} was written {times} since); clone() it before the write"
-)
-RELEASED = (
-    "Trying to backward through the graph a second time ({name}), but its saved values were freed "
-    "by the first; give retain_graph=True to the first backward()"
-)
-
-
-class TapeNode:
-    """One recorded computation: `edges` lead to the nodes (or leaves) of its arguments."""
-
-    __slots__ = ("__weakref__", "edges", "hooks", "retained", "sequence", "tensor_hooks")
-
-    edges: tuple[tuple[TapeNode | Tensor | None, int], ...]
-
-    def __init__(self, args: Iterable[Any]) -> None:
-        self.sequence = next(_numbers)
-        self.edges = tuple([_edge(arg) for arg in args])
-        self.hooks: dict[int, Hook] | None = None
-        self.tensor_hooks: list[tuple[int, dict[int, Hook]]] | None = None
-        self.retained: list[tuple[int, weakref.ref[Tensor]]] | None = None
-
-    @property
-    def outputs(self) -> int:
-        """The number of results."""
-        return 1
-
-    def gradients(self, grads: list[Tensor | None]) -> Gradients:
-        """Return a gradient for each argument, given one (or None) for each result."""
-        raise NotImplementedError
-
-    def release(self) -> None:
-        """Let go of the saved values."""
-
-    def name(self) -> str:
-        """Return the name that PyTorch gives such nodes, such as "MulBackward0"."""
-        return type(self).__name__
-
-    @property
-    def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """The nodes of the arguments, as PyTorch shows them."""
-        found: list[tuple[Any, int]] = []
-        for target, number in self.edges:
-            if target is None or isinstance(target, TapeNode):
-                found.append((target, number))
-            else:
-                found.append((AccumulateGrad(target), 0))
-        return tuple(found)
-
-    def register_hook(self, hook: Hook) -> RemovableHandle:
-        """Call hook(gradients of arguments, gradients of results) after each backward step."""
-        if self.hooks is None:
-            self.hooks = {}
-        return RemovableHandle(self.hooks, hook)
-
-    def __repr__(self) -> str:
-        return f"<{self.name()}>"
-
-
-def _edge(arg: Any) -> tuple[Any, int]:
-    """Return where a gradient of arg goes: (node, result number), (leaf, 0) or (None, 0)."""
-    if not isinstance(arg, tensors.Tensor) or not arg.requires_grad:
-        return None, 0
-    node = arg._grad_fn
-    return (arg, 0) if node is None else (node, arg._output_nr)
-
-
-class AccumulateGrad:
-    """The end of the tape at a leaf, as `next_functions` shows it."""
-
-    def __init__(self, variable: Tensor) -> None:
-        self.variable = variable
-        self.next_functions = ()
-
-    def name(self) -> str:
-        """Return "AccumulateGrad"."""
-        return "AccumulateGrad"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AccumulateGrad) and other.variable is self.variable
-
-    def __hash__(self) -> int:
-        return hash(("AccumulateGrad", id(self.variable)))
-
-    def __repr__(self) -> str:
-        return "<AccumulateGrad>"
-
-
-class RemovableHandle:
-    """What registering a hook returns: remove() takes the hook away."""
-
-    _ids = itertools.count()
-
-    def __init__(self, hooks: dict[int, Hook], hook: Hook) -> None:
-        self.id = next(self._ids)
-        self._hooks = hooks
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Take the hook away."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
-
-
-class OpNode(TapeNode):
-    """An op that was applied: its arguments and its result, as they were then."""
-
-    __slots__ = ("args", "counts", "op", "params", "saved", "types")
-
-    def __init__(self, op: Op, args: Sequence[Tensor], params: dict[str, Any], y: Tensor) -> None:
-        super().__init__(args)
-        self.op = op
-        self.params = params
-        self.args: Sequence[Tensor] | None = args
-        self.counts = [arg._counter.count for arg in args]
-        self.types: list[TensorType] = []  # of the arguments and the result, once released
-        # Not y itself, which holds this node.
-        self.saved: tuple[Any, ...] = (y._array, y._node, y._type, y._counter, y._counter.count)
-
-    def name(self) -> str:
-        """Return the op's name as PyTorch writes it."""
-        words = self.op.name.split("_")
-        return "".join(word.capitalize() for word in words) + "Backward0"
-
-    def gradients(self, grads: list[Tensor | None]) -> Gradients:
-        """Apply the op's gradient rule to what was saved."""
-        assert self.op.grad is not None
-        (g,) = grads
-        return self.op.grad(g, self._result(), *self._arguments(), **self.params)
-
-    def _arguments(self) -> list[Tensor]:
-        if self.args is None:
-            why = RELEASED.format(name=self.name())
-            return [tensors.Unavailable.of(kind, why) for kind in self.types[:-1]]
-        return [
-            arg if arg._counter.count == count else self._stale("an argument", arg, count)
-            for arg, count in zip(self.args, self.counts, strict=True)
-        ]
-
-    def _stale(self, what: str, arg: Tensor, count: int) -> Tensor:
-        times = f"{arg._counter.count - count} time(s)"
-        why = STALE.format(kind=f"{what}, {arg._type},", name=self.op.name, times=times)
-        return tensors.Unavailable.of(arg._type, why)
-
-    def _result(self) -> Tensor:
-        if self.args is None:
-            return tensors.Unavailable.of(self.types[-1], RELEASED.format(name=self.name()))
-        array, node, kind, counter, count = self.saved
-        y = tensors._base(array, node, kind, requires_grad=True)
-        y._counter = counter
-        y._grad_fn = self
-        return y if counter.count == count else self._stale("the result", y, count)
-
-    def release(self) -> None:
-        """Keep only the types: some rules need no more."""
-        if self.args is not None:
-            self.types = [*(arg._type for arg in self.args), self.saved[2]]
-            self.args, self.saved = None, ()
-
-
-# -- writes in place ----------------------------------------------------------------------------
-
-
-def _view_assign_grad(
-    g: Any, y: Any, base: Any, value: Any, *, steps: tuple[Any, ...]
-) -> tuple[Any, Any]:
-    """The written elements' gradient goes to the value, all others' to the old base."""
-
-    def seen() -> list[Any]:
-        values = [g]
-        for op, params in steps:
-            values.append(op(values[-1], **params))
-        return values
-
-    def rest() -> Any:
-        *values, written = seen()
-        result = full_like(written, value=0)
-        for old, (op, params) in zip(reversed(values), reversed(steps), strict=True):
-            result = views.unmoved(op, params, old, result, lambda op, *a, **kw: op(*a, **kw))
-        return result
-
-    return rest, lambda: seen()[-1]
-
-
-view_assign = Op(
-    "copy_slices",
-    type=lambda base, value, *, steps: base,
-    eval=lambda base, value, *, steps: base,  # only recorded, never applied
-    grad=_view_assign_grad,
-)
-
-
-def rebase(tensor: Tensor, before: Tensor, value: Tensor) -> None:
-    """Make the history of a tensor that was just overwritten: value, written over `before`."""
-    origin = tensor if tensor._origin is None else tensor._origin
-    node, number = value._grad_fn, value._output_nr
-    if origin is not tensor or node is None:
-        steps = tensor._view[len(origin._view) :] if origin is not tensor else ()
-        node, number = OpNode(view_assign, (before, value), {"steps": steps}, origin), 0
-    set_attribute(origin, "_requires_grad", True)
-    set_attribute(origin, "_grad_fn", node)
-    set_attribute(origin, "_output_nr", number)
-
-
-# -- backward -----------------------------------------------------------------------------------
 
 
 class Pass:
