@@ -48,7 +48,7 @@ class Capture(Protocol):
 
 
 # What compiled code relies on in the tensors that it holds, and how often any of it was set.
-_STRUCTURE = frozenset({"_array", "_requires_grad", "_grad_fn", "_type"})
+_STRUCTURE = frozenset({"_array", "_requires_grad", "_grad_fn", "_hooks", "_type"})
 structure: int = 0
 
 active: Capture | None = None

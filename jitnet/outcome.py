@@ -138,6 +138,11 @@ class Outcome:
                     "computed outside the compiled function, with history; detach() it, or let "
                     "backward() run outside"
                 )
+            if leaf._hooks:
+                raise CompileError(
+                    f"backward() inside the compiled function reaches argument "
+                    f"{self._trace.names[recipe.position]}, which has hooks; register them inside"
+                )
 
     def _refuse(self, owner: Tensor, name: str) -> None:
         text = self._trace.name_of(self._trace.memory(owner) or State(owner))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import sys
+from collections import deque
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -112,6 +113,8 @@ class Reach:
         base = tensor if tensor._base is None else tensor._base
         self._seen[id(base)] = base
         self._tensor_names.setdefault(id(base), path)
+        if id(tensor) not in self.tensors and tensor._hooks is not None:
+            self._add(Items(tensor._hooks, f"{path}'s hooks", False))
         self.tensors[id(tensor)] = tensor
 
     def name_of(self, tensor: Tensor) -> str:
@@ -158,7 +161,7 @@ class Reach:
                 self._open_class(value, path)
             case tuple() | frozenset():
                 self._waiting += [(item, f"{path}[{i}]") for i, item in enumerate(value)]
-            case list():
+            case list() | deque():
                 self._open_list(value, path)
             case dict():
                 self._open_dict(value, path)
@@ -170,6 +173,9 @@ class Reach:
                 self._open_optimizer(value, path)
             case _:
                 self._open_instance(value, path)
+                return
+        if isinstance(value, (list, dict, set, deque)) and hasattr(value, "__dict__"):
+            self._open_instance(value, path)  # a subclass may have attributes too
 
     def _add(self, watch: Watch) -> None:
         self.watches.append(watch)
@@ -177,7 +183,10 @@ class Reach:
     def _add_names(
         self, owner: Any, mapping: Any, path: str, structural: bool, of_instance: bool = False
     ) -> None:
-        interesting = Every() if of_instance and self.any_attribute else self.attributes
+        # The code of Python's own containers (UserDict, ChainMap) is not followed.
+        is_container = of_instance and type(owner).__module__ == "collections"
+        computes = of_instance and self.any_attribute
+        interesting = Every() if computes or is_container else self.attributes
         names = Names(owner, mapping, path, structural, interesting)
         names.of_instance = of_instance
         self.namespaces.append(names)
@@ -209,7 +218,7 @@ class Reach:
             mapping: MappingProxyType[str, Any] = vars(base)
             self._add_names(base, mapping, base.__name__, False)
 
-    def _open_list(self, value: list[Any], path: str) -> None:
+    def _open_list(self, value: list[Any] | deque[Any], path: str) -> None:
         if len(value) <= MOST_ITEMS:
             self._add(Elements(value, path))
             self._waiting += [(item, f"{path}[{i}]") for i, item in enumerate(value)]
@@ -240,7 +249,7 @@ class Reach:
         if wrapped is not None:
             self._waiting.append((wrapped, path))
         library = cls.__module__.partition(".")[0]
-        if library in ("numpy", "builtins"):
+        if library in ("numpy", "builtins") or isinstance(value, BumpingTable):
             return
         if library == "jitnet" and not cls.__module__.startswith(("jitnet.nn", "jitnet.optim")):
             return

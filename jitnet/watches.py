@@ -6,6 +6,7 @@ entry, and by value only where an object was replaced.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
@@ -290,9 +291,9 @@ class Table(Items):
 
 
 class Elements(Watch):
-    """All of a list."""
+    """All of a list or deque."""
 
-    def __init__(self, owner: list[Any], path: str) -> None:
+    def __init__(self, owner: list[Any] | deque[Any], path: str) -> None:
         super().__init__(owner, path, False)
         self.keep(range(len(owner)), owner)
 
@@ -314,7 +315,8 @@ class Elements(Watch):
 
     def restore(self) -> None:
         if not self.holds():
-            self.owner[:] = self.expected
+            self.owner.clear()
+            self.owner.extend(self.expected)
 
 
 class Members(Watch):
@@ -415,8 +417,11 @@ class Computed(Watch):
         """Do nothing: what it is computed from is watched by itself."""
 
 
+_OF_TENSORS = ("memory", "requires_grad", "grad_fn", "hooks")
+
+
 class Tensors(Watch):
-    """Tensors that a variant holds: where their memory is, and whether gradients flow to them.
+    """Tensors that a variant holds: where their memory is, and what becomes of gradients.
 
     What changes these moves `capture.structure`.
     """
@@ -424,18 +429,18 @@ class Tensors(Watch):
     def __init__(self, owner: Sequence[Tensor], names: Sequence[str]) -> None:
         super().__init__(owner, "", True)
         self._names = names
-        self.keep(range(3 * len(owner)), self.current())
+        self.keep(range(len(_OF_TENSORS) * len(owner)), self.current())
 
     def current(self) -> Sequence[Any]:
         return [
             value
             for tensor in self.owner
-            for value in (tensor._array, tensor.requires_grad, tensor.grad_fn)
+            for value in (tensor._array, tensor.requires_grad, tensor.grad_fn, tensor._hooks)
         ]
 
     def label(self, key: Any) -> str:
-        what = ("memory", "requires_grad", "grad_fn")[key % 3]
-        return f"{self._names[key // 3]}'s {what}"
+        number, what = divmod(key, len(_OF_TENSORS))
+        return f"{self._names[number]}'s {_OF_TENSORS[what]}"
 
     def restore(self) -> None:
         """Do nothing: the trace journals its tensors."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import types
+from collections import UserDict, deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import jitnet
 import jitnet.nn.functional as F
 from jitnet import nn, optim
 from jitnet.compile import compile
+from jitnet.errors import CompileError
 from jitnet.tensor import Tensor
 
 SCALE = 2.0
@@ -379,6 +381,57 @@ def test_tensor_in_a_global_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> Non
     assert value(fn(ones(2))) == 9
     holder.t = jitnet.full((1,), 3.0)
     assert value(fn(ones(2))) == 4
+
+
+def test_containers_of_other_kinds() -> None:
+    class Settings(dict):
+        scale = 1
+
+    settings = Settings(k=2)
+    settings.extra = 3
+    user = UserDict(k=1)
+    queue = deque([1, 2])
+    fn = compile(lambda x: x * settings["k"] + settings.extra + user["k"] + sum(queue))
+    assert value(fn(ones(1))) == 9
+    settings["k"] = 3
+    assert value(fn(ones(1))) == 10
+    settings.extra = 4
+    assert value(fn(ones(1))) == 11
+    user["k"] = 2
+    assert value(fn(ones(1))) == 12
+    queue.append(5)
+    assert value(fn(ones(1))) == 17
+
+
+def test_gradient_hooks() -> None:
+    weight = jitnet.ones(2).requires_grad_()
+
+    def function(x: Tensor) -> None:
+        weight.grad = None
+        (x * weight).sum().backward()
+
+    fn = compile(function)
+    handles = []
+    for factor in (1, 2, 6):
+        fn(ones(2))
+        assert value(weight.grad) == factor
+        handles.append(weight.register_hook(lambda g, n=len(handles) + 2: g * n))
+    for factor in (24, 12):
+        fn(ones(2))
+        assert value(weight.grad) == factor
+        handles.pop(0).remove()
+
+
+def test_hook_registered_inside_is_refused() -> None:
+    weight = jitnet.ones(2).requires_grad_()
+    weight.register_hook(lambda g: g)
+
+    def function(x: Tensor) -> None:
+        weight.register_hook(lambda g: g * 2)
+
+    with pytest.raises(CompileError, match="hooks"):
+        compile(function)(ones(2))
+    assert len(weight._hooks) == 1
 
 
 def test_loss_with_settings() -> None:
