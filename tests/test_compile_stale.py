@@ -415,7 +415,8 @@ def test_gradient_hooks() -> None:
     for factor in (1, 2, 6):
         fn(ones(2))
         assert value(weight.grad) == factor
-        handles.append(weight.register_hook(lambda g, n=len(handles) + 2: g * n))
+        number = len(handles) + 2
+        handles.append(weight.register_hook(lambda g, n=number: g * n))
     for factor in (24, 12):
         fn(ones(2))
         assert value(weight.grad) == factor
