@@ -1,0 +1,59 @@
+"""One LLVM module as text: functions, constants, declarations, attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jitnet.runtime.target import Target
+
+from .values import PTR, Value, literal
+
+
+class Module:
+    """Functions, constants and the declarations that they turned out to need."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.declarations: dict[str, str] = {}
+        self.globals: list[str] = []
+        self.functions: list[str] = []
+        self.helpers: set[str] = set()  # internal functions that several callers share
+        self._constants: dict[tuple[str, str], str] = {}
+
+    def declare(self, name: str, returns: str, args: Sequence[str]) -> None:
+        """Note that `name` is called with these types."""
+        self.declarations[name] = f"declare {returns} @{name}({', '.join(args)})"
+
+    def function_table(self, names: Sequence[str]) -> Value:
+        """Return a pointer to an array of functions; equal arrays are stored once."""
+        body = ", ".join(f"ptr @{name}" for name in names)
+        return self._constant(PTR, len(names), body)
+
+    def constant_array(self, element: str, values: Sequence[float | int]) -> Value:
+        """Return a pointer to read-only data; equal data is stored once."""
+        body = ", ".join(f"{element} {literal(element, value)}" for value in values)
+        return self._constant(element, len(values), body)
+
+    def _constant(self, element: str, count: int, body: str) -> Value:
+        name = self._constants.get((element, body))
+        if name is None:
+            name = f"const{len(self._constants)}"
+            self._constants[element, body] = name
+            kind = f"[{count} x {element}]"
+            self.globals.append(
+                f"@{name} = private unnamed_addr constant {kind} [{body}], align 64"
+            )
+        return Value(f"@{name}", PTR)
+
+    def text(self) -> str:
+        """Return the whole module."""
+        width = self.target.vector_bytes * 8
+        attributes = (
+            f'attributes #0 = {{ nounwind "target-cpu"="{self.target.cpu}" '
+            f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" }}'
+        )
+        loops = '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}\n!2 = !{i32 1}'
+        loops += '\n!3 = !{!"branch_weights", i32 1, i32 4000}'
+        declared = [self.declarations[name] for name in sorted(self.declarations)]
+        parts = [*self.globals, *declared, *self.functions, attributes, loops]
+        return "\n".join([f'target triple = "{self.target.triple}"', *parts, ""])
