@@ -154,7 +154,9 @@ class CompiledFunction:
         for variant in self._variants.get(signature, ()):
             return variant.misfit(leaves)
         names = partial(leaf_names, self.__wrapped__, tree)
-        found = [differences(known, signature, names) for known in reversed(self._variants)]
+        found: list[list[str]] = [
+            differences(known, signature, names) for known in reversed(self._variants)
+        ]
         return "; ".join(min(found, key=len))
 
     def _warn(self, reason: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .tree import Tree, paths
+from .tree import Branch, Tree, paths
 
 
 def definition(function: Callable[..., Any]) -> str:
@@ -21,7 +21,9 @@ def definition(function: Callable[..., Any]) -> str:
 
 def leaf_names(function: Callable[..., Any], tree: Tree) -> list[str]:
     """Return the name of every leaf of (args, kwargs): `x`, `batch[0]`, `rest[1]["y"]`."""
-    args, kwargs = tree.children  # type: ignore[union-attr]
+    assert isinstance(tree, Branch)
+    args, kwargs = tree.children
+    assert isinstance(args, Branch) and isinstance(kwargs, Branch)
     found: list[str] = []
     params = _positional_names(function)
     for position, child in enumerate(args.children):

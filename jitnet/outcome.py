@@ -76,9 +76,7 @@ class Outcome:
             is_leaf = tensor._grad_fn is None
             return Fresh(self._fresh_number(tensor), tensor._requires_grad and is_leaf)
         base = self.recipe(tensor._base, "")
-        attached = tensor._origin is not None and tensor._origin._view == ()
-        if tensor._origin is not None and tensor._origin is not tensor._base:
-            attached = False  # a view of a detach()
+        attached = tensor._origin is tensor._base  # not a view of a detach()
         return ViewOf(base, tensor._view, attached, tensor.requires_grad)
 
     def _fresh_number(self, tensor: Tensor) -> int:
@@ -94,25 +92,27 @@ class Outcome:
                 continue
             after = getattr(owner, name)
             outside = self._outside(owner)
-            if outside is None:
-                if name == "_grad" and id(owner) in self._recipes and after is not None:
-                    value = self.recipe(after, "a gradient")
-                    grads.append(GradEffect(self._recipes[id(owner)], value))
-                continue
             if name == "_grad":
-                value = None if after is None else self.recipe(after, "a gradient")
-                self._check_gradient(owner)
-                grads.append(GradEffect(outside, value))
+                recipe = outside or self._recipes.get(id(owner))  # or of a result
+                if recipe is not None:
+                    grads.append(self._grad_effect(recipe, owner, after))
+            elif outside is None or after is before:
+                continue
             elif name == "_requires_grad":
-                if after is not before:
-                    flags.append((outside, after))
-            elif after is not before:
+                flags.append((outside, after))
+            else:
                 self._refuse(owner, name)
         training = tuple(self._trace.watcher.training_flags())
         written = tuple(self._trace.memory_of[id(base)] for base in self._changed())
         for memory in written:
             self._check_writeable(memory)
         return Effects(written, tuple(grads), tuple(flags), training)
+
+    def _grad_effect(self, recipe: Recipe, owner: Tensor, grad: Tensor | None) -> GradEffect:
+        if grad is None:
+            return GradEffect(recipe, None)
+        self._check_gradient(owner)
+        return GradEffect(recipe, self.recipe(grad, "a gradient"))
 
     def _check_writeable(self, memory: Memory) -> None:
         trace = self._trace

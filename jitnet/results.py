@@ -95,7 +95,7 @@ class ViewOf:
 
     def make(self, made: Made) -> Tensor:
         """Return a new view."""
-        tensor: Tensor = self.base.make(made)
+        tensor: Any = self.base.make(made)
         if not self.attached:
             tensor = tensor.detach()
         with enable_grad() if self.attached else no_grad():
@@ -103,7 +103,7 @@ class ViewOf:
                 tensor = op(tensor, **params)
         if self.requires_grad and not tensor.requires_grad:
             tensor.requires_grad_()
-        return tensor
+        return tensor  # type: ignore[no-any-return]
 
 
 Recipe = Constant | Given | Existing | Fresh | PythonNumber | ViewOf

@@ -136,7 +136,7 @@ class Variant:
     def _change_tensors(self, made: Made, kept: dict[int, Tensor]) -> None:
         """Set gradients and flags as the function does."""
         effects = self.traced.effects
-        grads = [
+        grads: list[tuple[Any, Any]] = [
             (effect.owner.make(made), None if effect.value is None else effect.value.make(made))
             for effect in effects.grads
             if not (isinstance(effect.value, Fresh) and effect.value.output in kept)
@@ -144,7 +144,8 @@ class Variant:
         for owner, grad in grads:
             owner._grad = grad
         for recipe, flag in effects.requires_grad:
-            recipe.make(made).requires_grad_(flag)
+            tensor: Any = recipe.make(made)
+            tensor.requires_grad_(flag)
         for module, flag in effects.training:
             module.training = flag
 
