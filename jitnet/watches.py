@@ -29,7 +29,8 @@ class Change:
     after: Any
 
     def __str__(self) -> str:
-        return f"{self.path} was {brief(self.before)}, is {brief(self.after)}"
+        before, after = brief(self.before), brief(self.after)
+        return f"{self.path} was {before}, is {'another' if after == before else after}"
 
 
 class Watch:
