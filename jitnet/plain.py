@@ -58,7 +58,10 @@ def brief(value: Any) -> str:
         text = repr(value)
         return text if len(text) <= 60 else f"{text[:57]}..."
     name = getattr(value, "__qualname__", None)
-    return str(name) if name else f"a {type(value).__name__}"
+    if name:
+        return str(name)
+    kind = type(value).__name__
+    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
 
 
 def dotted(path: str, name: Any) -> str:

@@ -86,7 +86,7 @@ def test_items() -> None:
     holds_then(Items(value, "d", False), lambda: value.update(a=2), "d['a'] was 1, is 2")
     holds_then(Items(value, "d", False), lambda: value.update(c=2), "d['c'] was nothing, is 2")
     holds_then(Items(value, "d", False), lambda: value.pop("a"), "d['a'] was 1, is nothing")
-    holds_then(Items(value, "d", False), lambda: value.update(b=object()), "d['b'] was a object, is another")
+    holds_then(Items(value, "d", False), lambda: value.update(b=object()), "d['b'] was an object, is another")
     free = Items(value, "d", False)
     free.forget({"a"})
     value["a"] = 100
@@ -137,7 +137,7 @@ def test_guards_describe_settings() -> None:
 def test_brief() -> None:
     assert brief("a" * 100).endswith("...")
     assert brief(MISSING) == "nothing"
-    assert brief(object()) == "a object"
+    assert brief(object()) == "an object"
     assert brief(Names) == "Names"
 
 
