@@ -13,7 +13,8 @@ class PlatformCode:
 
     - `@wait(ptr %word, i32 %expected)`: sleep while the word holds expected; may return early.
     - `@wake(ptr %word)`: wake all sleepers of the word.
-        - `@pause()`: tell the core that this is a spinning loop.
+    - `@pause()`: tell the core that this is a spinning loop.
+    - `i64 @ticks()`: a clock of any unit, or always 0 where there is none that a program may read.
     - `i64 @float_mode()`, `@set_float_mode(i64)`: how denormals and rounding are treated.
     """
 
@@ -25,7 +26,8 @@ def platform_code(triple: str) -> PlatformCode:
     """Return the code for this process's system and processor."""
     waiting = _waiting(triple)
     return PlatformCode(
-        "\n".join([waiting.text, _pause(triple), _float_mode(triple)]), waiting.imports
+        "\n".join([waiting.text, _pause(triple), _ticks(triple), _float_mode(triple)]),
+        waiting.imports,
     )
 
 
@@ -127,6 +129,17 @@ def _pause(triple: str) -> str:
     else:
         declared, body = "", "; no such instruction is known"
     return f"{declared}\ndefine internal void @pause() nounwind {{\n  {body}\n  ret void\n}}\n"
+
+
+def _ticks(triple: str) -> str:
+    if triple.startswith(("x86_64", "i686")):
+        name = "llvm.readcyclecounter"
+    elif triple.startswith(("aarch64", "arm64")):
+        name = "llvm.readsteadycounter"  # its cycle counter is the system's alone
+    else:
+        return "define internal i64 @ticks() nounwind {\n  ret i64 0\n}\n"
+    body = f"  %now = call i64 @{name}()\n  ret i64 %now"
+    return f"declare i64 @{name}()\ndefine internal i64 @ticks() nounwind {{\n{body}\n}}\n"
 
 
 _FLOAT_MODE_X86 = """

@@ -32,6 +32,7 @@ PENDING = 1 * LINE  # i32: workers that have not finished their part; i32: wheth
 LOCK = 2 * LINE  # i32 next ticket, i32 ticket being served
 REGION = 3 * LINE  # program, slots, arena: ptr; float mode: i64
 WORKERS = 4 * LINE  # i64: workers that exist
+SLEEPS = WORKERS + 48  # i64: how often a thread of a region had to wait asleep for another
 THREADS = WORKERS + 8  # i64: threads that a region may use
 SCRATCH = WORKERS + 16  # ptr: of thread 0; the next thread's follows
 SCRATCH_BYTES = WORKERS + 24  # i64: of one thread
@@ -50,7 +51,18 @@ RECORD_ARENA = 2 * 8  # ptr
 RECORD_LIMIT = 3 * 8  # i64: threads that the program may use
 RECORD_COUNT = 4 * 8  # i64: arguments
 RECORD_WHICH = 5 * 8  # ptr: the slot of each argument, i64
-RECORD_WORDS = 6
+RECORD_ALONE = 6 * 8  # i64: calls that the caller's thread does by itself from now on
+RECORD_SPAN = 7 * 8  # i64: how many those were last time
+RECORD_TRIAL = 8 * 8  # i64: ticks of a call that waited asleep, to compare one alone with; or 0
+RECORD_TRUST = 9 * 8  # i64: calls until waiting asleep is taken for a sign again
+RECORD_WORDS = 10
+
+# A team whose processors others use spends its time waiting for threads that do not run: a step of
+# 0.1 ms takes 4 ms. So when a thread of a call had to wait asleep, the next call runs alone, and if
+# that was faster, so do as many more as this says: FIRST_ALONE, then twice as many, up to the last.
+FIRST_ALONE = 8
+LAST_ALONE = 512
+TRUST = 64
 
 _BARRIER = """
 ; Wait until all threads of the team have come. The generation is read before arriving, and cannot
@@ -97,6 +109,8 @@ stay:
 park:
   ; Counted before the system looks at the generation: who opens looks in the opposite order.
   %more = atomicrmw add ptr %sleepers_at, i32 1 seq_cst, align 4
+  %sleeps_at = getelementptr i8, ptr @jitnet_control, i64 $SLEEPS
+  %slept = atomicrmw add ptr %sleeps_at, i64 1 monotonic, align 8
   br label %sleep
 sleep:
   call void @wait(ptr %generation_at, i32 %generation)
@@ -344,6 +358,8 @@ stay:
 park:
   %asleep_at = getelementptr i8, ptr %pending_at, i64 4
   %before = atomicrmw xchg ptr %asleep_at, i32 1 seq_cst, align 4
+  %sleeps_at = getelementptr i8, ptr @jitnet_control, i64 $SLEEPS
+  %slept = atomicrmw add ptr %sleeps_at, i64 1 monotonic, align 8
   br label %look
 look:
   %left = load atomic i32, ptr %pending_at seq_cst, align 4
@@ -358,6 +374,80 @@ leave:
 done:
   ret void
 }
+"""
+
+_SUITABLY = """
+; Run a program on up to `threads` threads: on one for a while where that has been measured faster.
+define internal void @run_suitably(ptr %record, ptr %program, ptr %slots, ptr %arena, i64 %threads)
+    nounwind {
+entry:
+  %alone_at = getelementptr i8, ptr %record, i64 $RECORD_ALONE
+  %span_at = getelementptr i8, ptr %record, i64 $RECORD_SPAN
+  %trial_at = getelementptr i8, ptr %record, i64 $RECORD_TRIAL
+  %trust_at = getelementptr i8, ptr %record, i64 $RECORD_TRUST
+  %sleeps_at = getelementptr i8, ptr @jitnet_control, i64 $SLEEPS
+  %single = icmp sle i64 %threads, 1
+  br i1 %single, label %plain, label %choose
+plain:
+  call void @run(ptr %program, ptr %slots, ptr %arena, i64 1)
+  ret void
+choose:
+  %calls = load i64, ptr %alone_at
+  %by_itself = icmp sgt i64 %calls, 0
+  %start = call i64 @ticks()
+  br i1 %by_itself, label %alone, label %team
+alone:
+  call void @run(ptr %program, ptr %slots, ptr %arena, i64 1)
+  %left = sub i64 %calls, 1
+  store i64 %left, ptr %alone_at
+  %trial = load i64, ptr %trial_at
+  %compares = icmp ne i64 %trial, 0
+  br i1 %compares, label %compare, label %done
+compare:
+  %end = call i64 @ticks()
+  %took = sub i64 %end, %start
+  store i64 0, ptr %trial_at
+  %faster = icmp slt i64 %took, %trial
+  br i1 %faster, label %stay, label %return
+stay:
+  %span = load i64, ptr %span_at
+  %doubled = mul i64 %span, 2
+  %at_least = call i64 @llvm.smax.i64(i64 %doubled, i64 $FIRST_ALONE)
+  %following = call i64 @llvm.smin.i64(i64 %at_least, i64 $LAST_ALONE)
+  store i64 %following, ptr %span_at
+  store i64 %following, ptr %alone_at
+  ret void
+return:
+  store i64 0, ptr %span_at
+  store i64 $TRUST, ptr %trust_at
+  ret void
+team:
+  %sleeps = load atomic i64, ptr %sleeps_at monotonic, align 8
+  call void @run(ptr %program, ptr %slots, ptr %arena, i64 %threads)
+  %now = load atomic i64, ptr %sleeps_at monotonic, align 8
+  %waited = icmp ne i64 %now, %sleeps
+  %trust = load i64, ptr %trust_at
+  %trusted = icmp sgt i64 %trust, 0
+  br i1 %trusted, label %count, label %look
+count:
+  %trust_left = sub i64 %trust, 1
+  store i64 %trust_left, ptr %trust_at
+  ret void
+look:
+  br i1 %waited, label %doubt, label %content
+doubt:
+  %finish = call i64 @ticks()
+  %team_took = sub i64 %finish, %start
+  store i64 %team_took, ptr %trial_at
+  store i64 1, ptr %alone_at
+  ret void
+content:
+  store i64 0, ptr %span_at
+  ret void
+done:
+  ret void
+}
+declare i64 @llvm.smax.i64(i64, i64)
 """
 
 _CALL = """
@@ -401,7 +491,7 @@ bound:
   %exist = add i64 %workers, 1
   %usable = call i64 @llvm.smin.i64(i64 %allowed, i64 %exist)
   %threads = call i64 @llvm.smin.i64(i64 %usable, i64 %limit)
-  call void @run(ptr %program, ptr %slots, ptr %arena, i64 %threads)
+  call void @run_suitably(ptr %record, ptr %program, ptr %slots, ptr %arena, i64 %threads)
   %code = load i64, ptr %status
   call void @jitnet_unlock()
   ret i64 %code
@@ -417,7 +507,7 @@ _OFFSETS = {
 def pool_code(target: Target) -> PlatformCode:
     """Return the pool's IR text, and the addresses that it imports besides @jitnet_control."""
     platform = platform_code(target.triple)
-    parts = (_BARRIER, _LOCK, _WORKER, _PUBLISH, _RUN, _CALL)
+    parts = (_BARRIER, _LOCK, _WORKER, _PUBLISH, _RUN, _SUITABLY, _CALL)
     text = "\n".join(
         [
             f'target triple = "{target.triple}"',

@@ -12,7 +12,7 @@ from . import cpu
 from .entry import Call, PointerCall, ctypes_call, native_call, pointer_call
 from .layout import LAYOUT_KNOWN, address_of
 from .memory import Arena
-from .pool_ir import MAX_THREADS, RECORD_WORDS
+from .pool_ir import MAX_THREADS, RECORD_TRUST, RECORD_WORDS
 from .threads import pool
 
 STATUS_WORDS = 4
@@ -31,7 +31,8 @@ class Program:
     pointers, slot 0 (the status) among them. `arena_bytes` are zeroed once, now, and kept from call
     to call; `scratch_bytes` of each thread hold anything at the start of a call. `imports` gives
     the addresses of external symbols other than jitnet_barrier. `max_threads` keeps a program
-    whose work is small from waking others.
+    whose work is small from waking others; a program whose threads had to wait long for each other,
+    because others use the processors, runs some calls on one, unless `always_all`.
 
     Calls from several Python threads take turns.
     """
@@ -45,6 +46,7 @@ class Program:
         scratch_bytes: int = 0,
         imports: Mapping[str, int] | None = None,
         max_threads: int = MAX_THREADS,
+        always_all: bool = False,
     ) -> None:
         assert slots >= 1 and arena_bytes >= 0 and scratch_bytes >= 0 and max_threads >= 1
         self._pool = pool()
@@ -53,6 +55,7 @@ class Program:
         self.module = cpu.load(object_code, known)
         self.arena = Arena(arena_bytes)
         self.max_threads = max_threads
+        self._trust = (1 << 62) if always_all else 0
         self._function = self.module.address(symbol)
         self._status = np.zeros(STATUS_WORDS, np.int64)
         self._slots = np.zeros(slots, np.uintp)
@@ -110,8 +113,9 @@ class Program:
         table = address_of(self._slots)
         addresses = (self._function, table, self.arena.address, self.max_threads)
         values = (*addresses, len(slots), address_of(which))
-        assert len(values) == RECORD_WORDS
-        record = np.array(values, np.int64).view(_Record)
+        record = np.zeros(RECORD_WORDS, np.int64).view(_Record)
+        record[: len(values)] = values
+        record[RECORD_TRUST // record.itemsize] = self._trust
         record.keeps = (self.module, self.arena, self._status, self._slots, self._bound, which)
         return record
 

@@ -139,7 +139,7 @@ def make(body: str, slots: int, **options: int) -> Program:
     """Return a Program whose function has this body."""
     target = host_target()
     text = f'target triple = "{target.triple}"\ndefine void @program({ABI}) {{{body}}}\n'
-    return Program(compile_cached(text, target)[0], "program", slots, **options)
+    return Program(compile_cached(text, target)[0], "program", slots, always_all=True, **options)
 
 
 def native(program: Program, slots: list[int]) -> Call:

@@ -83,7 +83,7 @@ from jitnet.runtime.device import host_target
 from jitnet.runtime.program import Program
 
 code, _ = compile_cached('''{ROUNDS}''', host_target())
-call = Program(code, "program", 2).entry([1])
+call = Program(code, "program", 2, always_all=True).entry([1])
 seats = np.zeros((64, 16), np.int64)
 
 def run():
@@ -113,7 +113,7 @@ def threads_as_before() -> Iterator[None]:
 
 
 def rounds() -> Program:
-    return Program(compile_cached(ROUNDS, host_target())[0], "program", 2)
+    return Program(compile_cached(ROUNDS, host_target())[0], "program", 2, always_all=True)
 
 
 def script(text: str, before: str = "", **environment: str) -> str:
@@ -182,7 +182,10 @@ def workers() -> list[threading.Thread]:
 def test_programs_of_few_and_many_threads_alternate() -> None:
     threads.set_num_threads(4)
     code, _ = compile_cached(ROUNDS, host_target())
-    programs = {limit: Program(code, "program", 2, max_threads=limit) for limit in (1, 2, 3, 4)}
+    programs = {
+        limit: Program(code, "program", 2, max_threads=limit, always_all=True)
+        for limit in (1, 2, 3, 4)
+    }
     calls = {limit: program.entry([1]) for limit, program in programs.items()}
     for limit in (4, 2, 1, 3, 2, 4, 1, 1, 3, 4):
         seats = np.zeros((8, 16), np.int64)
@@ -202,7 +205,7 @@ def test_parked_workers_wake() -> None:
 def test_threads_treat_denormals_as_the_caller_does() -> None:
     torch = pytest.importorskip("torch", reason="sets the mode of the calling thread")
     threads.set_num_threads(3)
-    program = Program(compile_cached(PRODUCT, host_target())[0], "program", 3)
+    program = Program(compile_cached(PRODUCT, host_target())[0], "program", 3, always_all=True)
     call, factors = program.entry([1, 2]), np.array([1e-30, 1e-10], np.float32)
     tiny = np.float32(1e-30) * np.float32(1e-10)
     try:
@@ -286,7 +289,7 @@ def test_a_fork_before_the_first_region() -> None:
 def test_forks_while_another_thread_runs_regions() -> None:
     text = """
 stop = threading.Event()
-busy = Program(code, "program", 2).entry([1])
+busy = Program(code, "program", 2, always_all=True).entry([1])
 def work():
     own = np.zeros((64, 16), np.int64)
     while not stop.is_set():
@@ -385,3 +388,16 @@ def test_code_for_windows_is_valid() -> None:
 def test_waiting_without_futexes_works_too() -> None:
     before = "from jitnet.runtime import platform_ir\nplatform_ir._FUTEX_CALL.clear()\n"
     script("for _ in range(3): run()", before=before, JITNET_NUM_THREADS="3")
+
+
+def test_calls_whose_threads_wait_long_run_alone_for_a_while() -> None:
+    """With far more threads than processors, waiting asleep is certain: calls alone must come."""
+    threads.set_num_threads(16)
+    program = Program(compile_cached(ROUNDS, host_target())[0], "program", 2)
+    call = program.entry([1])
+    counts = set()
+    for _ in range(50):
+        seats = np.zeros((64, 16), np.int64)
+        assert call(seats) == 0
+        counts.add(int(np.count_nonzero(seats[:, 0])))
+    assert counts == {1, 16}

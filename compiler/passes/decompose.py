@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node, make
@@ -102,7 +103,7 @@ def split_reduction(node: Node) -> Node | None:
         return None
     axis = max(axes, key=lambda candidate: x.shape[candidate])
     rest = tuple(other for other in axes if other != axis)
-    inner = _numel(x.shape[other] for other in rest)
+    inner = prod(x.shape[other] for other in rest)
     if inner >= FEW and x.shape[axis] >= 8 and len(rest) > 0 and x.shape[axis] <= 8 * PIECES:
         first = node.op(x, axes=rest)
         left = sum(1 for other in range(axis) if other not in rest)
@@ -115,13 +116,6 @@ def split_reduction(node: Node) -> Node | None:
     partial = node.op(ops.reshape(x, shape=shape), axes=(*shifted, axis + 1))
     left = axis - sum(1 for other in shifted if other < axis)
     return node.op(partial, axes=(left,))
-
-
-def _numel(sizes: object) -> int:
-    total = 1
-    for size in sizes:  # type: ignore[attr-defined]
-        total *= size
-    return total
 
 
 def _divisor(size: int) -> int | None:
