@@ -10,7 +10,7 @@ from jitnet.runtime.target import Target
 
 from .contract import scratch_of
 from .emitter import I64, PTR, Function, Module
-from .loops import KernelWriter
+from .kernel import KernelWriter
 
 SYMBOL = "program"
 ARGS = [

@@ -1,0 +1,120 @@
+"""Renders a Kernel as one LLVM function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from jitnet.compiler.ir.loops import (
+    Accumulate,
+    Begin,
+    Buffer,
+    Check,
+    Contract,
+    Define,
+    For,
+    Kernel,
+    Stmt,
+    Store,
+)
+from jitnet.runtime.dtype import int64
+
+from . import accumulate
+from .contract import as_loops, uses_tiles
+from .contraction import emit_contraction
+from .contraction_finish import Epilogue
+from .emitter import PTR, Function, Module, Value
+from .expressions import Expressions
+from .loops import Loops
+from .math import emit_cast
+from .orientation import contraction_of, lane_var, oriented
+from .partials import Partials
+from .point import Lanes, Point
+
+
+class KernelWriter:
+    """Writes one kernel into a module."""
+
+    def __init__(self, module: Module, kernel: Kernel, offsets: dict[Buffer, int]) -> None:
+        self._point = Point(module, kernel, offsets)
+        self.f = self._point.f
+        self._expressions = Expressions(self._point)
+        self._partials = Partials(self.f)
+        self._loops = Loops(self._point, self._expressions, self._partials, self._statements)
+
+    def write(self) -> None:
+        """Write the whole function."""
+        self._statements(self._point.kernel.body)
+        self.f.finish()
+
+    def _statements(self, body: Sequence[Stmt]) -> None:
+        for stmt in body:
+            match stmt:
+                case For():
+                    self._loops.write(stmt)
+                case Define():
+                    self._point.locals[stmt.local] = self._expressions.value(stmt.expr)
+                case Begin():
+                    self._partials.begin(stmt)
+                case Accumulate():
+                    self._accumulate(stmt)
+                case Store():
+                    self._expressions.memory.store(stmt, self._expressions.value(stmt.expr))
+                case Check():
+                    self._check(stmt)
+                case Contract():
+                    self._contract(stmt)
+                case _:
+                    assert_never(stmt)
+
+    def _accumulate(self, stmt: Accumulate) -> None:
+        items = [self._expressions.value(stmt.expr)]
+        if stmt.at is not None:
+            items.append(self._expressions.indices.position(stmt.at))
+        self._partials.add(stmt.local, items)
+
+    def _check(self, stmt: Check) -> None:
+        f = self.f
+        value = emit_cast(f, self._expressions.value(stmt.expr), stmt.expr.dtype, int64)
+        shifted = f.binary("sub", value, f.const(value.type, stmt.low))
+        bad = f.compare("icmp uge", shifted, f.const(value.type, stmt.high - stmt.low))
+        with f.when(accumulate.any_lane(f, bad)):
+            status = f.load(self._point.slots, PTR, 8)
+            f.store(f.i64(stmt.code), status, 8)
+
+    # -- contractions -----------------------------------------------------------------------
+
+    def _contract(self, stmt: Contract) -> None:
+        f, point = self.f, self._point
+        if not uses_tiles(stmt, f.target):
+            self._statements([as_loops(stmt)])
+            return
+        stmt = oriented(stmt, f.target)
+        emit_contraction(
+            f,
+            contraction_of(stmt),
+            self._expressions.memory.pointer(stmt.a.buffer),
+            self._expressions.memory.pointer(stmt.b.buffer),
+            point.scratch,
+            point.thread,
+            point.threads,
+            self._epilogue(stmt),
+        )
+
+    def _epilogue(self, stmt: Contract) -> Epilogue:
+        """Return what runs for each vector of results: bind the loop variables, run the body."""
+        point = self._point
+        column = lane_var(stmt)
+
+        def run(
+            f: Function, batch: Value, row: Value, first: Value, lanes: int, result: Value
+        ) -> None:
+            assert f is self.f
+            point.unflatten(stmt.batch, batch)
+            point.unflatten(stmt.rows, row)
+            point.unflatten(stmt.columns, first)
+            point.locals[stmt.result] = result
+            with self._expressions.scope(), point.along(Lanes(column, lanes)):
+                self._statements(stmt.body)
+
+        return run

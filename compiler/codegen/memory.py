@@ -1,0 +1,158 @@
+"""Loads and stores: one element, neighbouring ones as a vector, others lane by lane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jitnet.compiler.ir.index import Index
+from jitnet.compiler.ir.loops import Buffer, Load, Store
+from jitnet.runtime.dtype import DType
+
+from .emitter import I8, I64, PTR, Function, Value, mangle, vector
+from .indices import Indices
+from .math import emit_scalar
+from .point import Point
+
+
+class Memory:
+    """Writes the accesses at a point; a bool is i8 in memory and i1 when it is computed with."""
+
+    def __init__(self, point: Point, indices: Indices) -> None:
+        self.f = point.f
+        self._point = point
+        self._indices = indices
+        self._written = point.kernel.writes
+
+    def pointer(self, buffer: Buffer) -> Value:
+        """Return where a buffer begins."""
+        f, point = self.f, self._point
+        match buffer.place:
+            case "slot":
+                entry = f.gep(point.slots, f.i64(buffer.slot), PTR)
+                return f.load(entry, PTR, 8, constant=True)
+            case "arena":
+                return f.gep(point.arena, f.i64(point.offsets[buffer]))
+            case "scratch":
+                return f.gep(point.scratch, f.i64(point.offsets[buffer]))
+            case other:
+                raise AssertionError(other)
+
+    def address(self, buffer: Buffer, index: Index) -> Value:
+        """Return the address of an element; parts known further out are added further out."""
+        pointer = self.pointer(buffer)
+        by_depth: dict[int, Value] = {}
+        for atom, factor in index.terms:
+            term = self.f.mul(self._indices.atom(atom), self.f.i64(factor))
+            known = by_depth.get(term.depth)
+            by_depth[term.depth] = term if known is None else self.f.add(known, term)
+        for depth in sorted(by_depth):
+            pointer = self.f.gep(pointer, by_depth[depth], buffer.dtype.llvm)
+        return self.f.gep(pointer, self.f.i64(index.const), buffer.dtype.llvm)
+
+    # -- loads ------------------------------------------------------------------------------
+
+    def load(self, load: Load) -> Value:
+        """Return what a Load reads: a vector where lanes differ, else a scalar."""
+        mask = self._indices.mask(load.conditions)
+        factor = self._indices.lane_factor(load.index)
+        if factor == 0 and (mask is None or mask.lanes == 1):
+            pointer = self._guarded(self.address(load.buffer, load.index), mask)
+            loaded = self._plain(load, pointer, 1)
+        elif factor == 1:
+            loaded = self._neighbours(load, load.index, mask)
+        elif factor == -1:
+            first = load.index + (1 - self._count())
+            backwards = None if mask is None else _reversed(self.f, mask)
+            loaded = _reversed(self.f, self._neighbours(load, first, backwards))
+        else:
+            loaded = self._gather(load, mask, factor)
+        return self._from_memory(loaded, load.dtype)
+
+    def _count(self) -> int:
+        assert self._point.lanes is not None
+        return self._point.lanes.count
+
+    def _plain(self, load: Load, pointer: Value, lanes: int) -> Value:
+        constant = load.buffer not in self._written
+        return self.f.load(pointer, vector(load.dtype.llvm, lanes), load.dtype.size, constant)
+
+    def _neighbours(self, load: Load, first: Index, mask: Value | None) -> Value:
+        """Load as many elements as there are lanes, in the order of memory."""
+        lanes = self._count()
+        pointer = self.address(load.buffer, first)
+        if mask is None or mask.lanes == 1:
+            return self._plain(load, self._guarded(pointer, mask), lanes)
+        return self._masked(load, pointer, mask)
+
+    def _masked(self, load: Load, pointer: Value, mask: Value) -> Value:
+        f = self.f
+        type_ = vector(load.dtype.llvm, self._count())
+        name = f"llvm.masked.load.{mangle(type_)}.p0"
+        f.module.declare(name, type_, [PTR, "i32", mask.type, type_])
+        rhs = f"call {type_} @{name}({pointer}, i32 {load.dtype.size}, {mask}, {f.const(type_, 0)})"
+        return f.emit_here(rhs, type_)
+
+    def _gather(self, load: Load, mask: Value | None, factor: int | None) -> Value:
+        """Load lanes that lie apart, one by one."""
+        f, lanes = self.f, self._count()
+        if factor is not None and (mask is None or mask.lanes == 1):
+            pointers = [self.address(load.buffer, load.index + factor * k) for k in range(lanes)]
+            pointers = [self._guarded(pointer, mask) for pointer in pointers]
+        else:
+            index = self._indices.vector(load.index)
+            if mask is not None:
+                index = f.select(f.splat(mask, lanes), index, f.const(index.type, 0))
+            pointers = list(self._scattered(load.buffer, index))
+        result = Value("poison", vector(load.dtype.llvm, lanes))
+        for lane, pointer in enumerate(pointers):
+            result = f.insert(result, self._plain(load, pointer, 1), lane)
+        return result
+
+    def _scattered(self, buffer: Buffer, index: Value) -> Iterator[Value]:
+        """Yield one address for each lane of an index."""
+        base = self.pointer(buffer)
+        for lane in range(index.lanes):
+            yield self.f.gep(base, self.f.extract(index, lane), buffer.dtype.llvm)
+
+    def _guarded(self, pointer: Value, condition: Value | None) -> Value:
+        """Return the pointer, or one to zeros where the condition does not hold."""
+        if condition is None:
+            return pointer
+        zeros = self.f.module.constant_array(I64, [0] * 64)
+        return self.f.select(condition, pointer, zeros)
+
+    def _from_memory(self, value: Value, dtype: DType) -> Value:
+        if dtype.kind != "bool":
+            return value
+        return self.f.compare("icmp ne", value, self.f.const(value.type, 0))
+
+    # -- stores -----------------------------------------------------------------------------
+
+    def store(self, stmt: Store, value: Value) -> None:
+        """Write what a Store does with the value of its expression."""
+        point, f = self._point, self.f
+        factor = self._indices.lane_factor(stmt.index)
+        lanes = point.lanes.count if point.lanes and factor != 0 else 1
+        value = f.splat(value, lanes)
+        match factor:
+            case 0 | 1:
+                self._put(stmt, self.address(stmt.buffer, stmt.index), value)
+            case -1:
+                first = self.address(stmt.buffer, stmt.index + (1 - lanes))
+                self._put(stmt, first, _reversed(f, value))
+            case _:
+                pointers = self._scattered(stmt.buffer, self._indices.vector(stmt.index))
+                for lane, pointer in enumerate(pointers):
+                    self._put(stmt, pointer, f.extract(value, lane))
+
+    def _put(self, stmt: Store, pointer: Value, value: Value) -> None:
+        f, dtype = self.f, stmt.buffer.dtype
+        if stmt.accumulate:
+            before = f.load(pointer, vector(dtype.llvm, value.lanes), dtype.size)
+            value = emit_scalar(f, "add", [self._from_memory(before, dtype), value], dtype)
+        stored = f.convert("zext", value, I8) if dtype.kind == "bool" else value
+        f.store(stored, pointer, dtype.size)
+
+
+def _reversed(f: Function, value: Value) -> Value:
+    return f.shuffle(value, None, list(reversed(range(value.lanes))))

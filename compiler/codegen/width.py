@@ -1,0 +1,43 @@
+"""How many lanes a vector loop has."""
+
+from __future__ import annotations
+
+from jitnet.compiler.ir.loops import (
+    Accumulate,
+    Apply,
+    Begin,
+    For,
+    Stmt,
+    Store,
+    expressions,
+    loads,
+    subexpressions,
+    walk,
+)
+from jitnet.runtime.target import Target
+
+LIGHT = 6  # operations in a reduction's body up to which four partial sums hide its latency
+
+
+def width_of(loop: For, target: Target) -> int:
+    """Return the lanes of a vector loop: one register of its elements, more for light sums."""
+    body, extent = loop.body, loop.var.extent
+    sums = [s for s in walk(body) if isinstance(s, Accumulate)]
+    sizes = [s.buffer.dtype.size for s in walk(body) if isinstance(s, Store)]
+    sizes.extend(s.local.dtype.size for s in sums)
+    sizes.extend(access.buffer.dtype.size for access in loads(body))
+    lanes = target.lanes(8 if sizes and min(sizes) == 8 else 4)
+    inside = any(isinstance(s, Begin) for s in walk(body))
+    if sums and not inside and _operations(body) <= LIGHT:
+        lanes *= 4
+    while lanes > 1 and lanes > extent and lanes // 2 >= extent:
+        lanes //= 2
+    return min(lanes, max(extent, 1))
+
+
+def _operations(body: tuple[Stmt, ...]) -> int:
+    seen: set[int] = set()
+    for stmt in walk(body):
+        for expr in expressions(stmt):
+            seen.update(id(inner) for inner in subexpressions(expr) if isinstance(inner, Apply))
+    return len(seen)
