@@ -50,6 +50,17 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> tape
     return tape.RemovableHandle(hooks, hook)
 
 
+def register_post_accumulate_grad_hook(
+    self: Tensor, hook: Callable[[Tensor], None]
+) -> tape.RemovableHandle:
+    """Call hook(tensor) whenever backward() has added to this leaf's grad."""
+    if self.grad_fn is not None or not self.requires_grad:
+        raise RuntimeError(at_line("post accumulate grad hooks are for leaves that require grad"))
+    if self._post_hooks is None:
+        set_attribute(self, "_post_hooks", {})
+    return tape.RemovableHandle(self._post_hooks, hook)  # type: ignore[arg-type]
+
+
 def retain_grad(self: Tensor) -> None:
     """Keep this tensor's gradient in grad, although it is no leaf."""
     if not self.requires_grad:

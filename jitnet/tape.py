@@ -253,6 +253,8 @@ def _accumulate(walk: Pass, inputs: Sequence[Tensor] | None, given: set[int]) ->
             set_attribute(leaf, "_grad", add(old, gradient))
         else:
             old._assign(add(old, gradient))
+        for hook in list((leaf._post_hooks or {}).values()):
+            hook(leaf)
     for tensor in inputs or ():
         if tensor.grad_fn is not None:
             gradient = walk.wanted[tensor.grad_fn, tensor._output_nr]

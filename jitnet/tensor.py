@@ -61,6 +61,7 @@ class Tensor:
         "_origin",
         "_origin_fn",
         "_output_nr",
+        "_post_hooks",
         "_requires_grad",
         "_seen",
         "_strides",
@@ -86,6 +87,7 @@ class Tensor:
     _origin: Tensor | None
     _origin_fn: tape.TapeNode | None  # the origin's grad_fn when this view's was made
     _hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
+    _post_hooks: dict[int, Callable[[Tensor], None]] | None  # called when grad has grown
     _weak: bool  # a traced Python number: promotes like one
 
     def __new__(cls, *data: Any) -> Tensor:
@@ -304,6 +306,7 @@ def _base(
     made._origin = None
     made._origin_fn = None
     made._hooks = None
+    made._post_hooks = None
     made._weak = False
     return made
 
@@ -326,6 +329,7 @@ def _alias(tensor: Tensor, cls: type[Tensor]) -> Any:
     made._origin = None
     made._origin_fn = None
     made._hooks = None
+    made._post_hooks = None
     made._weak = False
     return made
 

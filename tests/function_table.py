@@ -304,3 +304,43 @@ LOOKUPS: dict[str, Callable[..., Any]] = {
         lib.argsort(x, dim=0), lib.unique(i),
     ),
 }  # fmt: skip
+
+QUERY = real(2, 3, 4, 6, seed=15)
+MORE: dict[str, Callable[..., Any]] = {
+    "attention": lambda lib, f, x, q: (
+        f.scaled_dot_product_attention(q, q * 2, q + 1),
+        f.scaled_dot_product_attention(q, q, q, is_causal=True, scale=0.3),
+        f.scaled_dot_product_attention(q, q, q, attn_mask=q[0, 0, :, :4].detach()),
+        f.scaled_dot_product_attention(q, q, q, attn_mask=q[0, 0, :, :4] > -1),
+    ),
+    "nearest": lambda lib, f, x, q: (
+        f.interpolate(x, scale_factor=2), f.interpolate(x, (5, 11)),
+        f.interpolate(x, scale_factor=(1.7, 0.6)), f.interpolate(x, (5, 11), mode="nearest-exact"),
+    ),
+    "bilinear": lambda lib, f, x, q: (
+        f.interpolate(x, scale_factor=2, mode="bilinear"),
+        f.interpolate(x, (5, 11), mode="bilinear", align_corners=True),
+        f.interpolate(x, scale_factor=0.7, mode="bilinear", align_corners=False),
+        f.interpolate(x[0], 9, mode="linear"),
+    ),
+    "pixels": lambda lib, f, x, q: (
+        f.pixel_shuffle(x, 2), f.pixel_unshuffle(x[..., :6, :], 2), f.channel_shuffle(x, 2),
+    ),
+    "patches": lambda lib, f, x, q: (
+        f.unfold(x, 3, padding=1, stride=2), f.unfold(x, (2, 3), dilation=2),
+        f.fold(f.unfold(x, 3, padding=1), (7, 6), 3, padding=1),
+    ),
+    "unpool": lambda lib, f, x, q: f.max_unpool2d(*f.max_pool2d(x, 2, return_indices=True), 2),
+    "response": lambda lib, f, x, q: f.local_response_norm(x, 3, 0.1),
+    "algebra": lambda lib, f, x, q: (
+        lib.cdist(q[0, 0], q[0, 1]), lib.kron(q[0, 0], q[1, 0, :2]),
+        lib.vdot(q[0, 0, 0], q[1, 0, 0]),
+        lib.cross(q[..., :3], q[..., 3:], dim=-1),
+    ),
+    "neighbours": lambda lib, f, x, q: (lib.diff(x), lib.diff(x, 2, 1), x.diff(dim=0)),
+    "combine": lambda lib, f, x, q: (
+        lib.cartesian_prod(q[0, 0, 0], q[0, 0, 1]), lib.column_stack([q[0, 0, 0], q[0, 0, 1]]),
+    ),
+    "sinc": lambda lib, f, x, q: lib.sinc(q),
+    "triangles": lambda lib, f, x, q: (lib.tril_indices(3, 4, 1), lib.triu_indices(4, 3, -1)),
+}  # fmt: skip

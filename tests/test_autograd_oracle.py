@@ -199,6 +199,18 @@ def leaf_hooks(lib: Any) -> Any:
 
 
 @story
+def hooks_after_accumulation(lib: Any) -> Any:
+    x = leaf(lib, 2)
+    seen: list[Any] = []
+    handle = x.register_post_accumulate_grad_hook(lambda t: seen.append(t.grad.clone()))
+    (x * 2).sum().backward()
+    (x * 3).sum().backward()
+    handle.remove()
+    (x * 4).sum().backward()
+    return seen, x.grad
+
+
+@story
 def inner_hooks(lib: Any) -> Any:
     x = leaf(lib, 2)
     y = x * 2

@@ -22,6 +22,7 @@ FAMILIES: list[tuple[dict[str, Callable[..., Any]], tuple[np.ndarray, ...]]] = [
     (table.POOLS, (table.IMAGE,)),
     (table.NORMS, (table.IMAGE, table.real(4, low=0.5, high=1.5))),
     (table.LOSSES, (table.P, table.Q, table.SIGNS.astype(np.float32))),
+    (table.MORE, (table.IMAGE, table.QUERY)),
     (table.LOOKUPS, (table.real(3, 4, seed=14), table.INDEX)),
 ]
 # What needs a value or a shape that only a run knows; the error says so.

@@ -324,6 +324,22 @@ def test_errors_name_the_line() -> None:
         jitnet.tensor([1]) // jitnet.tensor([0])
 
 
+def test_limits() -> None:
+    """finfo and iinfo say what the dtypes hold."""
+    assert jitnet.finfo(jitnet.float32).eps == 2.0**-23 and jitnet.finfo().bits == 32
+    assert jitnet.iinfo(jitnet.int8).min == -128 and jitnet.iinfo(jitnet.uint8).max == 255
+    for wrong in (lambda: jitnet.finfo(jitnet.int64), lambda: jitnet.iinfo(jitnet.float32)):
+        with pytest.raises(TypeError):
+            wrong()
+
+
+def test_there_is_no_gpu() -> None:
+    """What programs ask before they choose a device."""
+    assert not jitnet.cuda.is_available() and jitnet.cuda.device_count() == 0
+    assert not jitnet.accelerator.is_available()
+    jitnet.cuda.manual_seed_all(0)
+
+
 def test_unknown_names() -> None:
     """The nearest name is suggested."""
     with pytest.raises(AttributeError, match=r"jitnet\.softmax"):

@@ -17,8 +17,10 @@ from tests.function_table import (
     LINE,
     LOOKUPS,
     LOSSES,
+    MORE,
     NORMS,
     POOLS,
+    QUERY,
     SIGNS,
     WEIGHT,
     P,
@@ -175,3 +177,21 @@ def test_dropout() -> None:
     assert abs(z.mean().item()) < 0.03 and abs(z.std().item() - 1) < 0.03
     with pytest.raises(ValueError, match="between 0 and 1"):
         F.dropout(x, 1.5)
+
+
+@pytest.mark.parametrize("name", MORE)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_more_functions(name: str) -> None:
+    """Values and gradients of attention, resizing, patches and others."""
+    check(MORE[name], IMAGE, QUERY, **CLOSE)
+
+
+def test_eager_only_functions() -> None:
+    """Quantiles, searches and histograms."""
+    x = real(40, seed=16)
+    edges = np.array([-1.0, 0.0, 1.5], np.float32)
+    check(lambda lib, f, a: (lib.quantile(a, 0.3), lib.histc(a, 7)), x, grad=False)
+    check(lambda lib, f, a, e: lib.searchsorted(e, a), x, edges, grad=False)
+    check(lambda lib, f, a, e: lib.bucketize(a, e, right=True), x, edges, grad=False)
+    hard = F.gumbel_softmax(jitnet.zeros(50, 4, requires_grad=True), hard=True)
+    assert hard.sum(1).tolist() == pytest.approx([1.0] * 50) and hard.requires_grad

@@ -8,6 +8,7 @@ from typing import Any
 from jitnet.compiler import ops
 from jitnet.runtime.dtype import DType
 
+from .. import creation
 from ..errors import DTypeError, at_line
 from ..tensor import Tensor
 from . import arithmetic, unary
@@ -225,6 +226,21 @@ def log_softmax(
 def softmin(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
     """Return softmax(-input) along dim."""
     return softmax(neg(input), dim, dtype=dtype)
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """Return samples of a softened (or, hard, one-hot) choice by logits."""
+    from ..random import rand_like
+
+    noise = neg(log(neg(log(clamp(rand_like(logits), min=1e-20)))))
+    soft = softmax(div(add(logits, noise), tau), dim)
+    if not hard:
+        return soft
+    best = soft.argmax(dim, keepdim=True)
+    one = creation.zeros_like(soft).scatter(dim, best, 1.0)
+    return add(sub(one, soft.detach()), soft)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:

@@ -42,10 +42,12 @@ from .unary import (
     clone,
     exp,
     isfinite,
+    isinf,
     isnan,
     log,
     logical_not,
     neg,
+    sin,
 )
 
 
@@ -212,3 +214,20 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     a, b = meet(input, other)
     a, b = to_float(a), to_float(b)
     return where(signbit(b), neg(abs(a)), abs(a))  # type: ignore[no-any-return]
+
+
+def isposinf(input: Tensor) -> Tensor:
+    """Return where elements are plus infinity."""
+    return eq(input, math.inf) if input._type.dtype.kind == "float" else isinf(input)
+
+
+def isneginf(input: Tensor) -> Tensor:
+    """Return where elements are minus infinity."""
+    return eq(input, -math.inf) if input._type.dtype.kind == "float" else isinf(input)
+
+
+def sinc(input: Tensor) -> Tensor:
+    """Return sin(pi input) / (pi input), 1 at 0."""
+    angle = mul(to_float(input), math.pi)
+    zero = eq(angle, 0)
+    return where(zero, 1.0, div(sin(angle), where(zero, 1.0, angle)))  # type: ignore[no-any-return]

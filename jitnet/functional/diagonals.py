@@ -91,3 +91,21 @@ def trace(input: Tensor) -> Tensor:
     if input.ndim != 2:
         raise RuntimeError(at_line(f"trace wants a matrix, got {input._type}"))
     return diagonal(input).sum()  # type: ignore[attr-defined,no-any-return]
+
+
+def _indices(row: int, col: int, offset: int, lower: bool) -> Tensor:
+    import numpy as np
+
+    find = np.tril_indices if lower else np.triu_indices
+    rows, columns = find(row, offset, col)
+    return creation.literal(np.stack([rows, columns]).astype(np.int64))
+
+
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """Return the places of the lower triangle, [2, count]."""
+    return _indices(row, col, offset, lower=True)
+
+
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """Return the places of the upper triangle, [2, count]."""
+    return _indices(row, col, offset, lower=False)

@@ -81,6 +81,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     x, places = _one_dim(input), _one_dim(index)
     axis = normal_dim(dim, x.ndim)
     if _is_one_of_each_line(x, places, axis):
+        if not creation.tracing():
+            _inside(places, x._type.shape[axis], axis, x._type.numel)
         line = ops.reshape(places, shape=x._type.shape[:axis] + x._type.shape[axis + 1 :])
         return ops.pick(x, line, axis=axis).reshape(index._type.shape)  # type: ignore[no-any-return]
     flat = _flat_places(x, axis, places, "gather")

@@ -231,3 +231,29 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     if indexing == "xy" and len(tensors) > 1:
         grids = [transpose(x, 0, 1) for x in grids]
     return tuple(grids)
+
+
+def atleast_2d(*tensors: Tensor) -> list[Tensor]:
+    """Return the tensors with at least two dims."""
+    return [x.reshape(1, -1) if x.ndim < 2 else x for x in tensors]
+
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return vectors as columns (and matrices) side by side."""
+    return cat([x.reshape(-1, 1) if x.ndim < 2 else x for x in tensors], 1)
+
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """Return all combinations of the vectors' elements, one a row."""
+    if len(tensors) == 1:
+        return tensors[0]
+    return stack([grid.reshape(-1) for grid in meshgrid(*tensors)], 1)
+
+
+def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
+    """Return the differences of neighbours along dim, n times."""
+    axis = normal_dim(dim, input.ndim)
+    for _ in range(n):
+        size = input._type.shape[axis]
+        input = span(input, axis, min(1, size), size) - span(input, axis, 0, max(size - 1, 0))
+    return input

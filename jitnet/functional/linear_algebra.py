@@ -282,3 +282,34 @@ def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[st
     letters = batch + left + right
     result = matmul(first, second).reshape([sizes[letter] for letter in letters])
     return "".join(letters), result
+
+
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
+    """Return the p-norm distances of all pairs of rows, [..., P, R]."""
+    from .reduction import norm
+
+    return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
+    """Return the vector products of three-dimensional vectors along dim."""
+    axis = normal_dim(dim, input.ndim)
+    if input._type.shape[axis] != 3 or other._type.shape[axis] != 3:
+        raise _wrong("cross", input, other, f"3 elements along dim {dim}")
+    return input.roll(-1, axis) * other.roll(-2, axis) - input.roll(-2, axis) * other.roll(-1, axis)
+
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Return the Kronecker product."""
+    rank = max(input.ndim, other.ndim)
+    a = input.reshape((1,) * (rank - input.ndim) + input._type.shape)
+    b = other.reshape((1,) * (rank - other.ndim) + other._type.shape)
+    left = a.reshape([size for each in a._type.shape for size in (each, 1)])
+    right = b.reshape([size for each in b._type.shape for size in (1, each)])
+    shape = [m * n for m, n in zip(a._type.shape, b._type.shape, strict=True)]
+    return (left * right).reshape(shape)
+
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Return the inner product of two vectors."""
+    return dot(input, other)

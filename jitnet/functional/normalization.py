@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from ..errors import ShapeError, at_line
 from ..grad_mode import no_grad
 from ..tensor import Tensor
-from .arithmetic import add, mul, sub
+from .arithmetic import add, div, mul, pow, sub
+from .padding import pad
+from .pooling import avg_pool2d
 from .promote import need_float
 from .reduction import mean
 from .unary import rsqrt
@@ -191,3 +193,18 @@ def instance_norm(
     scale = _channels_first(weight, rank, channels, "instance_norm's weight")
     shift = _channels_first(bias, rank, channels, "instance_norm's bias")
     return _scaled(normal, scale, shift)
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Divide each channel by a power of the mean square of its `size` neighbours."""
+    if input.ndim < 3:
+        raise ShapeError(
+            at_line(f"local_response_norm wants [N, C, spatial ...], got {input._type}")
+        )
+    batch, channels = input._type.shape[:2]
+    square = mul(input, input).reshape(batch, 1, channels, -1)
+    padded = pad(square, (0, 0, size // 2, (size - 1) // 2))
+    around = avg_pool2d(padded, (size, 1), stride=1).reshape(input._type.shape)
+    return div(input, pow(add(mul(around, alpha), k), beta))

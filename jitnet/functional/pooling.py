@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitnet.compiler import ops
+from jitnet.compiler.ir.dims import numel
 from jitnet.compiler.ops.pool import pooled_size
 
 from .. import creation
@@ -182,6 +183,58 @@ def avg_pool3d(
     return _avg_pool(
         3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
+
+
+def _max_unpool(
+    rank: int,
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Any,
+) -> Tensor:
+    """Put pooled elements back where they were; 0 elsewhere."""
+    name = f"max_unpool{rank}d"
+    image = _spatial(input, rank, name)
+    window = _window(rank, kernel_size, stride, padding, 1, False, name)
+    if output_size is None:
+        sizes = tuple(
+            (size - 1) * step - 2 * pad + k
+            for size, step, pad, k in zip(
+                image, window["stride"], window["padding"], window["kernel"], strict=True
+            )
+        )
+    else:
+        sizes = tuple(output_size)[-rank:]
+    lead = input._type.shape[: input.ndim - rank]
+    flat = creation.zeros(*lead, numel(sizes), dtype=input._type.dtype)
+    places = indices.reshape(*lead, -1)
+    return flat.scatter(-1, places, input.reshape(*lead, -1)).reshape(*lead, *sizes)
+
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Return what max_pool1d(return_indices=True) was given, 0 where nothing was largest."""
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Return what max_pool2d(return_indices=True) was given, 0 where nothing was largest."""
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
 # -- to a given size ----------------------------------------------------------------------------

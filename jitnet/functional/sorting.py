@@ -68,3 +68,36 @@ def unique(
     if not isinstance(found, tuple):
         return Tensor._from_array(np.ascontiguousarray(found))
     return tuple(Tensor._from_array(np.ascontiguousarray(part)) for part in found)
+
+
+def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Return the q-quantiles (between neighbours, linearly); eager only."""
+    capture.refuse("quantile()", "call it outside of the compiled function")
+    places = q._copied() if isinstance(q, Tensor) else q
+    found = np.quantile(input._copied(), places, axis=dim, keepdims=keepdim)
+    return Tensor._from_array(np.asarray(found, input._type.dtype.numpy))
+
+
+def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False) -> Tensor:
+    """Return where values would be put into a sorted vector; eager only."""
+    capture.refuse("searchsorted()", "call it outside, or compare and sum: (v > edges).sum(-1)")
+    if sorted_sequence.ndim != 1:
+        raise NotImplementedError(at_line("searchsorted wants one sorted vector"))
+    wanted = values._copied() if isinstance(values, Tensor) else values
+    side = "right" if right else "left"
+    found = np.searchsorted(sorted_sequence._copied(), wanted, side)
+    return Tensor._from_array(np.asarray(found, np.int64))
+
+
+def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
+    """Return the number of the bucket that each element falls into; eager only."""
+    return searchsorted(boundaries, input, right=right)
+
+
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """Return how many elements fall into each of `bins` equal ranges; eager only."""
+    capture.refuse("histc()", "call it outside of the compiled function")
+    array = input._copied()
+    low, high = (array.min(), array.max()) if min == max == 0 and array.size else (min, max)
+    counts, _ = np.histogram(array, bins, (float(low), float(high)))
+    return Tensor._from_array(counts.astype(array.dtype))

@@ -1,0 +1,45 @@
+"""finfo and iinfo: what the numbers of a dtype can be."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jitnet.runtime.dtype import DType
+
+from . import making
+
+
+class finfo:  # noqa: N801
+    """The limits of a floating point dtype."""
+
+    def __init__(self, type: DType | None = None) -> None:
+        dtype = type or making.get_default_dtype()
+        if dtype.kind != "float":
+            raise TypeError(f"finfo is for floating point dtypes, got {dtype}; use iinfo")
+        found = np.finfo(dtype.numpy)
+        self.dtype = dtype.name
+        self.bits = found.bits
+        self.eps, self.max, self.min = float(found.eps), float(found.max), float(found.min)
+        self.tiny = self.smallest_normal = float(found.tiny)
+        self.resolution = float(found.resolution)
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
+
+
+class iinfo:  # noqa: N801
+    """The limits of a dtype of whole numbers."""
+
+    def __init__(self, type: DType) -> None:
+        if type.kind not in ("int", "uint"):
+            raise TypeError(f"iinfo is for dtypes of whole numbers, got {type}; use finfo")
+        found = np.iinfo(type.numpy)
+        self.dtype = type.name
+        self.bits, self.max, self.min = found.bits, int(found.max), int(found.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
