@@ -46,7 +46,14 @@ def _llvm(compiled: Compiled) -> str:
 
 
 def _asm(compiled: Compiled) -> str:
-    return cpu.assembly(compiled.llvm, compiled.target)
+    """Return the assembly, each kernel under its loops and the user's lines."""
+    printed = {f"{kernel.name}:": str(kernel) for kernel in compiled.kernels}
+    lines: list[str] = []
+    for line in cpu.assembly(compiled.llvm, compiled.target).splitlines():
+        if line in printed:
+            lines.extend(f"# {text}".rstrip() for text in printed[line].splitlines())
+        lines.append(line)
+    return "\n".join(lines)
 
 
 STAGES: dict[str, Callable[[Compiled], str]] = {
