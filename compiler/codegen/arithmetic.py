@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .body import Body
-from .values import I1, Value, mangle, vector
+from .values import I1, Value, integers, mangle, vector
 
 
 class Arithmetic(Body):
@@ -104,14 +104,9 @@ class Arithmetic(Body):
 class IndexArithmetic(Arithmetic):
     """A function body with arithmetic on i64 indices, which folds constants."""
 
-    def _int_constants(self, a: Value, b: Value) -> tuple[int, int] | None:
-        if a.text.lstrip("-").isdigit() and b.text.lstrip("-").isdigit():
-            return int(a.text), int(b.text)
-        return None
-
     def add(self, a: Value, b: Value) -> Value:
         """a + b on i64."""
-        both = self._int_constants(a, b)
+        both = integers(a, b)
         if both:
             return self.i64(both[0] + both[1])
         if a.text == "0":
@@ -122,14 +117,14 @@ class IndexArithmetic(Arithmetic):
 
     def sub(self, a: Value, b: Value) -> Value:
         """a - b on i64."""
-        both = self._int_constants(a, b)
+        both = integers(a, b)
         if both:
             return self.i64(both[0] - both[1])
         return a if b.text == "0" else self.binary("sub nsw", a, b)
 
     def mul(self, a: Value, b: Value) -> Value:
         """a * b on i64."""
-        both = self._int_constants(a, b)
+        both = integers(a, b)
         if both:
             return self.i64(both[0] * both[1])
         if "0" in (a.text, b.text):
@@ -140,24 +135,24 @@ class IndexArithmetic(Arithmetic):
 
     def udiv(self, a: Value, b: Value) -> Value:
         """a // b on i64, neither negative."""
-        both = self._int_constants(a, b)
+        both = integers(a, b)
         if both:
             return self.i64(both[0] // both[1])
         return a if b.text == "1" else self.binary("udiv", a, b)
 
     def urem(self, a: Value, b: Value) -> Value:
         """a % b on i64, neither negative."""
-        both = self._int_constants(a, b)
+        both = integers(a, b)
         if both:
             return self.i64(both[0] % both[1])
         return self.i64(0) if b.text == "1" else self.binary("urem", a, b)
 
     def minimum(self, a: Value, b: Value) -> Value:
         """The smaller of two i64."""
-        both = self._int_constants(a, b)
+        both = integers(a, b)
         return self.i64(min(both)) if both else self.intrinsic("llvm.smin", [a, b])
 
     def maximum(self, a: Value, b: Value) -> Value:
         """The larger of two i64."""
-        both = self._int_constants(a, b)
+        both = integers(a, b)
         return self.i64(max(both)) if both else self.intrinsic("llvm.smax", [a, b])

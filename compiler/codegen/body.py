@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .module import Module
-from .values import I64, PTR, Value, element_of, lanes_of, literal, vector
+from .values import I64, Value, element_of, lanes_of, literal, vector
 
 
 @dataclass
@@ -37,12 +37,8 @@ class Body:
     ) -> None:
         self.module = module
         self.target = module.target
-        self.name = name
         self.args = [Value(f"%{arg}", type_) for arg, type_ in args]
-        signature = ", ".join(
-            f"{type_}{' noalias' if type_ == PTR and arg.startswith('r_') else ''} %{arg}"
-            for arg, type_ in args
-        )
+        signature = ", ".join(map(str, self.args))
         linkage = "internal " if internal else ""
         head = f"define {linkage}{returns} @{name}({signature}) #0 {{"
         self._head = [*(f"; {line}" for line in comment.splitlines()), head, "entry:"]
@@ -65,10 +61,6 @@ class Body:
         """Return a name not used yet in this function."""
         self._count += 1
         return f"{base}{self._count}"
-
-    def comment(self, text: str) -> None:
-        """Write a comment line."""
-        self.scope.lines.append(f"  ; {text}")
 
     def raw(self, line: str) -> None:
         """Write an instruction with an effect, as it stands."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from .arithmetic import IndexArithmetic
 from .body import Scope
-from .values import I64, Value
+from .module import ROLLED, SELDOM
+from .values import I64, Value, integers
 
 
 @dataclass
 class Loop:
-    """An open counted loop; set `carry` to the next values of the carried ones before it closes."""
+    """An open loop; set `carry` to the next values of the carried ones before it closes."""
 
     index: Value
     carried: list[Value]
@@ -23,6 +24,31 @@ class Loop:
 
 class ControlFlow(IndexArithmetic):
     """A function body with loops and branches."""
+
+    # -- blocks -----------------------------------------------------------------------------
+
+    def _branch(self, condition: Value, yes: str, no: str, note: str = "") -> None:
+        self.raw(f"br {condition}, label %{yes}, label %{no}{note}")
+
+    def _go_to(self, label: str) -> None:
+        self.raw(f"br label %{label}")
+
+    def _block(self, label: str) -> None:
+        self.scope.lines.append(f"{label}:")
+
+    def _carry(
+        self, values: Sequence[Value], before: Sequence[Value], after: Sequence[Value], turn: Scope
+    ) -> None:
+        """Write the phis at the head of a loop: `before` in the first turn, then `after`."""
+        for value, first, later in zip(values, before, after, strict=True):
+            phi = _phi((first, self.scope.label), (later, turn.label))
+            self.raw(f"{value.text} = {phi}")
+
+    def _names(self, carried: Sequence[Value]) -> list[Value]:
+        """Return new values of the innermost scope, of the types of others."""
+        return [Value(f"%{self.fresh('c')}", value.type, self.depth) for value in carried]
+
+    # -- loops ------------------------------------------------------------------------------
 
     @contextmanager
     def loop(
@@ -37,62 +63,81 @@ class ControlFlow(IndexArithmetic):
 
         A non-empty range need not be a multiple of step: the loop runs while index < stop.
         """
-        both = self._int_constants(start, stop)
         if may_be_empty is None:
-            may_be_empty = not (both and both[0] < both[1])
-        outer = self.scope
+            both = integers(start, stop)
+            may_be_empty = both is None or both[0] >= both[1]
         head, done = self.fresh("loop"), self.fresh("done")
-        depth = self.depth + 1
         self._scopes.append(Scope(head))
-        index = Value(f"%{self.fresh('i')}", I64, depth)
-        inner = [Value(f"%{self.fresh('c')}", value.type, depth) for value in carried]
-        loop = Loop(index, inner)
+        loop = Loop(Value(f"%{self.fresh('i')}", I64, self.depth), self._names(carried))
         yield loop
-        scope = self.scope
-        following = self.add(index, self.i64(step))
-        more = self.compare("icmp slt", following, stop)
-        carry = loop.carry or inner
+        following = self.add(loop.index, self.i64(step))
+        self._branch(self.compare("icmp slt", following, stop), head, done, ROLLED)
+        carry = loop.carry or loop.carried
         assert len(carry) == len(carried), "carry must name one next value for each carried one"
-        scope.lines.append(f"  br {more}, label %{head}, label %{done}, !llvm.loop !0")
-        self._scopes.pop()
+        turn = self._scopes.pop()
         if may_be_empty:
-            some = self.compare("icmp slt", start, stop)
-            outer.lines.append(f"  br {some}, label %{head}, label %{done}")
+            self._branch(self.compare("icmp slt", start, stop), head, done)
         else:
-            outer.lines.append(f"  br label %{head}")
-        back = scope.label
-        outer.lines.append(f"{head}:")
-        outer.lines.append(
-            f"  {index.text} = phi i64 [{start.text}, %{outer.label}], [{following.text}, %{back}]"
-        )
-        for value, first, later in zip(inner, carried, carry, strict=True):
-            arms = f"[{first.text}, %{outer.label}], [{later.text}, %{back}]"
-            outer.lines.append(f"  {value.text} = phi {value.type} {arms}")
-        outer.lines.extend(scope.lines)
-        outer.lines.append(f"{done}:")
-        before = outer.label
-        outer.label = done
+            self._go_to(head)
+        self._block(head)
+        self._carry([loop.index, *loop.carried], [start, *carried], [following, *carry], turn)
+        self.scope.lines.extend(turn.lines)
+        self._block(done)
+        before, self.scope.label = self.scope.label, done
         for first, later in zip(carried, carry, strict=True):
-            if not may_be_empty:
-                loop.results.append(Value(later.text, later.type, depth - 1))
-                continue
-            arms = f"[{first.text}, %{before}], [{later.text}, %{back}]"
-            loop.results.append(self.emit_here(f"phi {first.type} {arms}", first.type))
+            if may_be_empty:
+                phi = _phi((first, before), (later, turn.label))
+                loop.results.append(self.emit_here(phi, first.type))
+            else:
+                loop.results.append(Value(later.text, later.type, self.depth))
+
+    @contextmanager
+    def while_(
+        self, condition: Callable[[list[Value]], Value], carried: Sequence[Value]
+    ) -> Iterator[Loop]:
+        """Loop while condition(carried) holds, tested before each turn; set `carry` inside."""
+        head, body, done = self.fresh("test"), self.fresh("body"), self.fresh("done")
+        self._scopes.append(Scope(head, conditional=True))
+        loop = Loop(self.i64(0), self._names(carried))
+        proceed = condition(loop.carried)
+        assert self.scope.label == head, "the condition must be straight-line code"
+        self._branch(proceed, body, done)
+        self._block(body)
+        self.scope.label = body
+        yield loop
+        self._go_to(head)
+        turn = self._scopes.pop()
+        self._go_to(head)
+        self._block(head)
+        self._carry(loop.carried, carried, loop.carry, turn)
+        self.scope.lines.extend(turn.lines)
+        self._block(done)
+        self.scope.label = done
+        loop.results = [Value(value.text, value.type, self.depth) for value in loop.carried]
+
+    # -- branches ---------------------------------------------------------------------------
+
+    @contextmanager
+    def _conditional(
+        self, condition: Value, then: str, done: str, note: str = ""
+    ) -> Iterator[Scope]:
+        """Write what is inside as a block of its own, which runs only where condition holds."""
+        inside = Scope(then, conditional=True)
+        self._scopes.append(inside)
+        yield inside
+        self._scopes.pop()
+        self._branch(condition, then, done, note)
+        self._block(then)
+        self.scope.lines.extend(inside.lines)
+        self._go_to(done)
+        self._block(done)
+        self.scope.label = done
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
         """Run a block only where condition (i1) holds."""
-        outer = self.scope
-        then, done = self.fresh("then"), self.fresh("end")
-        self._scopes.append(Scope(then, conditional=True))
-        yield
-        scope = self._scopes.pop()
-        outer.lines.append(f"  br {condition}, label %{then}, label %{done}")
-        outer.lines.append(f"{then}:")
-        outer.lines.extend(scope.lines)
-        outer.lines.append(f"  br label %{done}")
-        outer.lines.append(f"{done}:")
-        outer.label = done
+        with self._conditional(condition, self.fresh("then"), self.fresh("end")):
+            yield
 
     def rarely(self, condition: Value, compute: Callable[[], Value], otherwise: Value) -> Value:
         """Return compute() where condition (i1, seldom true) holds, else otherwise.
@@ -100,56 +145,24 @@ class ControlFlow(IndexArithmetic):
         What compute emits for its effect or with `call` runs only then; pure instructions on
         outer values are hoisted as everywhere, so a costly computation belongs into a function.
         """
-        outer = self.scope
+        label = self.scope.label
         then, done = self.fresh("rare"), self.fresh("usual")
-        self._scopes.append(Scope(then, conditional=True))
-        value = compute()
-        scope = self._scopes.pop()
-        outer.lines.append(f"  br {condition}, label %{then}, label %{done}, !prof !3")
-        outer.lines.append(f"{then}:")
-        outer.lines.extend(scope.lines)
-        outer.lines.append(f"  br label %{done}")
-        outer.lines.append(f"{done}:")
-        arms = f"[{value.text}, %{scope.label}], [{otherwise.text}, %{outer.label}]"
-        outer.label = done
-        return self.emit_here(f"phi {otherwise.type} {arms}", otherwise.type)
-
-    @contextmanager
-    def while_(
-        self, condition: Callable[[list[Value]], Value], carried: Sequence[Value]
-    ) -> Iterator[Loop]:
-        """Loop while condition(carried) holds, tested before each turn; set `carry` inside."""
-        outer = self.scope
-        head, body, done = self.fresh("test"), self.fresh("body"), self.fresh("done")
-        depth = self.depth + 1
-        self._scopes.append(Scope(head, conditional=True))
-        inner = [Value(f"%{self.fresh('c')}", value.type, depth) for value in carried]
-        proceed = condition(inner)
-        scope = self.scope
-        test_label = scope.label
-        scope.lines.append(f"  br {proceed}, label %{body}, label %{done}")
-        scope.lines.append(f"{body}:")
-        scope.label = body
-        loop = Loop(self.i64(0), inner)
-        yield loop
-        scope = self.scope
-        scope.lines.append(f"  br label %{head}")
-        self._scopes.pop()
-        outer.lines.append(f"  br label %{head}")
-        outer.lines.append(f"{head}:")
-        for value, first, later in zip(inner, carried, loop.carry, strict=True):
-            arms = f"[{first.text}, %{outer.label}], [{later.text}, %{scope.label}]"
-            outer.lines.append(f"  {value.text} = phi {value.type} {arms}")
-        outer.lines.extend(scope.lines)
-        outer.lines.append(f"{done}:")
-        outer.label = done
-        assert test_label == head, "the condition must be straight-line code"
-        loop.results = [Value(value.text, value.type, depth - 1) for value in inner]
+        with self._conditional(condition, then, done, SELDOM) as inside:
+            value = compute()
+        phi = _phi((value, inside.label), (otherwise, label))
+        return self.emit_here(phi, otherwise.type)
 
     def return_when(self, condition: Value) -> None:
         """Leave a void function here if condition (i1) holds."""
         leave, stay = self.fresh("leave"), self.fresh("stay")
-        lines = self.scope.lines
-        lines.append(f"  br {condition}, label %{leave}, label %{stay}")
-        lines.extend([f"{leave}:", "  ret void", f"{stay}:"])
+        self._branch(condition, leave, stay)
+        self._block(leave)
+        self.raw("ret void")
+        self._block(stay)
         self.scope.label = stay
+
+
+def _phi(*arms: tuple[Value, str]) -> str:
+    """Return the phi of values that come from blocks of these labels."""
+    texts = ", ".join(f"[{value.text}, %{label}]" for value, label in arms)
+    return f"phi {arms[0][0].type} {texts}"

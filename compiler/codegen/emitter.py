@@ -12,27 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .control_flow import ControlFlow, Loop
+from .control_flow import ControlFlow
 from .module import Module
-from .values import (
-    F32,
-    F64,
-    I1,
-    I8,
-    I16,
-    I32,
-    I64,
-    PTR,
-    Value,
-    element_of,
-    lanes_of,
-    mangle,
-    vector,
-)
+from .values import F32, F64, I1, I8, I32, I64, PTR, Value, mangle, vector
 
 __all__ = [
-    "F32", "F64", "I1", "I8", "I16", "I32", "I64", "PTR",
-    "Function", "Loop", "Module", "Value", "element_of", "lanes_of", "mangle", "vector",
+    "F32", "F64", "I1", "I8", "I32", "I64", "PTR", "Function", "Module", "Value", "mangle",
+    "vector",
 ]  # fmt: skip
 
 
@@ -59,10 +45,9 @@ class Function(ControlFlow):
             return found
         return self.emit(rhs, type_, [pointer])
 
-    def store(self, value: Value, pointer: Value, align: int, nontemporal: bool = False) -> None:
-        """Store; nontemporal writes past the caches."""
-        tail = ", !nontemporal !2" if nontemporal else ""
-        self.raw(f"store {value}, {pointer}, align {align}{tail}")
+    def store(self, value: Value, pointer: Value, align: int) -> None:
+        """Store."""
+        self.raw(f"store {value}, {pointer}, align {align}")
 
     def call(self, name: str, args: Sequence[Value], returns: str = "void") -> Value | None:
         """Call a function of this module or one declared with Module.declare, for its effect."""

@@ -8,8 +8,9 @@ from jitnet.compiler.ir.index import Index
 from jitnet.compiler.ir.loops import Buffer, Load, Store
 from jitnet.runtime.dtype import DType
 
-from .emitter import I8, I64, PTR, Function, Value, mangle, vector
+from .emitter import I8, I64, PTR, Function, Value, vector
 from .indices import Indices
+from .masks import masked_load
 from .math import emit_scalar
 from .point import Point
 
@@ -82,15 +83,8 @@ class Memory:
         pointer = self.address(load.buffer, first)
         if mask is None or mask.lanes == 1:
             return self._plain(load, self._guarded(pointer, mask), lanes)
-        return self._masked(load, pointer, mask)
-
-    def _masked(self, load: Load, pointer: Value, mask: Value) -> Value:
-        f = self.f
-        type_ = vector(load.dtype.llvm, self._count())
-        name = f"llvm.masked.load.{mangle(type_)}.p0"
-        f.module.declare(name, type_, [PTR, "i32", mask.type, type_])
-        rhs = f"call {type_} @{name}({pointer}, i32 {load.dtype.size}, {mask}, {f.const(type_, 0)})"
-        return f.emit_here(rhs, type_)
+        type_ = vector(load.dtype.llvm, lanes)
+        return masked_load(self.f, pointer, mask, type_, load.dtype.size)
 
     def _gather(self, load: Load, mask: Value | None, factor: int | None) -> Value:
         """Load lanes that lie apart, one by one."""

@@ -8,6 +8,13 @@ from jitnet.runtime.target import Target
 
 from .values import PTR, Value, literal
 
+ROLLED = ", !llvm.loop !0"  # on a branch back: leave the loop as it stands
+SELDOM = ", !prof !2"  # on a branch: the first way is rare
+METADATA = (
+    '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}',
+    '!2 = !{!"branch_weights", i32 1, i32 4000}',
+)
+
 
 class Module:
     """Functions, constants and the declarations that they turned out to need."""
@@ -52,8 +59,6 @@ class Module:
             f'attributes #0 = {{ nounwind "target-cpu"="{self.target.cpu}" '
             f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" }}'
         )
-        loops = '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}\n!2 = !{i32 1}'
-        loops += '\n!3 = !{!"branch_weights", i32 1, i32 4000}'
         declared = [self.declarations[name] for name in sorted(self.declarations)]
-        parts = [*self.globals, *declared, *self.functions, attributes, loops]
+        parts = [*self.globals, *declared, *self.functions, attributes, *METADATA]
         return "\n".join([f'target triple = "{self.target.triple}"', *parts, ""])

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from functools import lru_cache
 
-I1, I8, I16, I32, I64, PTR = "i1", "i8", "i16", "i32", "i64", "ptr"
+I1, I8, I32, I64, PTR = "i1", "i8", "i32", "i64", "ptr"
 F32, F64 = "float", "double"
 
 
@@ -73,3 +73,10 @@ def _clip_f32(value: float) -> float:
     if value != value or abs(value) <= 3.4028235677973366e38:
         return value
     return float("inf") if value > 0 else float("-inf")
+
+
+def integers(a: Value, b: Value) -> tuple[int, int] | None:
+    """Return what two integer values are, if both are constants."""
+    if a.text.lstrip("-").isdigit() and b.text.lstrip("-").isdigit():
+        return int(a.text), int(b.text)
+    return None
