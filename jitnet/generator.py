@@ -60,7 +60,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Return a copy of the state."""
-        return self.state.clone()
+        return self.state.clone()  # type: ignore[no-any-return]
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on where a copy of a state was made."""

@@ -224,7 +224,7 @@ def linear_index(parts: Sequence[tuple[Tensor, int, int]]) -> Tensor:
                 wrong = outside if wrong is None else logical_or(wrong, outside)
         total = index if total is None else add(mul(total, size), index)
     assert total is not None
-    return total if wrong is None else where(wrong, -1, total)  # type: ignore[no-any-return]
+    return total if wrong is None else where(wrong, -1, total)
 
 
 def _checked(index: Tensor, size: int, axis: int) -> Tensor:
@@ -245,7 +245,7 @@ def _rows(view: Tensor, places: _Places) -> Tensor:
     """Return the view as [rows, *rest]."""
     if places.order != tuple(range(view.ndim)):
         view = ops.permute(view, axes=places.order)
-    return ops.reshape(view, shape=(places.rows, *places.rest))  # type: ignore[no-any-return]
+    return ops.reshape(view, shape=(places.rows, *places.rest))
 
 
 def _moved(rank: int, count: int, at: int) -> tuple[int, ...]:
@@ -272,7 +272,7 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     if places.at:
         found = ops.permute(found, axes=_moved(found.ndim, places.index.ndim, places.at))
         found = found.contiguous()
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
@@ -310,9 +310,9 @@ def put_rows(view: Tensor, places: _Places, value: Any, accumulate: bool) -> Ten
     rows = ops.put(_rows(view, places), places.index, filling, accumulate=accumulate)
     moved = ops.reshape(rows, shape=tuple(view._type.shape[axis] for axis in places.order))
     if places.order == tuple(range(view.ndim)):
-        return moved  # type: ignore[no-any-return]
+        return moved
     inverse = tuple(places.order.index(axis) for axis in range(view.ndim))
-    return ops.permute(moved, axes=inverse)  # type: ignore[no-any-return]
+    return ops.permute(moved, axes=inverse)
 
 
 def _filling(value: Any, shape: tuple[int, ...], target: Tensor) -> Tensor:
@@ -371,4 +371,4 @@ def _masked(view: Tensor, place: tuple[int, Tensor], value: Any) -> Tensor:
         value = value.reshape(sizes[: cut - 1] + (1,) * mask.ndim + sizes[cut:])
     filling = to_shape(_filling(value, own[:axis] + (1,) * mask.ndim + rest, view), own)
     chosen = to_shape(mask.reshape(mask._type.shape + (1,) * len(rest)), own)
-    return ops.where(chosen, filling, view._snapshot())  # type: ignore[no-any-return]
+    return ops.where(chosen, filling, view._snapshot())

@@ -50,7 +50,7 @@ def matrix_norm(
     sums = x.abs().sum(along[0], keepdim=True)
     top = sums.amax(along[1], keepdim=True)
     shape = [size for axis, size in enumerate(top.shape) if axis not in (rows, columns)]
-    return top if keepdim else top.reshape(shape)
+    return top if keepdim else top.reshape(shape)  # type: ignore[no-any-return]
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:

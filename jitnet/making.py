@@ -42,7 +42,7 @@ def tracing() -> bool:
 def sizes(given: Sequence[Any]) -> tuple[int, ...]:
     """Return a shape from `f(2, 3)` or `f((2, 3))`; RuntimeError for negative sizes."""
     if len(given) == 1 and isinstance(given[0], Sequence | np.ndarray):
-        given = given[0]
+        given = given[0]  # type: ignore[assignment]
     shape = []
     for size in given:
         if isinstance(size, float) or not hasattr(size, "__index__"):

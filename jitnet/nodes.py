@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 Gradients = Sequence[Any]  # for each edge a Tensor, None, or a function that gives the Tensor
-Hook = Callable[[Any], Any]
+Hook = Callable[..., Any]
 
 _numbers = itertools.count()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.op import Op
-from jitnet.runtime.dtype import DType, int64
+from jitnet.runtime.dtype import DType, float64, int64
 
 from . import capture, making
 from .device import check_device
@@ -18,13 +19,16 @@ from .generator import Generator, default_generator
 from .grad_mode import no_grad
 from .tensor import Tensor
 
+_drawing = threading.Lock()  # two threads never read the same call's number
+
 
 def draw(op: Op, shape: Sequence[int], dtype: DType, generator: Generator | None = None) -> Tensor:
     """Return random numbers of an op, and count the call."""
     source = default_generator if generator is None else generator
-    made = op(source.state, shape=tuple(shape), dtype=dtype)
-    source.advance()
-    return made  # type: ignore[no-any-return]
+    with _drawing:
+        made = op(source.state, shape=tuple(shape), dtype=dtype)
+        source.advance()
+    return made
 
 
 def _float(dtype: DType | None, name: str) -> DType:
@@ -123,7 +127,7 @@ def randint(
     if size is None:
         low, high, size = 0, low, high
     made = whole(int(low), int(high), making.sizes((size,)), generator).to(dtype or int64)
-    return made.requires_grad_() if requires_grad else made
+    return made.requires_grad_() if requires_grad else made  # type: ignore[no-any-return]
 
 
 def randint_like(
@@ -176,7 +180,7 @@ def normal(
     if not isinstance(std, Tensor) and std < 0:
         raise RuntimeError(at_line(f"normal expects std >= 0.0, but found std {std}"))
     made = randn(making.sizes((size,)), generator=generator, dtype=dtype)
-    return made * std + mean
+    return made * std + mean  # type: ignore[no-any-return]
 
 
 def bernoulli(
@@ -191,7 +195,7 @@ def bernoulli(
         _float(dtype if dtype.kind == "float" else None, "bernoulli"),
         generator,
     )
-    return (drawn < chance).to(dtype)
+    return (drawn < chance).to(dtype)  # type: ignore[no-any-return]
 
 
 def multinomial(
@@ -213,7 +217,6 @@ def multinomial(
             at_line(f"multinomial cannot draw {num_samples} of {weights.shape[1]} this way")
         )
     rows, count = weights.shape
-    float64 = making.float64
     if replacement:
         uniform = draw(ops.random_uniform, (rows, num_samples), float64, generator)._copied()
         edges = np.cumsum(weights / weights.sum(1, keepdims=True), 1)

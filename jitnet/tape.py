@@ -257,7 +257,7 @@ def _accumulate(walk: Pass, inputs: Sequence[Tensor] | None, given: set[int]) ->
             hook(leaf)
     for tensor in inputs or ():
         if tensor.grad_fn is not None:
-            gradient = walk.wanted[tensor.grad_fn, tensor._output_nr]
+            gradient = walk.wanted[tensor.grad_fn, tensor._output_nr]  # type: ignore[assignment]
             if gradient is not None:
                 old = capture.gradient_of(tensor)
                 total = _own(gradient, given) if old is None else add(old, gradient)

@@ -15,7 +15,7 @@ from ..grad_mode import (
 )
 from ..tape import run_backward
 from ..tensor import Tensor
-from .forward import jacobian, vjp
+from . import functional
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
 
@@ -23,15 +23,14 @@ __all__ = [
     "Function",
     "backward",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
     "inference_mode",
     "is_grad_enabled",
-    "jacobian",
     "no_grad",
     "set_grad_enabled",
-    "vjp",
 ]
 
 

@@ -35,7 +35,7 @@ class Context:
         """The tensors given to save_for_backward."""
         if self._released:
             raise RuntimeError(at_line(RELEASED.format(name=self._name)))
-        found = []
+        found: list[Any] = []
         for entry in self._saved:
             if entry is None:
                 found.append(None)
@@ -209,7 +209,7 @@ class _Refusing(Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
         """Return the value."""
-        return value.clone()
+        return value.clone()  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:

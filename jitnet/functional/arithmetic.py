@@ -36,7 +36,7 @@ def _bool_result(name: str, a: Any, b: Any, op: Op) -> Tensor | None:
     first, second = as_operand(a), as_operand(b)
     if result_type(first, second) is not bool_:
         return None
-    return op(*meet_as(bool_, first, second))  # type: ignore[no-any-return]
+    return op(*meet_as(bool_, first, second))
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
@@ -45,8 +45,8 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
         other = mul(other, alpha)
     a, b = meet(input, other)
     if a._type.dtype is bool_:
-        return ops.logical_or(a, b)  # type: ignore[no-any-return]
-    return ops.add(a, b)  # type: ignore[no-any-return]
+        return ops.logical_or(a, b)
+    return ops.add(a, b)
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
@@ -58,7 +58,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
             )
     if alpha != 1:
         other = mul(other, alpha)
-    return ops.sub(*meet(input, other))  # type: ignore[no-any-return]
+    return ops.sub(*meet(input, other))
 
 
 subtract = sub
@@ -73,8 +73,8 @@ def mul(input: Any, other: Any) -> Tensor:
     """Return input * other."""
     a, b = meet(input, other)
     if a._type.dtype is bool_:
-        return ops.logical_and(a, b)  # type: ignore[no-any-return]
-    return ops.mul(a, b)  # type: ignore[no-any-return]
+        return ops.logical_and(a, b)
+    return ops.mul(a, b)
 
 
 multiply = mul
@@ -86,14 +86,14 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         return floor_divide(input, other)
     a, b = meet(input, other)
     if rounding_mode is None:
-        return ops.div(to_float(a), to_float(b))  # type: ignore[no-any-return]
+        return ops.div(to_float(a), to_float(b))
     if rounding_mode != "trunc":
         raise RuntimeError(
             at_line(f"div wants rounding_mode None, 'trunc' or 'floor', got {rounding_mode!r}")
         )
     if a._type.dtype.kind == "float":
-        return ops.trunc(ops.div(a, b))  # type: ignore[no-any-return]
-    return ops.floor_divide(ops.sub(a, ops.fmod(a, b)), b)  # type: ignore[no-any-return]
+        return ops.trunc(ops.div(a, b))
+    return ops.floor_divide(ops.sub(a, ops.fmod(a, b)), b)
 
 
 divide = true_divide = div
@@ -103,7 +103,7 @@ def _numbers(op: Op, name: str) -> Callable[[Any, Any], Tensor]:
     """Return the function that promotes, broadcasts and applies op."""
 
     def apply(input: Any, other: Any) -> Tensor:
-        return op(*meet(input, other))  # type: ignore[no-any-return]
+        return op(*meet(input, other))
 
     apply.__name__ = apply.__qualname__ = name
     apply.__doc__ = f"Return {name} of each pair of elements."
@@ -142,7 +142,7 @@ ge = greater_equal = _numbers(ops.ge, "ge")
 def atan2(input: Any, other: Any) -> Tensor:
     """Return the angle of the point (other, input)."""
     a, b = meet(input, other)
-    return ops.atan2(to_float(a), to_float(b))  # type: ignore[no-any-return]
+    return ops.atan2(to_float(a), to_float(b))
 
 
 arctan2 = atan2
@@ -156,8 +156,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
             return found
     a, b = meet(input, exponent)
     if a._type.dtype is bool_ and not isinstance(exponent, Tensor):
-        return ops.logical_or(a, ops.logical_not(b))  # type: ignore[no-any-return]
-    return ops.pow(a, b)  # type: ignore[no-any-return]
+        return ops.logical_or(a, ops.logical_not(b))
+    return ops.pow(a, b)
 
 
 def _small_power(x: Tensor, exponent: float) -> Tensor | None:
@@ -165,22 +165,22 @@ def _small_power(x: Tensor, exponent: float) -> Tensor | None:
     if x._type.dtype.kind != "float":
         return None
     if exponent == 2:
-        return ops.mul(x, x)  # type: ignore[no-any-return]
+        return ops.mul(x, x)
     if exponent == 3:
-        return ops.mul(ops.mul(x, x), x)  # type: ignore[no-any-return]
+        return ops.mul(ops.mul(x, x), x)
     if exponent == 1:
         return clone(x)
     if exponent == -1:
-        return ops.reciprocal(x)  # type: ignore[no-any-return]
+        return ops.reciprocal(x)
     if exponent == 0.5:
-        return ops.sqrt(x)  # type: ignore[no-any-return]
+        return ops.sqrt(x)
     return None
 
 
 def _extreme(op: Op, on_bools: Op, name: str) -> Callable[[Any, Any], Tensor]:
     def apply(input: Any, other: Any) -> Tensor:
         a, b = meet(input, other)
-        return (on_bools if a._type.dtype is bool_ else op)(a, b)  # type: ignore[no-any-return]
+        return (on_bools if a._type.dtype is bool_ else op)(a, b)
 
     apply.__name__ = apply.__qualname__ = name
     apply.__doc__ = f"Return the {name} of each pair of elements; NaN wins."
@@ -202,7 +202,7 @@ def truth(value: Any) -> Operand:
 
 def _logical(op: Op) -> Callable[[Any, Any], Tensor]:
     def apply(input: Any, other: Any) -> Tensor:
-        return op(*meet_as(bool_, truth(input), truth(other)))  # type: ignore[no-any-return]
+        return op(*meet_as(bool_, truth(input), truth(other)))
 
     apply.__name__ = apply.__qualname__ = op.name
     apply.__doc__ = f"Return {op.name} of each pair of elements, as bools."

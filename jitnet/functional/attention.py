@@ -58,4 +58,4 @@ def scaled_dot_product_attention(
 def _causal(shape: tuple[int, ...]) -> Tensor:
     """Return where a key stands no later than the query."""
     row, column = creation.counting(shape, 0), creation.counting(shape, 1)
-    return column <= row  # type: ignore[operator,no-any-return]
+    return column <= row

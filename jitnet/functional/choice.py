@@ -54,7 +54,7 @@ from .unary import (
 def _ignoring_nan(choose: Callable[[Any, Any], Tensor], name: str) -> Callable[[Any, Any], Tensor]:
     def apply(input: Any, other: Any) -> Tensor:
         a, b = meet(input, other)
-        return where(isnan(a), b, where(isnan(b), a, choose(a, b)))
+        return where(isnan(a), b, where(isnan(b), a, choose(a, b)))  # type: ignore[no-any-return]
 
     apply.__name__ = apply.__qualname__ = name
     apply.__doc__ = f"Return {name} of each pair of elements; a number wins over NaN."

@@ -21,7 +21,7 @@ def _below(x: Tensor, diagonal: int) -> Tensor:
         raise RuntimeError(at_line(f"tril and triu want at least 2 dims, got {x._type}"))
     shape = x._type.shape[-2:]
     row, column = creation.counting(shape, 0), creation.counting(shape, 1)
-    return column.le(row + diagonal)  # type: ignore[attr-defined,no-any-return]
+    return column.le(row + diagonal)  # type: ignore[no-any-return]
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -75,7 +75,7 @@ def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
     low, high = (max(-offset, 0), max(offset, 0)) if offset else (0, 0)
     shape = (size, size)
     row, column = creation.counting(shape, 0), creation.counting(shape, 1)
-    on = column.eq(row + offset)  # type: ignore[attr-defined]
+    on = column.eq(row + offset)
     rank = input.ndim
     line = ops.pad(
         input,
@@ -90,7 +90,7 @@ def trace(input: Tensor) -> Tensor:
     """Return the sum of a matrix's diagonal."""
     if input.ndim != 2:
         raise RuntimeError(at_line(f"trace wants a matrix, got {input._type}"))
-    return diagonal(input).sum()  # type: ignore[attr-defined,no-any-return]
+    return diagonal(input).sum()  # type: ignore[no-any-return]
 
 
 def _indices(row: int, col: int, offset: int, lower: bool) -> Tensor:

@@ -137,7 +137,7 @@ def _scattered(
         ops.reshape(values, shape=count),
         accumulate=accumulate,
     )
-    return ops.reshape(done, shape=input._type.shape)  # type: ignore[no-any-return]
+    return ops.reshape(done, shape=input._type.shape)
 
 
 def scatter(
@@ -210,7 +210,7 @@ def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False
 
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Return the elements of input, flattened, that index names."""
-    return input.reshape(-1)[_index(index, "take")]
+    return input.reshape(-1)[_index(index, "take")]  # type: ignore[no-any-return]
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -303,7 +303,7 @@ def embedding(
         shape = (weight._type.shape[0], 1)
         at = creation.counting(shape, 0).eq(padding_idx)
         weight = where(at, weight.detach(), weight)
-    return ops.take(weight, index)  # type: ignore[no-any-return]
+    return ops.take(weight, index)
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
@@ -315,4 +315,4 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 def isin(elements: Tensor, test_elements: Tensor) -> Tensor:
     """Return where elements occur among test_elements."""
-    return elements.unsqueeze(-1).eq(test_elements.reshape(-1)).any(-1)
+    return elements.unsqueeze(-1).eq(test_elements.reshape(-1)).any(-1)  # type: ignore[no-any-return]

@@ -66,7 +66,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if used[0].ndim == 0:
         raise RuntimeError(at_line("zero-dimensional tensors cannot be concatenated; use stack"))
     axis = normal_dim(dim, used[0].ndim)
-    return ops.concat(*(to_dtype(x, dtype) for x in used), axis=axis)  # type: ignore[no-any-return]
+    return ops.concat(*(to_dtype(x, dtype) for x in used), axis=axis)
 
 
 concat = concatenate = cat
@@ -119,7 +119,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 def span(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
     """Return the view x[..., start:stop:step, ...] along one axis."""
     rank = x.ndim
-    return ops.slice(  # type: ignore[no-any-return]
+    return ops.slice(
         x,
         starts=tuple(start if i == axis else 0 for i in range(rank)),
         stops=tuple(stop if i == axis else size for i, size in enumerate(x._type.shape)),
@@ -140,7 +140,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
         )
     at = index + size if index < 0 else index
     row = span(input, axis, at, at + 1)
-    return ops.reshape(row, shape=shape[:axis] + shape[axis + 1 :])  # type: ignore[no-any-return]
+    return ops.reshape(row, shape=shape[:axis] + shape[axis + 1 :])
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:

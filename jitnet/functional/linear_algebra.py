@@ -42,7 +42,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         inner = f"{left[-1]} and {right[-2 if len(right) > 1 else 0]}"
         raise _wrong("matmul", a, b, f"inner dims equal ({inner} are not)")
     if len(left) == 2 and len(right) == 2:
-        return ops.matmul(a, b)  # type: ignore[no-any-return]
+        return ops.matmul(a, b)
     if len(left) == 1:
         a = ops.reshape(a, shape=(1, *left))
     if len(right) == 1:
@@ -61,11 +61,9 @@ def _batched(a: Tensor, b: Tensor) -> Tensor:
     left, right = a._type.shape, b._type.shape
     if len(right) == 2 and len(left) > 2:
         rows = ops.reshape(a, shape=(numel(left[:-1]), left[-1]))
-        return ops.reshape(ops.matmul(rows, b), shape=(*left[:-1], right[-1]))  # type: ignore[no-any-return]
+        return ops.reshape(ops.matmul(rows, b), shape=(*left[:-1], right[-1]))
     batch = broadcast_shapes(left[:-2], right[:-2])
-    return ops.matmul(  # type: ignore[no-any-return]
-        to_shape(a, (*batch, *left[-2:])), to_shape(b, (*batch, *right[-2:]))
-    )
+    return ops.matmul(to_shape(a, (*batch, *left[-2:])), to_shape(b, (*batch, *right[-2:])))
 
 
 def _ranked(name: str, a: Tensor, b: Tensor, ranks: tuple[int, int]) -> Tensor:
@@ -257,7 +255,7 @@ def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[st
     """Multiply two operands, summing over letters that only they share."""
     a, x = _summed(a, x, later | set(b))
     b, y = _summed(b, y, later | set(a))
-    sizes = {}
+    sizes: dict[str, int] = {}
     for name, value in ((a, x), (b, y)):
         for letter, size in zip(name, value._type.shape, strict=True):
             if sizes.setdefault(letter, size) == 1:
@@ -296,7 +294,7 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     axis = normal_dim(dim, input.ndim)
     if input._type.shape[axis] != 3 or other._type.shape[axis] != 3:
         raise _wrong("cross", input, other, f"3 elements along dim {dim}")
-    return input.roll(-1, axis) * other.roll(-2, axis) - input.roll(-2, axis) * other.roll(-1, axis)
+    return input.roll(-1, axis) * other.roll(-2, axis) - input.roll(-2, axis) * other.roll(-1, axis)  # type: ignore[no-any-return]
 
 
 def kron(input: Tensor, other: Tensor) -> Tensor:
@@ -307,7 +305,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     left = a.reshape([size for each in a._type.shape for size in (each, 1)])
     right = b.reshape([size for each in b._type.shape for size in (1, each)])
     shape = [m * n for m, n in zip(a._type.shape, b._type.shape, strict=True)]
-    return (left * right).reshape(shape)
+    return (left * right).reshape(shape)  # type: ignore[no-any-return]
 
 
 def vdot(input: Tensor, other: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ def _class_weight(weight: Tensor, rank: int, dim: int, classes: int) -> Tensor:
                 f"weight tensor should be defined for all {classes} classes, got {weight._type}"
             )
         )
-    return weight.reshape(*(classes if axis == dim else 1 for axis in range(rank)))
+    return weight.reshape(*(classes if axis == dim else 1 for axis in range(rank)))  # type: ignore[no-any-return]
 
 
 def _soft(

@@ -23,7 +23,7 @@ def _channels_first(value: Tensor | None, rank: int, channels: int, name: str) -
         raise ShapeError(
             at_line(f"{name} wants a vector of {channels} channels, got {value._type}")
         )
-    return value.reshape(1, channels, *(1,) * (rank - 2))
+    return value.reshape(1, channels, *(1,) * (rank - 2))  # type: ignore[no-any-return]
 
 
 def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:

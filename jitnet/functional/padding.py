@@ -55,8 +55,8 @@ def _constant(x: Tensor, pairs: list[tuple[int, int]], value: Any) -> Tensor:
     if isinstance(value, Tensor):
         value = value.item()
     if not any(low) and not any(high):
-        return x.clone()
-    return ops.pad(x, low=tuple(low), high=tuple(high), value=value)  # type: ignore[no-any-return]
+        return x.clone()  # type: ignore[no-any-return]
+    return ops.pad(x, low=tuple(low), high=tuple(high), value=value)
 
 
 def _parts(x: Tensor, axis: int, before: Any, after: Any, low: int, high: int) -> Tensor:
@@ -88,7 +88,7 @@ def _replicate(x: Tensor, axis: int, low: int, high: int) -> Tensor:
     def repeated(edge: Tensor, count: int) -> Tensor:
         shape = list(x._type.shape)
         shape[axis] = max(count, 0)
-        return edge.expand(shape)
+        return edge.expand(shape)  # type: ignore[no-any-return]
 
     before, after = span(x, axis, 0, 1), span(x, axis, size - 1, size)
     return _parts(x, axis, repeated(before, low), repeated(after, high), low, high)

@@ -115,7 +115,7 @@ def _counts(image: tuple[int, ...], window: dict[str, Any], count_include_pad: b
     result = lines[0]
     for line in lines[1:]:
         result = result[..., None] * line
-    return result
+    return result  # type: ignore[no-any-return]
 
 
 def _avg_pool(
@@ -210,7 +210,7 @@ def _max_unpool(
     lead = input._type.shape[: input.ndim - rank]
     flat = creation.zeros(*lead, numel(sizes), dtype=input._type.dtype)
     places = indices.reshape(*lead, -1)
-    return flat.scatter(-1, places, input.reshape(*lead, -1)).reshape(*lead, *sizes)
+    return flat.scatter(-1, places, input.reshape(*lead, -1)).reshape(*lead, *sizes)  # type: ignore[no-any-return]
 
 
 def max_unpool1d(

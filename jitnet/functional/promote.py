@@ -101,7 +101,7 @@ def to_dtype(x: Tensor, dtype: DType) -> Tensor:
     """Return x as dtype; x itself if it is."""
     if x._type.dtype is dtype:
         return x
-    return cast(x, dtype=dtype)  # type: ignore[no-any-return]
+    return cast(x, dtype=dtype)
 
 
 def to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -114,7 +114,7 @@ def to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
         x = reshape(x, shape=(1,) * missing + own)
         if x._type.shape == shape:
             return x
-    return expand(x, shape=shape)  # type: ignore[no-any-return]
+    return expand(x, shape=shape)
 
 
 def fit(value: Operand, dtype: DType, shape: tuple[int, ...]) -> Tensor:
@@ -153,7 +153,7 @@ def to_float(x: Tensor) -> Tensor:
     """Return whole numbers and bools as the default float dtype; floats as they are."""
     if x._type.dtype.kind == "float":
         return x
-    return cast(x, dtype=creation.get_default_dtype())  # type: ignore[no-any-return]
+    return cast(x, dtype=creation.get_default_dtype())
 
 
 def as_tensor_like(value: Any, name: str) -> Tensor:

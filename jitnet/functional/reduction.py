@@ -32,7 +32,7 @@ def kept(result: Tensor, shape: Sequence[int], axes: Sequence[int], keepdim: boo
     if not keepdim or not axes:
         return result
     sizes = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    return ops.reshape(result, shape=sizes)  # type: ignore[no-any-return]
+    return ops.reshape(result, shape=sizes)
 
 
 def _reduce(op: Op, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
@@ -284,7 +284,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     top = amax(x.detach(), dim, keepdim=True)
     top = where(ops.isfinite(top), top, 0.0)
     total = log(sum(exp(sub(x, top)), dim, keepdim=True)) + top
-    return total if keepdim else total.reshape(_dropped(x._type.shape, axes))
+    return total if keepdim else total.reshape(_dropped(x._type.shape, axes))  # type: ignore[no-any-return]
 
 
 def _dropped(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
@@ -315,7 +315,7 @@ def norm(
         return sum(absolute(x), dim, keepdim)
     if isinstance(p, str):
         raise RuntimeError(at_line(f"norm knows 'fro' and numbers, got p={p!r}"))
-    return (absolute(x) ** p).sum(dim, keepdim) ** (1.0 / p)
+    return (absolute(x) ** p).sum(dim, keepdim) ** (1.0 / p)  # type: ignore[no-any-return]
 
 
 def _safe_sqrt(total: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ def _sizes(
 
 
 def _rows(x: Tensor, axis: int, places: np.ndarray) -> Tensor:
-    return x.index_select(axis, creation.literal(places.astype(np.int64)))
+    return x.index_select(axis, creation.literal(places.astype(np.int64)))  # type: ignore[no-any-return]
 
 
 def _nearest(x: Tensor, axis: int, old: int, new: int, scale: float, exact: bool) -> Tensor:
@@ -109,7 +109,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             at_line(f"pixel_shuffle wants channels that {r * r} divides, got {input._type}")
         )
     x = input.reshape(-1, channels // (r * r), r, r, height, width).permute(0, 1, 4, 2, 5, 3)
-    return x.reshape(*batch, channels // (r * r), height * r, width * r)
+    return x.reshape(*batch, channels // (r * r), height * r, width * r)  # type: ignore[no-any-return]
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -119,7 +119,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     if height % r or width % r:
         raise ShapeError(at_line(f"pixel_unshuffle wants sizes {r} divides, got {input._type}"))
     x = input.reshape(-1, channels, height // r, r, width // r, r).permute(0, 1, 3, 5, 2, 4)
-    return x.reshape(*batch, channels * r * r, height // r, width // r)
+    return x.reshape(*batch, channels * r * r, height // r, width // r)  # type: ignore[no-any-return]
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -128,7 +128,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     if channels % groups:
         raise ShapeError(at_line(f"channel_shuffle wants channels that {groups} divides"))
     x = input.reshape(batch, groups, channels // groups, *image)
-    return x.transpose(1, 2).reshape(batch, channels, *image)
+    return x.transpose(1, 2).reshape(batch, channels, *image)  # type: ignore[no-any-return]
 
 
 # -- patches ------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def unfold(
     ]
     joined = ops.concat(*(part.unsqueeze(2) for part in parts), axis=2)
     columns = joined.reshape(batch, channels * numel(window.kernel), numel(out))
-    return columns if input.ndim == 4 else columns.squeeze(0)
+    return columns if input.ndim == 4 else columns.squeeze(0)  # type: ignore[no-any-return]
 
 
 def _bounds(

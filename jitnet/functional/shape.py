@@ -50,7 +50,7 @@ def _whole(given: Sequence[Any]) -> tuple[int, ...]:
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """Return the elements in another shape (one size may be -1): a view where memory allows."""
     sizes = sizes_with_rest(input, shape)
-    return ops.reshape(input, shape=sizes)  # type: ignore[no-any-return]
+    return ops.reshape(input, shape=sizes)
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
@@ -65,7 +65,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
                 "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
             )
         )
-    return ops.reshape(input, shape=sizes)  # type: ignore[no-any-return]
+    return ops.reshape(input, shape=sizes)
 
 
 def permute(input: Tensor, *dims: Any) -> Tensor:
@@ -75,7 +75,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
         raise RuntimeError(
             at_line(f"permute wants each of the {input.ndim} dims once, got {list(_whole(dims))}")
         )
-    return ops.permute(input, axes=order)  # type: ignore[no-any-return]
+    return ops.permute(input, axes=order)
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -86,7 +86,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
         return view(input)
     order = list(range(rank))
     order[a], order[b] = b, a
-    return ops.permute(input, axes=tuple(order))  # type: ignore[no-any-return]
+    return ops.permute(input, axes=tuple(order))
 
 
 swapaxes = swapdims = transpose
@@ -117,7 +117,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         raise RuntimeError(at_line(f"movedim: repeated dim in {source} or {destination}"))
     rest = iter([axis for axis in range(rank) if axis not in moved.values()])
     order = tuple(moved[axis] if axis in moved else next(rest) for axis in range(rank))
-    return ops.permute(input, axes=order)  # type: ignore[no-any-return]
+    return ops.permute(input, axes=order)
 
 
 moveaxis = movedim
@@ -128,14 +128,14 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     shape = input._type.shape
     axes = normal_dims(dim, len(shape))
     left = tuple(size for i, size in enumerate(shape) if i not in axes or size != 1)
-    return ops.reshape(input, shape=left)  # type: ignore[no-any-return]
+    return ops.reshape(input, shape=left)
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Return a view with a dim of size 1 at place dim."""
     shape = input._type.shape
     axis = normal_dim(dim, len(shape), extra=1)
-    return ops.reshape(input, shape=(*shape[:axis], 1, *shape[axis:]))  # type: ignore[no-any-return]
+    return ops.reshape(input, shape=(*shape[:axis], 1, *shape[axis:]))
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -143,16 +143,16 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     shape = input._type.shape
     first, last = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
     if not shape:
-        return ops.reshape(input, shape=(1,))  # type: ignore[no-any-return]
+        return ops.reshape(input, shape=(1,))
     if first > last:
         raise RuntimeError(at_line(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}"))
     middle = numel(shape[first : last + 1])
-    return ops.reshape(input, shape=(*shape[:first], middle, *shape[last + 1 :]))  # type: ignore[no-any-return]
+    return ops.reshape(input, shape=(*shape[:first], middle, *shape[last + 1 :]))
 
 
 def ravel(input: Tensor) -> Tensor:
     """Return all elements in one dim."""
-    return ops.reshape(input, shape=(input._type.numel,))  # type: ignore[no-any-return]
+    return ops.reshape(input, shape=(input._type.numel,))
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
@@ -166,7 +166,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         raise RuntimeError(
             at_line(f"unflatten: sizes {list(sizes)} do not multiply to {shape[axis]} of dim {dim}")
         )
-    return ops.reshape(input, shape=(*shape[:axis], *sizes, *shape[axis + 1 :]))  # type: ignore[no-any-return]
+    return ops.reshape(input, shape=(*shape[:axis], *sizes, *shape[axis + 1 :]))
 
 
 def expand(input: Tensor, *size: Any) -> Tensor:
@@ -217,7 +217,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def flip(input: Tensor, *dims: Any) -> Tensor:
     """Return a copy with the order of elements reversed along dims."""
-    return ops.flip(input, axes=normal_dims(_whole(dims), input.ndim))  # type: ignore[no-any-return]
+    return ops.flip(input, axes=normal_dims(_whole(dims), input.ndim))
 
 
 def fliplr(input: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def unique(
 ) -> Any:
     """Return the different elements in order; eager only."""
     capture.refuse("unique() (a shape that depends on data)", "call it outside")
-    found = np.unique(
+    found = np.unique(  # type: ignore[call-overload]
         input._copied(), return_inverse=return_inverse, return_counts=return_counts, axis=dim
     )
     if not isinstance(found, tuple):
@@ -85,7 +85,7 @@ def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False) -
         raise NotImplementedError(at_line("searchsorted wants one sorted vector"))
     wanted = values._copied() if isinstance(values, Tensor) else values
     side = "right" if right else "left"
-    found = np.searchsorted(sorted_sequence._copied(), wanted, side)
+    found = np.searchsorted(sorted_sequence._copied(), wanted, side)  # type: ignore[call-overload]
     return Tensor._from_array(np.asarray(found, np.int64))
 
 

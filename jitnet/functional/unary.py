@@ -25,7 +25,7 @@ def _real(op: Op) -> Callable[[Tensor], Tensor]:
     """Return the function that applies a real function; whole numbers become floats first."""
 
     def apply(input: Tensor) -> Tensor:
-        return op(to_float(as_tensor_like(input, op.name)))  # type: ignore[no-any-return]
+        return op(to_float(as_tensor_like(input, op.name)))
 
     apply.__name__ = apply.__qualname__ = op.name
     apply.__doc__ = f"Return {op.name} of each element."
@@ -91,7 +91,7 @@ def _rounding(op: Op) -> Callable[[Tensor], Tensor]:
     def apply(input: Tensor) -> Tensor:
         if as_tensor_like(input, op.name)._type.dtype.kind in ("int", "uint"):
             return clone(input)
-        return op(input)  # type: ignore[no-any-return]
+        return op(input)
 
     apply.__name__ = apply.__qualname__ = op.name
     apply.__doc__ = f"Return {op.name} of each element."
@@ -122,7 +122,7 @@ def abs_(value: int) -> int:
 
 def neg(input: Tensor) -> Tensor:
     """Return -input."""
-    return ops.neg(input)  # type: ignore[no-any-return]
+    return ops.neg(input)
 
 
 negative = neg
@@ -135,7 +135,7 @@ def positive(input: Tensor) -> Tensor:
 
 def abs(input: Tensor) -> Tensor:
     """Return the size of each element."""
-    return ops.abs(input)  # type: ignore[no-any-return]
+    return ops.abs(input)
 
 
 absolute = abs
@@ -145,7 +145,7 @@ def sign(input: Tensor) -> Tensor:
     """Return -1, 0 or 1."""
     if input._type.dtype is bool_:
         return clone(input)
-    return ops.sign(input)  # type: ignore[no-any-return]
+    return ops.sign(input)
 
 
 sgn = sign
@@ -159,7 +159,7 @@ def square(input: Tensor) -> Tensor:
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """Return a copy; gradients flow through it."""
-    return ops.cast(input, dtype=input._type.dtype)  # type: ignore[no-any-return]
+    return ops.cast(input, dtype=input._type.dtype)
 
 
 def isnan(input: Tensor) -> Tensor:
@@ -179,19 +179,19 @@ def isfinite(input: Tensor) -> Tensor:
 
 def _question(op: Op, x: Tensor, otherwise: bool) -> Tensor:
     if x._type.dtype.kind == "float":
-        return op(x)  # type: ignore[no-any-return]
+        return op(x)
     return creation.full(x._type.shape, otherwise, dtype=bool_)
 
 
 def bitwise_not(input: Tensor) -> Tensor:
     """Return each element with its bits turned over; for bools, not."""
-    return ops.bitwise_not(input)  # type: ignore[no-any-return]
+    return ops.bitwise_not(input)
 
 
 def logical_not(input: Tensor) -> Tensor:
     """Return where elements are 0."""
     if input._type.dtype is bool_:
-        return ops.logical_not(input)  # type: ignore[no-any-return]
+        return ops.logical_not(input)
     return input == 0
 
 

@@ -1,4 +1,4 @@
-"""Whole Jacobians and vector-Jacobian products of functions."""
+"""jitnet.autograd.functional: Jacobians, Hessians and vector-Jacobian products of functions."""
 
 from __future__ import annotations
 
@@ -33,14 +33,22 @@ def vjp(func: Callable[..., Tensor], inputs: Any, v: Tensor | None = None) -> tu
     return y.detach(), found[0] if single else tuple(found)
 
 
-def jacobian(func: Callable[..., Tensor], inputs: Any) -> Any:
+def jacobian(func: Callable[..., Tensor], inputs: Any, create_graph: bool = False) -> Any:
     """Return the derivatives of every element of func(*inputs): [*output shape, *input shape]."""
     leaves, single = _inputs(inputs)
     y = func(*leaves)
     flat = y.reshape(-1)
-    rows = [_gradients(flat[i], leaves, None, False) for i in range(flat.numel())]
+    rows = [_gradients(flat[i], leaves, None, create_graph) for i in range(flat.numel())]
     found = tuple(
         stack([row[position] for row in rows]).reshape(*y.shape, *leaf.shape)
         for position, leaf in enumerate(leaves)
     )
     return found[0] if single else found
+
+
+def hessian(func: Callable[..., Tensor], inputs: Tensor) -> Tensor:
+    """Return the second derivatives of a scalar function: [*input shape, *input shape]."""
+    (leaf,), _ = _inputs(inputs)
+    (first,) = _gradients(func(leaf), [leaf], None, True)
+    rows = [_gradients(each, [leaf], None, False)[0] for each in first.reshape(-1).unbind()]
+    return stack(rows).reshape(*leaf.shape, *leaf.shape)  # type: ignore[no-any-return]
