@@ -112,8 +112,3 @@ def _give_back(reference: weakref.ref[Array]) -> None:
     waiting = sum(size * len(blocks) for size, blocks in list(_idle.items()))
     if waiting + block.size <= KEEP_IDLE:
         _idle.setdefault(block.size, []).append(block)
-
-
-def forget_idle_memory() -> None:
-    """Give memory that waits for another large result back to the system."""
-    _idle.clear()

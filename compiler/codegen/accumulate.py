@@ -16,7 +16,7 @@ from .math import emit_scalar
 FARTHEST = (1 << 63) - 1  # a position after every real one
 
 
-def memory_free_type(dtype: DType, lanes: int = 1) -> str:
+def computed_type(dtype: DType, lanes: int = 1) -> str:
     """Return the LLVM type of a computed value; bool is i1 there and i8 in memory."""
     return vector(I1 if dtype.kind == "bool" else dtype.llvm, lanes)
 
@@ -24,10 +24,10 @@ def memory_free_type(dtype: DType, lanes: int = 1) -> str:
 def start(f: Function, fn: str, dtype: DType, lanes: int) -> list[Value]:
     """Return the accumulator of nothing yet."""
     if not fn.startswith("arg"):
-        return [f.const(memory_free_type(dtype, lanes), math.identity(fn, dtype))]
+        return [f.const(computed_type(dtype, lanes), math.identity(fn, dtype))]
     worst = math.identity(fn.removeprefix("arg"), dtype)
     return [
-        f.const(memory_free_type(dtype, lanes), worst),
+        f.const(computed_type(dtype, lanes), worst),
         f.const(vector(I64, lanes), FARTHEST),
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from jitnet.compiler.ir.index import Index, Var, of
 from jitnet.compiler.ir.loops import (
     Accumulate,
@@ -51,9 +53,7 @@ def as_loops(stmt: Contract) -> Stmt:
     along_sum = (
         not _prefers_columns(stmt) and bool(inner) and inner[-1][1:] in ((1, 1), (0, 1), (1, 0))
     )
-    total = 1
-    for var in stmt.inner:
-        total *= var.extent
+    total = prod(var.extent for var in stmt.inner)
     for number, (var, _, _) in enumerate(reversed(inner)):
         vector = along_sum and number == 0 and var.extent > 1
         kind = "vector" if vector else "unroll" if total <= UNROLL_UP_TO else "serial"

@@ -13,7 +13,7 @@ from typing import assert_never
 from jitnet.compiler.ir.loops import Apply, Const, Expr, Holds, Load, Local, Position
 from jitnet.runtime.dtype import int64
 
-from .accumulate import memory_free_type
+from .accumulate import computed_type
 from .emitter import I1, Value
 from .indices import Indices
 from .math import emit_cast, emit_scalar
@@ -51,7 +51,7 @@ class Expressions:
     def _compute(self, expr: Expr) -> Value:
         match expr:
             case Const():
-                return self.f.const(memory_free_type(expr.dtype), expr.value)
+                return self.f.const(computed_type(expr.dtype), expr.value)
             case Load():
                 return self.memory.load(expr)
             case Local():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -80,7 +80,6 @@ class Graph:
     name: str
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
-    note: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

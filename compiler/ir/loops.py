@@ -1,8 +1,8 @@
 """Kernel: loops, scalars and memory accesses; the level that every backend renders.
 
 An Expr is one scalar value at one point of the loops around it; expressions share parts, so they
-are compared by identity. A Stmt does something. Loops say
-what they are for (`parallel`, `vector`, ...); a backend decides how.
+are compared by identity. A Stmt does something. Loops say what they are for (`parallel`, `vector`,
+...); a backend decides how.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.dtype import int64 as _INDEX
 
-from .index import Index, Var
+from .index import FloorDiv, Index, Lookup, Mod, Var
 
 # -- memory -------------------------------------------------------------------------------------
 
@@ -24,7 +24,8 @@ from .index import Index, Var
 class Buffer:
     """Memory of one value.
 
-    place: "slot" (the caller's pointer number `slot`), "arena", or "constant" (data).
+    place: "slot" (pointer number `slot` of those that the caller passes), "arena" (memory of the
+    program that kernels share) or "scratch" (memory of each thread, within one kernel).
     size: elements that accesses span.
     """
 
@@ -33,7 +34,6 @@ class Buffer:
     size: int
     place: str
     slot: int = -1
-    data: Any = None
 
     def __str__(self) -> str:
         return self.name
@@ -167,7 +167,10 @@ INFIX = {
 
 @dataclass(frozen=True)
 class For:
-    """Run body for each value of var.  kind: "parallel", "serial", "vector" or "unroll"."""
+    """Run body for each value of var.
+
+    kind: "serial", "unroll", "vector", "parallel" (any order, on all threads) or "parallel vector".
+    """
 
     var: Var
     body: tuple[Stmt, ...]
@@ -328,8 +331,6 @@ def subexpressions(expr: Expr) -> Iterator[Expr]:
 
 
 def _in_index(index: Index) -> Iterator[Expr]:
-    from .index import FloorDiv, Lookup, Mod
-
     for atom, _ in index.terms:
         match atom:
             case Lookup():
@@ -338,6 +339,8 @@ def _in_index(index: Index) -> Iterator[Expr]:
                 yield from _in_index(atom.value)
             case Var():
                 pass
+            case _:
+                assert_never(atom)
 
 
 @dataclass(frozen=True)

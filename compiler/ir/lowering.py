@@ -37,7 +37,7 @@ class Reduction:
 class Contraction:
     """The result is a sum of products of two arguments over shared indices.
 
-    describe: node -> what passes/contract.py needs to choose row, column and inner indices.
+    passes/contract.py knows the row, column and inner indices of each kind.
     """
 
     kind: str  # "matmul", "conv", "conv_input_grad", "conv_weight_grad"

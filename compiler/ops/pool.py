@@ -22,25 +22,8 @@ from jitnet.runtime.dtype import int64
 from . import check, windows
 from .conv import Window, padded, patches
 from .elementwise import NUMBER
-
-
-def pooled_size(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool
-) -> int:
-    """Return the number of windows along one dim."""
-    room = size + 2 * padding - dilation * (kernel - 1) - 1
-    count = (room + (stride - 1 if ceil else 0)) // stride + 1
-    if ceil and (count - 1) * stride >= size + padding:
-        count -= 1
-    return count
-
-
-def pooled_shape(
-    image: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool
-) -> Shape:
-    """Return the number of windows along each spatial dim."""
-    sizes = zip(image, kernel, stride, padding, dilation, strict=True)
-    return tuple(pooled_size(*numbers, ceil) for numbers in sizes)
+from .window import pooled_shape
+from .window import pooled_size as pooled_size
 
 
 def _result(name: str, x: TensorType, params: dict[str, Any]) -> Shape:

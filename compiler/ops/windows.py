@@ -13,12 +13,10 @@ from jitnet.runtime.dtype import int64
 
 from . import elementwise as e
 from . import leaves, movement, reduce
-from .window import fold, window
+from .window import fold, pooled_shape, window
 
 
 def _out(image: Shape, params: dict[str, Any]) -> Shape:
-    from .pool import pooled_shape
-
     return pooled_shape(
         image,
         params["kernel"],
