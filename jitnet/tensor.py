@@ -461,7 +461,7 @@ def node_of(tensor: Tensor) -> Node:
     trace = capture.current()
     assert trace is not None
     if isinstance(tensor, Unavailable):
-        raise AssertionError(tensor._node)  # reading it says why  # type: ignore[no-any-return]
+        raise AssertionError(tensor._node)  # reading it says why
     if tensor._base is None:
         return trace.read(tensor)
     if tensor._node is not None and tensor._seen == tensor._counter.count:
