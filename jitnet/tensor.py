@@ -34,7 +34,7 @@ from .capture import set_attribute
 from .device import CPU, Device
 from .errors import at_line
 from .frames import user_line
-from .grad_mode import enable_grad, mode
+from .grad_mode import mode
 from .size import Counter, Size
 from .views import Step, moved_strides, written
 
@@ -535,14 +535,19 @@ def _write(tensor: Tensor, value: Tensor) -> None:
 
 
 def _follow_origin(view: Tensor) -> None:
-    """Make the view's history anew: its origin was written in place since."""
-    origin = view._origin
-    assert origin is not None
-    steps = view._view[len(origin._view) :]
-    with enable_grad():
-        now = origin
-        for op, params in steps:
-            now = op(now, **params)
+    """Make the view's history anew: its origin was written in place since.
+
+    Movement's gradients read types only, so the steps between need no values.
+    """
+    now = origin = view._origin
+    assert now is not None and origin is not None
+    for op, params in view._view[len(origin._view) :]:
+        kind = op.type(now._type, **params)
+        moved = _view_of(now, (op, params), kind, None, None, None)
+        if now._requires_grad:
+            moved._requires_grad = True
+            moved._grad_fn = tape.OpNode(op, (now,), params, moved)
+        now = moved
     set_attribute(view, "_requires_grad", now._requires_grad)
     set_attribute(view, "_grad_fn", now._grad_fn)
     set_attribute(view, "_output_nr", now._output_nr)
