@@ -48,7 +48,7 @@ class Compiled:
     """All that became of a graph, from the trace to machine code.
 
     slots of the program: the status, one for each graph input, each fresh output, each constant.
-    messages: status code -> the error that tells the user.  phases: seconds by step.
+    messages: status code -> the error that tells the user; {value} is the status's next word.  phases: seconds by step.
     """
 
     graph: Graph

@@ -43,4 +43,4 @@ class Native:
     def error(self, status: int) -> Exception:
         """Return the exception for a status of the program."""
         kind, text = self.compiled.messages[status]
-        return kind(text)
+        return kind(text.replace("{value}", str(self.program.status[1])))

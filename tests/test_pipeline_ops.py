@@ -153,6 +153,25 @@ def test_movement() -> None:
         check(results, [a, b], [x, v])
 
 
+def test_reading_every_second_and_every_one_twice() -> None:
+    """Lanes that lie 2, 3, 4 or 5 apart, and lanes that share an element."""
+    rng = np.random.default_rng(16)
+    for dtype in (float32, float64, int64, bool_):
+        for size in (60, 64, 75, 240):
+            x = sample(rng, dtype, (3, size))
+            a = argument("x", x)
+            rest = {"starts": (0, 1), "stops": (3, size)}
+            every = [ops.slice(a.node, **rest, steps=(1, step)) for step in (2, 3, 4, 5)]
+            wide = ops.expand(ops.reshape(a.node, shape=(3, size, 1)), shape=(3, size, 2))
+            twice = ops.reshape(wide, shape=(3, 2 * size))
+            thrice = ops.reshape(
+                ops.expand(ops.reshape(a.node, shape=(3, size, 1)), shape=(3, size, 3)),
+                shape=(3 * size, 3),
+            )
+            turned = ops.permute(thrice, axes=(1, 0))
+            check([*every, twice, ops.flip(twice, axes=(1,)), ops.copy(turned)], [a], [x])
+
+
 def matmul_case(
     rng: np.random.Generator, dtype: DType, batch: tuple[int, ...], m: int, n: int, k: int
 ) -> None:
@@ -273,7 +292,8 @@ def test_index_out_of_range_stops_before_anything_is_written() -> None:
     out = np.zeros((2, 3), np.float32)
     status = program.run([x.ctypes.data, i.ctypes.data, out.ctypes.data])
     kind, text = compiled.messages[status]
-    assert kind is IndexError and "out of range" in text
+    assert kind is IndexError and "out of range" in text and "{value}" in text
+    assert program.status[1] == 9
     assert not x.any()
 
 

@@ -94,7 +94,9 @@ class Body:
         return Value(text, type_)
 
     def lanes_constant(self, element: str, values: Sequence[int]) -> Value:
-        """Return a vector of different integer constants, such as 0, 1, 2, ..."""
+        """Return a vector of different integer constants, such as 0, 1, 2, ...; one is a scalar."""
+        if len(values) == 1:
+            return self.const(element, values[0])
         body = ", ".join(f"{element} {value}" for value in values)
         return Value(f"<{body}>", vector(element, len(values)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from jitnet.compiler.ir.index import Atom, FloorDiv, Index, Lookup, Mod, Var
+from jitnet.compiler.ir.index import Atom, FloorDiv, Index, Lookup, Mod, Var, atom_vars, of
 from jitnet.compiler.ir.loops import Bound, Expr
 from jitnet.runtime.dtype import int64
 
@@ -26,6 +26,16 @@ class Indices:
         """Return how far apart neighbouring lanes lie; None if they are not equally spaced."""
         lanes = self._point.lanes
         return 0 if lanes is None else index.coefficient(lanes.var)
+
+    def lane_repeats(self, index: Index) -> int:
+        """Return how many neighbouring lanes lie at one place before the next one follows; or 1."""
+        lanes = self._point.lanes
+        if lanes is None:
+            return 1
+        moving = [(atom, factor) for atom, factor in index.terms if lanes.var in atom_vars(atom)]
+        if len(moving) != 1 or moving[0][1] != 1 or not isinstance(moving[0][0], FloorDiv):
+            return 1
+        return self.repeats(moving[0][0])
 
     def position(self, index: Index) -> Value:
         """Return an index: a vector where lanes differ, else a scalar."""
@@ -66,6 +76,17 @@ class Indices:
             total = f.binary("add nsw", total, term)
         return total
 
+    def repeats(self, atom: Atom) -> int:
+        """Return how many neighbouring lanes have the same value of an atom; 1 if not known.
+
+        So it is for var // by if the vector begins at a multiple of by.
+        """
+        lanes = self._point.lanes
+        if lanes is None or not isinstance(atom, FloorDiv | Mod):
+            return 1
+        aligned = atom.value == of(lanes.var) and lanes.multiple % atom.by == 0
+        return atom.by if aligned else 1
+
     def _vector_atom(self, atom: Atom) -> Value:
         assert self._point.lanes is not None
         f, lanes = self.f, self._point.lanes
@@ -76,6 +97,11 @@ class Indices:
                     return base
                 steps = f.lanes_constant(I64, range(lanes.count))
                 return f.binary("add nsw", base, steps) if lanes.count > 1 else base
+            case FloorDiv() if self.repeats(atom) > 1:
+                steps = f.lanes_constant(I64, [lane // atom.by for lane in range(lanes.count)])
+                return f.binary("add nsw", f.splat(self.atom(atom), lanes.count), steps)
+            case Mod() if self.repeats(atom) > 1:
+                return f.lanes_constant(I64, [lane % atom.by for lane in range(lanes.count)])
             case FloorDiv():
                 value = self.vector(atom.value)
                 return f.binary("udiv", value, f.const(value.type, atom.by))

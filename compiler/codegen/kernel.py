@@ -23,7 +23,7 @@ from . import accumulate
 from .contract import as_loops, uses_tiles
 from .contraction import emit_contraction
 from .contraction_finish import Epilogue
-from .emitter import PTR, Function, Module, Value
+from .emitter import I64, PTR, Function, Module, Value
 from .expressions import Expressions
 from .loops import Loops
 from .math import emit_cast
@@ -74,13 +74,17 @@ class KernelWriter:
         self._partials.add(stmt.local, items)
 
     def _check(self, stmt: Check) -> None:
+        """Write a test whose first failure sets the status: its code, and the value that failed."""
         f = self.f
         value = emit_cast(f, self._expressions.value(stmt.expr), stmt.expr.dtype, int64)
         shifted = f.binary("sub", value, f.const(value.type, stmt.low))
         bad = f.compare("icmp uge", shifted, f.const(value.type, stmt.high - stmt.low))
-        with f.when(accumulate.any_lane(f, bad)):
-            status = f.load(self._point.slots, PTR, 8)
-            f.store(f.i64(stmt.code), status, 8)
+        status = f.load(self._point.slots, PTR, 8, constant=True)
+        with f.when(bad):
+            first = f.compare("icmp eq", f.load(status, I64, 8), f.i64(0))
+            with f.when(first):
+                f.store(f.i64(stmt.code), status, 8)
+                f.store(value, f.gep(status, f.i64(1), I64), 8)
 
     # -- contractions -----------------------------------------------------------------------
 

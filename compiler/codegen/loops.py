@@ -93,7 +93,8 @@ class Loops:
         whole = loop.var.extent - loop.var.extent % width
         if whole:
             stop = self.f.minimum(stop, self.f.i64(whole))
-            self._serial(loop, start, stop, width, Lanes(loop.var, width))
+            multiple = math.gcd(width, max(width, LEAST_SHARE))
+            self._serial(loop, start, stop, width, Lanes(loop.var, width, multiple))
 
     def _remainder(self, loop: For) -> None:
         """Write what is left after the last multiple of the width."""
@@ -105,8 +106,9 @@ class Loops:
         for partial in partials:
             if partial.lanes != count:
                 self._partials.restart(partial, count)
-        with self._point.along(Lanes(loop.var, count)):
-            self._turn(loop, self.f.i64(loop.var.extent - count))
+        first = loop.var.extent - count
+        with self._point.along(Lanes(loop.var, count, first)):
+            self._turn(loop, self.f.i64(first))
         for partial, values in zip(partials, before, strict=True):
             self._partials.join(partial, values)
 

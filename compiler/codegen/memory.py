@@ -13,6 +13,7 @@ from .indices import Indices
 from .masks import masked_load
 from .math import emit_scalar
 from .point import Point
+from .strided import load_every, load_repeated, spans
 
 
 class Memory:
@@ -87,9 +88,18 @@ class Memory:
         return masked_load(self.f, pointer, mask, type_, load.dtype.size)
 
     def _gather(self, load: Load, mask: Value | None, factor: int | None) -> Value:
-        """Load lanes that lie apart, one by one."""
-        f, lanes = self.f, self._count()
-        if factor is not None and (mask is None or mask.lanes == 1):
+        """Load lanes that lie apart: within a short span together, else one by one."""
+        f, lanes, dtype = self.f, self._count(), load.dtype
+        constant = load.buffer not in self._written
+        same = mask is None or mask.lanes == 1
+        times = self._indices.lane_repeats(load.index) if factor is None and same else 1
+        if times > 1:
+            pointer = self._guarded(self.address(load.buffer, load.index), mask)
+            return load_repeated(f, pointer, dtype, lanes, times, constant)
+        if factor is not None and same and spans(dtype, lanes, factor):
+            pointer = self._guarded(self.address(load.buffer, load.index), mask)
+            return load_every(f, pointer, dtype, lanes, factor, constant)
+        if factor is not None and same:
             pointers = [self.address(load.buffer, load.index + factor * k) for k in range(lanes)]
             pointers = [self._guarded(pointer, mask) for pointer in pointers]
         else:

@@ -16,10 +16,14 @@ ARGS = [("slots", PTR), ("arena", PTR), ("scratch", PTR), ("thread", I64), ("thr
 
 @dataclass(frozen=True)
 class Lanes:
-    """The vector loop around a point: `count` values of var, counted up from the one it has."""
+    """The vector loop around a point: `count` values of var, counted up from the one it has.
+
+    multiple: a number that divides the first of them; 0 if that is 0.
+    """
 
     var: Var
     count: int
+    multiple: int = 1
 
 
 class Point:

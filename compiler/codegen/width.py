@@ -16,6 +16,7 @@ from jitnet.compiler.ir.loops import (
 )
 from jitnet.runtime.target import Target
 
+MANY = 16  # vectors in a loop over columns from which four go together
 LIGHT = 6  # operations in a reduction's body up to which four partial sums hide its latency
 
 
@@ -28,8 +29,9 @@ def width_of(loop: For, target: Target) -> int:
     sizes.extend(access.buffer.dtype.size for access in loads(body))
     lanes = target.lanes(8 if sizes and min(sizes) == 8 else 4)
     inside = any(isinstance(s, Begin) for s in walk(body))
-    if sums and not inside and _operations(body) <= LIGHT:
-        lanes *= 4
+    several = not inside or (extent >= MANY * lanes and len({s.local for s in sums}) <= 2)
+    if sums and several and _operations(body) <= LIGHT:
+        lanes *= 4  # of columns summed by themselves: more of each row that lies together
     while lanes > 1 and lanes > extent and lanes // 2 >= extent:
         lanes //= 2
     return min(lanes, max(extent, 1))

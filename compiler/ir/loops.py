@@ -219,7 +219,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Check:
-    """Unless low <= expr < high, set the program's status to code."""
+    """Unless low <= expr < high, set the program's status to code and expr; the first one counts."""
 
     expr: Expr
     low: int

@@ -29,6 +29,8 @@ class Op:
     grad: (g, y, *args, **params) -> one gradient (or None) for each argument, written with ops;
           None when no argument has a gradient.
     lower: how it becomes loops, a record of ir/lowering.py; None for leaves.
+    keeps: which values the gradient reads: numbers of arguments, -1 for the result; all for None.
+          Of the others it reads types only, so that the tape need not keep them.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Op:
     eval: Callable[..., Any]
     grad: Callable[..., Sequence[Any]] | None = None
     lower: Any = None
+    keeps: tuple[int, ...] | None = None
 
     @overload
     def __call__(self, first: Value, /, *rest: Any, **params: Any) -> Value: ...

@@ -257,13 +257,14 @@ def _weight_grad_grad(
     )
 
 
-conv = Op("conv", _conv_type, _conv, _conv_grad, Contraction("conv"))
+conv = Op("conv", _conv_type, _conv, _conv_grad, Contraction("conv"), keeps=(0, 1))
 conv_input_grad = Op(
     "conv_input_grad",
     _input_grad_type,
     _conv_input_grad,
     _input_grad_grad,
     Contraction("conv_input_grad"),
+    keeps=(0, 1),
 )
 conv_weight_grad = Op(
     "conv_weight_grad",
@@ -271,6 +272,7 @@ conv_weight_grad = Op(
     _conv_weight_grad,
     _weight_grad_grad,
     Contraction("conv_weight_grad"),
+    keeps=(0, 1),
 )
 
 OPS = (conv, conv_input_grad, conv_weight_grad)

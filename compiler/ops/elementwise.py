@@ -42,10 +42,12 @@ def elementwise(
     kinds: Sequence[str] = ANY,
     gives: DType | None = None,
     grad: Callable[..., Sequence[Any]] | None = None,
+    keeps: tuple[int, ...] | None = None,
 ) -> Op:
     """Return the op `name` over arguments of one shape and one dtype of the given kinds.
 
     fn: the scalar function that compiled code applies.  gives: the result's dtype, if another.
+    keeps: as in Op.
     """
 
     def infer(*types: TensorType) -> TensorType:
@@ -58,7 +60,7 @@ def elementwise(
             check.kind(name, kinds, *types)
         return first if gives is None else TensorType(gives, first.shape)
 
-    return Op(name, infer, quiet(evaluate), grad, Pointwise(fn))
+    return Op(name, infer, quiet(evaluate), grad, Pointwise(fn), keeps)
 
 
 def compare(name: str, evaluate: Callable[..., Any], kinds: Sequence[str] = ANY) -> Op:
@@ -66,10 +68,23 @@ def compare(name: str, evaluate: Callable[..., Any], kinds: Sequence[str] = ANY)
     return elementwise(name, name, evaluate, kinds=kinds, gives=bool_)
 
 
-def unary(name: str, evaluate: Callable[..., Any], grad: Callable[..., Any]) -> Op:
+ARGUMENT = (0,)
+RESULT = (-1,)
+BOTH = (0, 1)
+NOTHING = ()
+
+
+def unary(
+    name: str, evaluate: Callable[..., Any], grad: Callable[..., Any], keeps: tuple[int, ...]
+) -> Op:
     """Return a real function of one real argument; grad gets (g, y, a)."""
     return elementwise(
-        name, name, evaluate, kinds=FLOAT, grad=lambda g, y, a: (lambda: grad(g, y, a),)
+        name,
+        name,
+        evaluate,
+        kinds=FLOAT,
+        grad=lambda g, y, a: (lambda: grad(g, y, a),),
+        keeps=keeps,
     )
 
 
@@ -80,50 +95,65 @@ def zero(g: Any, y: Any, *args: Any) -> tuple[Any, ...]:
 
 # Sign, size and rounding.
 
-neg = elementwise("neg", "neg", np.negative, kinds=NUMBER, grad=lambda g, y, a: (-g,))
-abs = elementwise("abs", "abs", np.abs, kinds=NUMBER, grad=lambda g, y, a: (lambda: g * sign(a),))
+neg = elementwise(
+    "neg", "neg", np.negative, kinds=NUMBER, grad=lambda g, y, a: (-g,), keeps=NOTHING
+)
+abs = elementwise(
+    "abs", "abs", np.abs, kinds=NUMBER, grad=lambda g, y, a: (lambda: g * sign(a),), keeps=ARGUMENT
+)
 sign: Op = elementwise(
-    "sign", "sign", lambda a: np.nan_to_num(np.sign(a), nan=0), kinds=NUMBER, grad=zero
+    "sign",
+    "sign",
+    lambda a: np.nan_to_num(np.sign(a), nan=0),
+    kinds=NUMBER,
+    grad=zero,
+    keeps=NOTHING,
 )  # 0 for NaN, as PyTorch
-floor = elementwise("floor", "floor", np.floor, kinds=FLOAT, grad=zero)
-ceil = elementwise("ceil", "ceil", np.ceil, kinds=FLOAT, grad=zero)
-round = elementwise("round", "round", np.rint, kinds=FLOAT, grad=zero)
-trunc = elementwise("trunc", "trunc", np.trunc, kinds=FLOAT, grad=zero)
+floor = elementwise("floor", "floor", np.floor, kinds=FLOAT, grad=zero, keeps=NOTHING)
+ceil = elementwise("ceil", "ceil", np.ceil, kinds=FLOAT, grad=zero, keeps=NOTHING)
+round = elementwise("round", "round", np.rint, kinds=FLOAT, grad=zero, keeps=NOTHING)
+trunc = elementwise("trunc", "trunc", np.trunc, kinds=FLOAT, grad=zero, keeps=NOTHING)
 
 # Exponentials, logarithms, roots.
 
-exp = unary("exp", np.exp, lambda g, y, a: g * y)
-exp2 = unary("exp2", np.exp2, lambda g, y, a: g * y * math.log(2))
-expm1 = unary("expm1", np.expm1, lambda g, y, a: g * (y + 1))
-log = unary("log", np.log, lambda g, y, a: g / a)
-log1p = unary("log1p", np.log1p, lambda g, y, a: g / (a + 1))
-log2 = unary("log2", np.log2, lambda g, y, a: g / (a * math.log(2)))
-log10 = unary("log10", np.log10, lambda g, y, a: g / (a * math.log(10)))
-sqrt = unary("sqrt", np.sqrt, lambda g, y, a: g / (2 * y))
-rsqrt = unary("rsqrt", lambda a: 1 / np.sqrt(a), lambda g, y, a: -0.5 * g * (y * y * y))
-reciprocal = unary("reciprocal", np.reciprocal, lambda g, y, a: -g * (y * y))
+exp = unary("exp", np.exp, lambda g, y, a: g * y, RESULT)
+exp2 = unary("exp2", np.exp2, lambda g, y, a: g * y * math.log(2), RESULT)
+expm1 = unary("expm1", np.expm1, lambda g, y, a: g * (y + 1), RESULT)
+log = unary("log", np.log, lambda g, y, a: g / a, ARGUMENT)
+log1p = unary("log1p", np.log1p, lambda g, y, a: g / (a + 1), ARGUMENT)
+log2 = unary("log2", np.log2, lambda g, y, a: g / (a * math.log(2)), ARGUMENT)
+log10 = unary("log10", np.log10, lambda g, y, a: g / (a * math.log(10)), ARGUMENT)
+sqrt = unary("sqrt", np.sqrt, lambda g, y, a: g / (2 * y), RESULT)
+rsqrt = unary("rsqrt", lambda a: 1 / np.sqrt(a), lambda g, y, a: -0.5 * g * (y * y * y), RESULT)
+reciprocal = unary("reciprocal", np.reciprocal, lambda g, y, a: -g * (y * y), RESULT)
 
 # Circular and hyperbolic functions.
 
-sin = unary("sin", np.sin, lambda g, y, a: g * cos(a))
-cos: Op = unary("cos", np.cos, lambda g, y, a: -g * sin(a))
-tan = unary("tan", np.tan, lambda g, y, a: g * (1 + y * y))
-asin = unary("asin", np.arcsin, lambda g, y, a: g * rsqrt(1 - a * a))
-acos = unary("acos", np.arccos, lambda g, y, a: -g * rsqrt(1 - a * a))
-atan = unary("atan", np.arctan, lambda g, y, a: g / (1 + a * a))
-sinh = unary("sinh", np.sinh, lambda g, y, a: g * cosh(a))
-cosh: Op = unary("cosh", np.cosh, lambda g, y, a: g * sinh(a))
-tanh = unary("tanh", np.tanh, lambda g, y, a: g - g * (y * y))
-asinh = unary("asinh", np.arcsinh, lambda g, y, a: g * rsqrt(a * a + 1))
-acosh = unary("acosh", np.arccosh, lambda g, y, a: g * rsqrt(a * a - 1))
-atanh = unary("atanh", np.arctanh, lambda g, y, a: g / (1 - a * a))
+sin = unary("sin", np.sin, lambda g, y, a: g * cos(a), ARGUMENT)
+cos: Op = unary("cos", np.cos, lambda g, y, a: -g * sin(a), ARGUMENT)
+tan = unary("tan", np.tan, lambda g, y, a: g * (1 + y * y), RESULT)
+asin = unary("asin", np.arcsin, lambda g, y, a: g * rsqrt(1 - a * a), ARGUMENT)
+acos = unary("acos", np.arccos, lambda g, y, a: -g * rsqrt(1 - a * a), ARGUMENT)
+atan = unary("atan", np.arctan, lambda g, y, a: g / (1 + a * a), ARGUMENT)
+sinh = unary("sinh", np.sinh, lambda g, y, a: g * cosh(a), ARGUMENT)
+cosh: Op = unary("cosh", np.cosh, lambda g, y, a: g * sinh(a), ARGUMENT)
+tanh = unary("tanh", np.tanh, lambda g, y, a: g - g * (y * y), RESULT)
+asinh = unary("asinh", np.arcsinh, lambda g, y, a: g * rsqrt(a * a + 1), ARGUMENT)
+acosh = unary("acosh", np.arccosh, lambda g, y, a: g * rsqrt(a * a - 1), ARGUMENT)
+atanh = unary("atanh", np.arctanh, lambda g, y, a: g / (1 - a * a), ARGUMENT)
 
 # The error function and the logistic function.
 
-erf = unary("erf", special.erf, lambda g, y, a: g * (2 / math.sqrt(math.pi)) * exp(-(a * a)))
-erfc = unary("erfc", special.erfc, lambda g, y, a: g * (-2 / math.sqrt(math.pi)) * exp(-(a * a)))
-erfinv = unary("erfinv", special.erfinv, lambda g, y, a: g * (math.sqrt(math.pi) / 2) * exp(y * y))
-sigmoid = unary("sigmoid", special.sigmoid, lambda g, y, a: g * (y * (1 - y)))
+erf = unary(
+    "erf", special.erf, lambda g, y, a: g * (2 / math.sqrt(math.pi)) * exp(-(a * a)), ARGUMENT
+)
+erfc = unary(
+    "erfc", special.erfc, lambda g, y, a: g * (-2 / math.sqrt(math.pi)) * exp(-(a * a)), ARGUMENT
+)
+erfinv = unary(
+    "erfinv", special.erfinv, lambda g, y, a: g * (math.sqrt(math.pi) / 2) * exp(y * y), RESULT
+)
+sigmoid = unary("sigmoid", special.sigmoid, lambda g, y, a: g * (y * (1 - y)), RESULT)
 
 # Questions with a bool answer.
 
@@ -176,26 +206,33 @@ def _quotient(rounded: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return lambda g, y, a, b: (g, lambda: -g * rounded(a, b))
 
 
-add = elementwise("add", "add", np.add, kinds=NUMBER, grad=lambda g, y, a, b: (g, g))
-sub = elementwise("sub", "sub", np.subtract, kinds=NUMBER, grad=lambda g, y, a, b: (g, lambda: -g))
+add = elementwise("add", "add", np.add, kinds=NUMBER, grad=lambda g, y, a, b: (g, g), keeps=NOTHING)
+sub = elementwise(
+    "sub", "sub", np.subtract, kinds=NUMBER, grad=lambda g, y, a, b: (g, lambda: -g), keeps=NOTHING
+)
 mul = elementwise(
     "mul", "mul", np.multiply, kinds=NUMBER,
-    grad=lambda g, y, a, b: (lambda: g * b, lambda: g * a),
+    grad=lambda g, y, a, b: (lambda: g * b, lambda: g * a), keeps=BOTH,
 )  # fmt: skip
 div = elementwise(
     "div", "div", np.divide, kinds=FLOAT,
-    grad=lambda g, y, a, b: (lambda: g / b, lambda: -g * ((a / b) / b)),
+    grad=lambda g, y, a, b: (lambda: g / b, lambda: -g * ((a / b) / b)), keeps=BOTH,
 )  # fmt: skip
 floor_divide = elementwise(
-    "floor_divide", "floordiv", _integer_divisor(np.floor_divide), kinds=NUMBER, grad=zero
+    "floor_divide",
+    "floordiv",
+    _integer_divisor(np.floor_divide),
+    kinds=NUMBER,
+    grad=zero,
+    keeps=NOTHING,
 )
 remainder = elementwise(
     "remainder", "rem", _integer_divisor(np.remainder), kinds=NUMBER,
-    grad=_quotient(lambda a, b: floor_divide(a, b)),
+    grad=_quotient(lambda a, b: floor_divide(a, b)), keeps=BOTH,
 )  # fmt: skip
 fmod = elementwise(
     "fmod", "fmod", _integer_divisor(np.fmod), kinds=NUMBER,
-    grad=_quotient(lambda a, b: trunc(a / b)),
+    grad=_quotient(lambda a, b: trunc(a / b)), keeps=BOTH,
 )  # fmt: skip
 pow = elementwise(
     "pow", "pow", _whole_power, kinds=NUMBER,
@@ -227,10 +264,20 @@ def _chosen(first: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 
 maximum = elementwise(
-    "maximum", "max", np.maximum, kinds=NUMBER, grad=_chosen(lambda mine, other: lt(mine, other))
+    "maximum",
+    "max",
+    np.maximum,
+    kinds=NUMBER,
+    grad=_chosen(lambda mine, other: lt(mine, other)),
+    keeps=BOTH,
 )
 minimum = elementwise(
-    "minimum", "min", np.minimum, kinds=NUMBER, grad=_chosen(lambda mine, other: gt(mine, other))
+    "minimum",
+    "min",
+    np.minimum,
+    kinds=NUMBER,
+    grad=_chosen(lambda mine, other: gt(mine, other)),
+    keeps=BOTH,
 )
 
 # Bits and truth values.
@@ -266,13 +313,14 @@ def _cast_type(x: TensorType, *, dtype: DType) -> TensorType:
     return TensorType(dtype, x.shape)
 
 
-where = Op("where", _where_type, np.where, _where_grad, Pointwise("where"))
+where = Op("where", _where_type, np.where, _where_grad, Pointwise("where"), ARGUMENT)
 cast: Op = Op(
     "cast",
     type=_cast_type,
     eval=quiet(lambda x, *, dtype: x.astype(dtype.numpy, order="C")),
     grad=lambda g, y, x, *, dtype: (g if g.dtype is x.dtype else cast(g, dtype=x.dtype),),
     lower=Pointwise("cast"),
+    keeps=NOTHING,
 )
 
 UNARY = (

@@ -72,8 +72,9 @@ take = Op(
     _take,
     grad=lambda g, y, x, i: (put(full_like(x, value=0), i, g, accumulate=True), None),
     lower=Inline(places.take),
+    keeps=(1,),
 )
-put: Op = Op("put", _put_type, _put, _put_grad, Scatter())
+put: Op = Op("put", _put_type, _put, _put_grad, Scatter(), keeps=(1,))
 
 
 def _pick_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
@@ -101,6 +102,6 @@ def _pick_grad(g: Any, y: Any, x: Any, i: Any, *, axis: int) -> tuple[Any, None]
     return where(chosen, spread, full_like(spread, value=0)), None
 
 
-pick = Op("pick", _pick_type, _pick, _pick_grad, Inline(places.pick))
+pick = Op("pick", _pick_type, _pick, _pick_grad, Inline(places.pick), keeps=(1,))
 
 OPS = (take, put, pick)

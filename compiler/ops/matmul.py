@@ -39,6 +39,8 @@ def _matmul_grad(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return lambda: matmul(g, transposed(b)), lambda: matmul(transposed(a), g)
 
 
-matmul = Op("matmul", _matmul_type, quiet(np.matmul), _matmul_grad, Contraction("matmul"))
+matmul = Op(
+    "matmul", _matmul_type, quiet(np.matmul), _matmul_grad, Contraction("matmul"), keeps=(0, 1)
+)
 
 OPS = (matmul,)

@@ -204,6 +204,7 @@ reshape: Op = Op(
     eval=lambda x, *, shape: x.reshape(shape),
     grad=lambda g, y, x, *, shape: (reshape(g, shape=tuple(x.shape)),),
     lower=Inline(places.reshape, view=True),
+    keeps=(),
 )
 permute = Op(
     "permute",
@@ -211,9 +212,15 @@ permute = Op(
     eval=lambda x, *, axes: x.transpose(axes),
     grad=_permute_grad,
     lower=Inline(places.permute, view=True),
+    keeps=(),
 )
 expand = Op(
-    "expand", _expand_type, eval=_expand, grad=_expand_grad, lower=Inline(places.expand, view=True)
+    "expand",
+    _expand_type,
+    eval=_expand,
+    grad=_expand_grad,
+    lower=Inline(places.expand, view=True),
+    keeps=(),
 )
 slice = Op(
     "slice",
@@ -221,6 +228,7 @@ slice = Op(
     eval=lambda x, *, starts, stops, steps: x[(*slices(starts, stops, steps), ...)],
     grad=_slice_grad,
     lower=Inline(places.slice_, view=True),
+    keeps=(),
 )
 flip: Op = Op(
     "flip",
@@ -228,14 +236,16 @@ flip: Op = Op(
     eval=lambda x, *, axes: np.ascontiguousarray(np.flip(x, axes)).reshape(x.shape),
     grad=lambda g, y, x, *, axes: (flip(g, axes=axes),),
     lower=Inline(places.flip, view=True),
+    keeps=(),
 )
-pad = Op("pad", _pad_type, eval=_pad, grad=_pad_grad, lower=Inline(places.pad))
+pad = Op("pad", _pad_type, eval=_pad, grad=_pad_grad, lower=Inline(places.pad), keeps=())
 concat = Op(
     "concat",
     _concat_type,
     eval=lambda *xs, axis: np.concatenate(xs, axis),
     grad=_concat_grad,
     lower=Inline(places.concat),
+    keeps=(),
 )
 slice_assign = Op(
     "slice_assign",
@@ -243,6 +253,7 @@ slice_assign = Op(
     _slice_assign,
     _slice_assign_grad,
     Inline(places.slice_assign),
+    keeps=(),
 )
 copy = Op(
     "copy",
@@ -250,6 +261,7 @@ copy = Op(
     eval=lambda x: x.copy(),
     grad=lambda g, y, x: (g,),
     lower=Inline(places.copy),
+    keeps=(),
 )
 
 OPS = (copy, reshape, permute, expand, slice, flip, pad, concat, slice_assign)

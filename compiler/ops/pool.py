@@ -190,6 +190,7 @@ max_pool = Op(
     _max_pool,
     grad=lambda g, y, x, **params: (max_pool_grad(g, x, **params),),
     lower=Decompose(windows.max_pool),
+    keeps=(0,),
 )
 max_pool_index = Op(
     "max_pool_index", _index_type, _max_pool_index, lower=Decompose(windows.max_pool_index)
@@ -200,6 +201,7 @@ max_pool_grad: Op = Op(
     _max_pool_grad,
     grad=lambda h, y, g, x, **params: (max_pool_gather(h, x, **params), None),
     lower=Decompose(windows.max_pool_grad),
+    keeps=(1,),
 )
 max_pool_gather: Op = Op(
     "max_pool_gather",
@@ -207,6 +209,7 @@ max_pool_gather: Op = Op(
     _max_pool_gather,
     grad=lambda g, y, t, x, **params: (max_pool_grad(g, x, **params), None),
     lower=Decompose(windows.max_pool_gather),
+    keeps=(1,),
 )
 sum_pool = Op(
     "sum_pool",
@@ -214,6 +217,7 @@ sum_pool = Op(
     _sum_pool,
     grad=lambda g, y, x, **params: (sum_pool_grad(g, shape=tuple(x.shape), **params),),
     lower=Decompose(windows.sum_pool),
+    keeps=(),
 )
 sum_pool_grad: Op = Op(
     "sum_pool_grad",
@@ -221,6 +225,7 @@ sum_pool_grad: Op = Op(
     _sum_pool_grad,
     grad=lambda h, y, g, *, shape, **params: (sum_pool(h, **params),),
     lower=Decompose(windows.sum_pool_grad),
+    keeps=(),
 )
 
 OPS = (max_pool, max_pool_index, max_pool_grad, max_pool_gather, sum_pool, sum_pool_grad)

@@ -35,6 +35,7 @@ def reduction(
     kinds: Sequence[str],
     grad: Callable[..., Any] | None = None,
     empty: bool = True,
+    keeps: tuple[int, ...] | None = None,
 ) -> Op:
     """Return the op `name(x, axes)`.
 
@@ -50,7 +51,7 @@ def reduction(
         return TensorType(x.dtype, left)
 
     run = quiet(lambda x, *, axes: np.asarray(evaluate(x, axis=axes), dtype=x.dtype))
-    return Op(name, infer, run, grad, Reduction(fn))
+    return Op(name, infer, run, grad, Reduction(fn), keeps)
 
 
 def arg_reduction(name: str, evaluate: Callable[..., Any]) -> Op:
@@ -107,8 +108,8 @@ def _sum_grad(g: Any, y: Any, x: Any, *, axes: Axes) -> tuple[Any]:
     return (spread(g, x.shape, axes),)
 
 
-sum = reduction("sum", "add", np.sum, kinds=NUMBER, grad=_sum_grad)
-prod = reduction("prod", "mul", np.prod, kinds=NUMBER, grad=_prod_grad)
+sum = reduction("sum", "add", np.sum, kinds=NUMBER, grad=_sum_grad, keeps=())
+prod = reduction("prod", "mul", np.prod, kinds=NUMBER, grad=_prod_grad, keeps=(0,))
 max = reduction("max", "max", np.max, kinds=ANY, grad=_extreme_grad, empty=False)
 min = reduction("min", "min", np.min, kinds=ANY, grad=_extreme_grad, empty=False)
 any = reduction("any", "or", np.any, kinds=("bool",))

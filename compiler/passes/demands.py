@@ -18,7 +18,10 @@ from .simplify import uniform
 
 @dataclass(frozen=True)
 class Demand:
-    """Every element of node must lie in low .. high - 1; else the run ends with error(text)."""
+    """Every element of node must lie in low .. high - 1; else the run ends with error(text).
+
+    {value} in the text stands for the first element that does not.
+    """
 
     node: Node
     low: int
@@ -53,7 +56,7 @@ def _index(node: Node) -> Found | None:
         return None
     axis = node.params.get("axis", 0)
     size = node.args[0].shape[axis]
-    text = f"index out of range: wanted 0 to {size - 1} for a dim of size {size}"
+    text = f"index {{value}} is out of range: wanted 0 to {size - 1} for a dim of size {size}"
     return node.args[1], size, IndexError, text
 
 
