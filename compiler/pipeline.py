@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +47,8 @@ class Compiled:
     """All that became of a graph, from the trace to machine code.
 
     slots of the program: the status, one for each graph input, each fresh output, each constant.
-    messages: status code -> the error that tells the user; {value} is the status's next word.  phases: seconds by step.
+    messages: status code -> the error that tells the user; {value} is the status's next word.
+    phases: seconds by step.
     """
 
     graph: Graph
@@ -65,7 +65,6 @@ class Compiled:
     phases: dict[str, float]
     target: Target
     symbol: str = SYMBOL
-    note: dict[str, object] = dataclass_field(default_factory=dict)
 
     @property
     def arena_bytes(self) -> int:

@@ -19,7 +19,6 @@ from jitnet.compiler.ir.loops import (
 )
 from jitnet.runtime.dtype import int64
 
-from . import accumulate
 from .contract import as_loops, uses_tiles
 from .contraction import emit_contraction
 from .contraction_finish import Epilogue

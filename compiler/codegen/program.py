@@ -76,15 +76,15 @@ def _program(module: Module, steps: Sequence[Step]) -> None:
                 position += 1
                 if position >= len(steps) or _breaks(steps[position - 1], steps[position]):
                     break
-        if steps[position - 1].kernel.note.get("check"):
+        if steps[position - 1].kernel.checks:
             _stop_if_failed(f)
     f.finish()
 
 
 def _breaks(before: Step, step: Step) -> bool:
     """Whether a kernel cannot stand in the same one-thread run as the one before it."""
-    leaves_checks = before.kernel.note.get("check") and not step.kernel.note.get("check")
-    return not step.kernel.serial or step.barrier or bool(leaves_checks)
+    leaves_checks = before.kernel.checks and not step.kernel.checks
+    return not step.kernel.serial or step.barrier or leaves_checks
 
 
 def _stop_if_failed(f: Function) -> None:

@@ -8,9 +8,9 @@ are compared by identity. A Stmt does something. Loops say what they are for (`p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, assert_never
+from typing import assert_never
 
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.dtype import int64 as _INDEX
@@ -219,7 +219,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Check:
-    """Unless low <= expr < high, set the program's status to code and expr; the first one counts."""
+    """Unless low <= expr < high, set the program's status to code and expr; the first stays."""
 
     expr: Expr
     low: int
@@ -271,7 +271,6 @@ class Kernel:
     fused: tuple[str, ...]
     lines: tuple[str, ...]
     serial: bool = False
-    note: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def reads(self) -> frozenset[Buffer]:
@@ -282,6 +281,11 @@ class Kernel:
     def writes(self) -> frozenset[Buffer]:
         """Buffers that are written."""
         return frozenset(stmt.buffer for stmt in walk(self.body) if isinstance(stmt, Store))
+
+    @cached_property
+    def checks(self) -> bool:
+        """Whether it looks at data that the rest of the program relies on."""
+        return any(isinstance(stmt, Check) for stmt in walk(self.body))
 
     def __str__(self) -> str:
         return print_kernel(self)
@@ -373,8 +377,6 @@ def print_kernel(kernel: Kernel) -> str:
     if kernel.lines:
         lines.append(f"  # from {', '.join(kernel.lines[:4])}")
     lines.append(f"  # fuses {' '.join(kernel.fused)}")
-    for key, value in kernel.note.items():
-        lines.append(f"  # {key}: {value}")
     for stmt in kernel.body:
         lines.extend(_print_stmt(stmt, "  "))
     return "\n".join(lines)

@@ -53,8 +53,3 @@ class Decompose:
     """The op is written with other ops before loops are made: build(node) -> node."""
 
     build: Callable[[Any], Any]
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """The value is data known when compiling."""

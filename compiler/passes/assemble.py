@@ -333,7 +333,7 @@ class Assembler:
         for var in reversed(variables):
             body = (For(var, body, "serial"),)
         lines = (index.line,) if index.line else ()
-        return Kernel("check", body, ("check",), lines, True, {"check": True})
+        return Kernel("check", body, ("check",), lines, True)
 
     def _late_copies(self) -> Iterator[Kernel]:
         """Yield kernels that move results computed aside into the inputs that they replace."""
@@ -378,10 +378,6 @@ def with_own_outputs(graph: Graph) -> Graph:
 
 def _is_parallel(stmt: Stmt) -> bool:
     return isinstance(stmt, For) and stmt.kind.startswith("parallel")
-
-
-def _opaque(node: Node) -> bool:
-    return isinstance(node.op.lower, Reduction | Contraction | Scatter)
 
 
 def _squeeze(shape: Sequence[int]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jitnet.compiler.ir.graph import Graph, Node
-from jitnet.compiler.ir.index import Index, Var, of
+from jitnet.compiler.ir.index import Index, Var, of, ravel, unravel
 from jitnet.compiler.ir.loops import Buffer, Load, subexpressions
 from jitnet.compiler.ir.lowering import Contraction, Inline, Pointwise, Reduction, Scatter
 
@@ -150,7 +150,6 @@ def _pin(node: Node, found: set[Node]) -> None:
 
 def _joins_dims(source: tuple[int, ...], target: tuple[int, ...]) -> bool:
     place = place_of(target)
-    from jitnet.compiler.ir.index import ravel, unravel
 
     index = unravel(ravel(place, target), source)
     return not all(item.is_affine for item in index)

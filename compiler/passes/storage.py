@@ -13,7 +13,6 @@ from jitnet.compiler.ir.lowering import (
     Contraction,
     Decompose,
     Inline,
-    Leaf,
     Pointwise,
     Reduction,
     Scatter,
@@ -85,7 +84,7 @@ class Reader:
 
                 built: Expr = build(read, place, node)
                 return built
-            case Reduction() | Contraction() | Scatter() | Decompose() | Leaf() | None:
+            case Reduction() | Contraction() | Scatter() | Decompose() | None:
                 raise AssertionError(f"{node} is not computed element by element")
             case other:
                 assert_never(other)
