@@ -135,19 +135,27 @@ class RemovableHandle:
 
 
 class OpNode(TapeNode):
-    """An op that was applied: its arguments and its result, as they were then."""
+    """An op that was applied: what its gradient reads of arguments and result, as it was then."""
 
-    __slots__ = ("args", "counts", "op", "params", "saved", "types")
+    __slots__ = ("args", "counts", "op", "params", "result", "types")
 
     def __init__(self, op: Op, args: Sequence[Tensor], params: dict[str, Any], y: Tensor) -> None:
         super().__init__(args)
         self.op = op
         self.params = params
-        self.args: Sequence[Tensor] | None = args
-        self.counts = [arg._counter.count for arg in args]
-        self.types: list[TensorType] = []  # of the arguments and the result, once released
+        self.types = [arg._type for arg in args]
+        self.types.append(y._type)
+        keeps = op.keeps
+        self.args: Sequence[Tensor | None] | None  # None where only the type is read; or released
+        if keeps is None:
+            self.args = args
+            self.counts = [arg._counter.count for arg in args]
+        else:
+            self.args = [arg if n in keeps else None for n, arg in enumerate(args)]
+            self.counts = [arg._counter.count for arg in args] if keeps else []
         # Not y itself, which holds this node.
-        self.saved: tuple[Any, ...] = (y._array, y._node, y._type, y._counter, y._counter.count)
+        kept = keeps is None or -1 in keeps
+        self.result = (y._array, y._node, y._counter, y._counter.count) if kept else None
 
     def name(self) -> str:
         """Return the op's name as PyTorch writes it."""
@@ -155,19 +163,23 @@ class OpNode(TapeNode):
         return "".join(word.capitalize() for word in words) + "Backward0"
 
     def gradients(self, grads: list[Tensor | None]) -> Gradients:
-        """Apply the op's gradient rule to what was saved."""
+        """Apply the op's gradient rule to what was kept."""
         assert self.op.grad is not None
         (g,) = grads
-        return self.op.grad(g, self._result(), *self._arguments(), **self.params)
+        arguments = [self._argument(number) for number in range(len(self.types) - 1)]
+        return self.op.grad(g, self._result(), *arguments, **self.params)
 
-    def _arguments(self) -> list[Tensor]:
-        if self.args is None:
-            why = RELEASED.format(name=self.name())
-            return [tensors.Unavailable.of(kind, why) for kind in self.types[:-1]]
-        return [
-            arg if arg._counter.count == count else self._stale("an argument", arg, count)
-            for arg, count in zip(self.args, self.counts, strict=True)
-        ]
+    def _argument(self, number: int) -> Tensor:
+        arg = None if self.args is None else self.args[number]
+        if arg is None:
+            return self._absent(self.types[number])
+        count = self.counts[number]
+        if arg._counter.count == count:
+            return arg
+        return self._stale("an argument", arg, count)
+
+    def _absent(self, kind: TensorType) -> Tensor:
+        return tensors.Unavailable.of(kind, RELEASED.format(name=self.name()))
 
     def _stale(self, what: str, arg: Tensor, count: int) -> Tensor:
         times = f"{arg._counter.count - count} time(s)"
@@ -175,9 +187,10 @@ class OpNode(TapeNode):
         return tensors.Unavailable.of(arg._type, why)
 
     def _result(self) -> Tensor:
-        if self.args is None:
-            return tensors.Unavailable.of(self.types[-1], RELEASED.format(name=self.name()))
-        array, node, kind, counter, count = self.saved
+        kind = self.types[-1]
+        if self.result is None:
+            return self._absent(kind)
+        array, node, counter, count = self.result
         y = tensors._base(array, node, kind, requires_grad=True)
         y._counter = counter
         y._grad_fn = self
@@ -185,9 +198,7 @@ class OpNode(TapeNode):
 
     def release(self) -> None:
         """Keep only the types: some rules need no more."""
-        if self.args is not None:
-            self.types = [*(arg._type for arg in self.args), self.saved[2]]
-            self.args, self.saved = None, ()
+        self.args = self.result = None
 
 
 # -- writes in place ----------------------------------------------------------------------------
@@ -219,6 +230,7 @@ view_assign = Op(
     type=lambda base, value, *, steps: base,
     eval=lambda base, value, *, steps: base,  # only recorded, never applied
     grad=_view_assign_grad,
+    keeps=(),
 )
 
 

@@ -172,6 +172,17 @@ def test_gradients(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", SMOOTH, ids=str)
+def test_records_say_what_gradients_read(case: Case) -> None:
+    """A gradient never reads a value that its record does not keep; what it keeps exists."""
+    function, inputs = leaves_of(case)
+    y = function(*inputs)
+    keeps = case.op.keeps
+    assert keeps is None or all(-1 <= number < len(inputs) for number in keeps)
+    if y.requires_grad:
+        y.backward(jitnet.ones_like(y), create_graph=True)  # an error would say which
+
+
+@pytest.mark.parametrize("case", SMOOTH, ids=str)
 def test_second_gradients(case: Case) -> None:
     """Derivatives of derivatives agree with finite differences."""
     function, inputs = leaves_of(case)
