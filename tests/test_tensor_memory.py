@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import warnings
+import weakref
 from typing import Any
 
 import numpy as np
@@ -322,6 +324,41 @@ def test_errors_name_the_line() -> None:
         jitnet.zeros(2, 2) @ jitnet.zeros(2, 2, dtype=jitnet.float64)
     with pytest.raises(ZeroDivisionError):
         jitnet.tensor([1]) // jitnet.tensor([0])
+
+
+def forgotten_graphs() -> list[Any]:
+    """Return functions that each build another kind of history."""
+    x, w = jitnet.ones(4, 4, requires_grad=True), jitnet.ones(4, requires_grad=True)
+
+    def in_place() -> Any:
+        y = (x * 1).add_(1).mul_(w)
+        y[0] = w
+        row = y[1]
+        row.mul_(2)
+        return y
+
+    def after_backward() -> Any:
+        y = x * 2
+        y.retain_grad()
+        z = y * y
+        z.register_hook(lambda gradient: gradient * 2)
+        z.sum().backward()
+        return z
+
+    return [lambda: x.exp().relu().sum(), in_place, after_backward]
+
+
+@pytest.mark.parametrize("build", forgotten_graphs())
+def test_histories_are_freed_at_once(build: Any) -> None:
+    """No cycles: when the last tensor goes, so does all that it was computed from."""
+    gc.disable()
+    try:
+        y = build()
+        node, tensor = weakref.ref(y.grad_fn), weakref.ref(y)
+        del y
+        assert node() is None and tensor() is None
+    finally:
+        gc.enable()
 
 
 def test_limits() -> None:
