@@ -17,8 +17,14 @@ def _operand(value: Any) -> bool:
     return isinstance(value, Tensor | bool | int | float | np.generic | np.ndarray)
 
 
+def inner(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function without its `out=`, which operators do not have."""
+    return getattr(function, "__wrapped__", function)
+
+
 def operator(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the method of an operator such as +."""
+    function = inner(function)
 
     def apply(self: Tensor, other: Any) -> Any:
         if type(other) is not Tensor and not _operand(other):
@@ -30,6 +36,7 @@ def operator(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the method for a tensor on the right."""
+    function = inner(function)
 
     def apply(self: Tensor, other: Any) -> Any:
         return function(other, self) if _operand(other) else NotImplemented
@@ -39,6 +46,7 @@ def reflected(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def assigning(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Return the method of an assignment such as +=; name says which function."""
+    function = inner(function)
 
     def apply(self: Tensor, other: Any) -> Any:
         if not _operand(other):

@@ -130,6 +130,21 @@ def test_in_place_rules() -> None:
     assert identity is x
 
 
+def test_out() -> None:
+    """Functions write into the tensor that `out` names."""
+    x, out = jitnet.arange(4.0).reshape(2, 2), jitnet.zeros(2, 2)
+    assert jitnet.matmul(x, x, out=out) is out and out.tolist() == [[2, 3], [6, 11]]
+    jitnet.exp(jitnet.zeros(2, 2), out=out)
+    jitnet.add(out, 1, out=out)
+    assert out.tolist() == [[2, 2], [2, 2]]
+    jitnet.sum(x, 0, out=out[1])
+    assert out.tolist() == [[2, 2], [2, 4]]
+    with pytest.raises(RuntimeError, match="doesn't match"):
+        jitnet.mul(x, 2, out=jitnet.zeros(3))
+    with pytest.raises(RuntimeError, match="automatic differentiation"):
+        jitnet.mul(x.requires_grad_(), 2, out=out)
+
+
 def test_versions_count_writes() -> None:
     """A base and its views share one count."""
     x = jitnet.zeros(3)

@@ -12,6 +12,7 @@ from jitnet.runtime.dtype import bool_
 
 from ..errors import DTypeError, at_line
 from ..tensor import Tensor, constant_like
+from .out import with_out
 from .promote import (
     Operand,
     as_operand,
@@ -23,6 +24,7 @@ from .promote import (
 from .unary import clone, sqrt, square, trunc
 
 
+@with_out
 def frac(input: Tensor) -> Tensor:
     """Return the part behind the point."""
     return sub(input, trunc(input))
@@ -39,6 +41,7 @@ def _bool_result(name: str, a: Any, b: Any, op: Op) -> Tensor | None:
     return op(*meet_as(bool_, first, second))
 
 
+@with_out
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return input + alpha * other."""
     if alpha != 1:
@@ -49,6 +52,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return ops.add(a, b)
 
 
+@with_out
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return input - alpha * other."""
     for value in (input, other):
@@ -69,6 +73,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(other, input, alpha=alpha)
 
 
+@with_out
 def mul(input: Any, other: Any) -> Tensor:
     """Return input * other."""
     a, b = meet(input, other)
@@ -80,6 +85,7 @@ def mul(input: Any, other: Any) -> Tensor:
 multiply = mul
 
 
+@with_out
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Return input / other; whole numbers give floats unless rounding_mode is given."""
     if rounding_mode == "floor":
@@ -107,7 +113,7 @@ def _numbers(op: Op, name: str) -> Callable[[Any, Any], Tensor]:
 
     apply.__name__ = apply.__qualname__ = name
     apply.__doc__ = f"Return {name} of each pair of elements."
-    return apply
+    return with_out(apply)
 
 
 floor_divide = _numbers(ops.floor_divide, "floor_divide")
@@ -139,6 +145,7 @@ gt = greater = _numbers(ops.gt, "gt")
 ge = greater_equal = _numbers(ops.ge, "ge")
 
 
+@with_out
 def atan2(input: Any, other: Any) -> Tensor:
     """Return the angle of the point (other, input)."""
     a, b = meet(input, other)
@@ -148,6 +155,7 @@ def atan2(input: Any, other: Any) -> Tensor:
 arctan2 = atan2
 
 
+@with_out
 def pow(input: Any, exponent: Any) -> Tensor:
     """Return input ** exponent."""
     if isinstance(exponent, bool | int | float) and isinstance(input, Tensor):
@@ -184,7 +192,7 @@ def _extreme(op: Op, on_bools: Op, name: str) -> Callable[[Any, Any], Tensor]:
 
     apply.__name__ = apply.__qualname__ = name
     apply.__doc__ = f"Return the {name} of each pair of elements; NaN wins."
-    return apply
+    return with_out(apply)
 
 
 maximum = _extreme(ops.maximum, ops.logical_or, "maximum")
@@ -206,7 +214,7 @@ def _logical(op: Op) -> Callable[[Any, Any], Tensor]:
 
     apply.__name__ = apply.__qualname__ = op.name
     apply.__doc__ = f"Return {op.name} of each pair of elements, as bools."
-    return apply
+    return with_out(apply)
 
 
 logical_and = _logical(ops.logical_and)
@@ -216,22 +224,26 @@ logical_or = _logical(ops.logical_or)
 logical_xor = _logical(ops.logical_xor)
 
 
+@with_out
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """Return input + weight * (end - input)."""
     return add(input, mul(weight, sub(end, input)))
 
 
+@with_out
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """Return input + value * tensor1 * tensor2."""
     product = mul(tensor1, tensor2)
     return add(input, product if value == 1 else mul(product, value))
 
 
+@with_out
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """Return input + value * tensor1 / tensor2."""
     return add(input, div(tensor1 if value == 1 else mul(tensor1, value), tensor2))
 
 
+@with_out
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """Return sqrt(input^2 + other^2)."""
     return sqrt(add(square(input), square(other)))

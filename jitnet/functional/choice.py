@@ -26,6 +26,7 @@ from .arithmetic import (
     rsub,
     sub,
 )
+from .out import with_out
 from .promote import (
     Operand,
     as_operand,
@@ -58,7 +59,7 @@ def _ignoring_nan(choose: Callable[[Any, Any], Tensor], name: str) -> Callable[[
 
     apply.__name__ = apply.__qualname__ = name
     apply.__doc__ = f"Return {name} of each pair of elements; a number wins over NaN."
-    return apply
+    return with_out(apply)
 
 
 fmax = _ignoring_nan(maximum, "fmax")
@@ -68,6 +69,7 @@ fmin = _ignoring_nan(minimum, "fmin")
 # -- choices ------------------------------------------------------------------------------------
 
 
+@with_out
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """Return input where condition holds and other elsewhere; or, alone, where it holds."""
     if input is None and other is None:
@@ -90,6 +92,7 @@ def _meet_with(condition: Tensor, dtype: DType, a: Operand, b: Operand) -> tuple
     return fit(condition, bool_, shape), fit(a, dtype, shape), fit(b, dtype, shape)
 
 
+@with_out
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Return elements kept between min and max; NaN stays; the gradient is 1 at the bounds."""
     if min is None and max is None:
@@ -109,16 +112,19 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 clip = clamp
 
 
+@with_out
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """Return elements of at least min."""
     return clamp(input, min=min)
 
 
+@with_out
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """Return elements of at most max."""
     return clamp(input, max=max)
 
 
+@with_out
 def nan_to_num(
     input: Tensor,
     nan: float = 0.0,
@@ -172,6 +178,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return input._type.shape == other._type.shape and bool(eq(input, other).all())
 
 
+@with_out
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """Return log(exp(input) + exp(other)) without overflow."""
     a, b = meet(input, other)
@@ -180,6 +187,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     return add(log(add(exp(sub(a, safe)), exp(sub(b, safe)))), safe)
 
 
+@with_out
 def xlogy(input: Any, other: Any) -> Tensor:
     """Return input * log(other), 0 where input is 0 and other is no NaN."""
     a, b = meet(input, other)
@@ -188,6 +196,7 @@ def xlogy(input: Any, other: Any) -> Tensor:
     return where(nothing, 0.0, mul(a, log(where(nothing, 1.0, b))))  # type: ignore[no-any-return]
 
 
+@with_out
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """Return log(input / (1 - input))."""
     x = to_float(input)
@@ -196,12 +205,14 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     return log(div(x, rsub(x, 1)))
 
 
+@with_out
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """Return 0 below 0, 1 above it, and values at 0."""
     a, b = meet(input, values)
     return where(eq(a, 0), b, to_dtype(gt(a, 0), a._type.dtype))  # type: ignore[no-any-return]
 
 
+@with_out
 def signbit(input: Tensor) -> Tensor:
     """Return where elements are negative, -0.0 included."""
     if input._type.dtype.kind != "float":
@@ -209,6 +220,7 @@ def signbit(input: Tensor) -> Tensor:
     return logical_or(lt(input, 0), logical_and(eq(input, 0), lt(ops.reciprocal(input), 0)))
 
 
+@with_out
 def copysign(input: Tensor, other: Any) -> Tensor:
     """Return the size of input with the sign of other."""
     a, b = meet(input, other)
@@ -216,16 +228,19 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     return where(signbit(b), neg(abs(a)), abs(a))  # type: ignore[no-any-return]
 
 
+@with_out
 def isposinf(input: Tensor) -> Tensor:
     """Return where elements are plus infinity."""
     return eq(input, math.inf) if input._type.dtype.kind == "float" else isinf(input)
 
 
+@with_out
 def isneginf(input: Tensor) -> Tensor:
     """Return where elements are minus infinity."""
     return eq(input, -math.inf) if input._type.dtype.kind == "float" else isinf(input)
 
 
+@with_out
 def sinc(input: Tensor) -> Tensor:
     """Return sin(pi input) / (pi input), 1 at 0."""
     angle = mul(to_float(input), math.pi)

@@ -8,6 +8,7 @@ from .. import creation
 from ..errors import at_line
 from ..tensor import Tensor
 from .joining import span
+from .out import with_out
 from .promote import normal_dim
 from .shape import movedim, reshape, unsqueeze
 from .unary import clone
@@ -24,6 +25,7 @@ def _below(x: Tensor, diagonal: int) -> Tensor:
     return column.le(row + diagonal)  # type: ignore[no-any-return]
 
 
+@with_out
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the lower triangle, 0 above the diagonal."""
     from .choice import where
@@ -31,6 +33,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     return where(_below(input, diagonal), input, 0)  # type: ignore[no-any-return]
 
 
+@with_out
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the upper triangle, 0 below the diagonal."""
     from .choice import where
@@ -54,6 +57,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return span(flat, flat.ndim - 1, start, stop, step)
 
 
+@with_out
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return a matrix's diagonal, or the matrix that has a vector on its diagonal."""
     if input.ndim == 2:

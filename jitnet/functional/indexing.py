@@ -13,6 +13,7 @@ from .. import capture, creation
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from .choice import where
+from .out import with_out
 from .promote import normal_dim, to_dtype, to_shape
 
 
@@ -75,6 +76,7 @@ def _is_one_of_each_line(x: Tensor, index: Tensor, axis: int) -> bool:
     return index._type.shape == (*own[:axis], 1, *own[axis + 1 :])
 
 
+@with_out
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Return input[..., index[...], ...]: along dim, the elements that index names."""
     index = _index(index, "gather")
@@ -90,6 +92,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return found if found._type.shape == index._type.shape else found.reshape(index._type.shape)
 
 
+@with_out
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """Return the elements that indices name along dim; other dims broadcast."""
     if dim is None:
@@ -161,6 +164,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return _scattered(input, dim, index, src, True, "scatter_add")
 
 
+@with_out
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Return the rows of dim that a vector of indices names."""
     index = _index(index, "index_select")
@@ -208,6 +212,7 @@ def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False
     )
 
 
+@with_out
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Return the elements of input, flattened, that index names."""
     return input.reshape(-1)[_index(index, "take")]  # type: ignore[no-any-return]
@@ -230,6 +235,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return to_dtype(where(mask, value, input), input._type.dtype)
 
 
+@with_out
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """Return the elements where mask holds, in one dim; eager only."""
     from .shape import broadcast_tensors
@@ -249,6 +255,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return result  # type: ignore[no-any-return]
 
 
+@with_out
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """Return where elements are not 0: [count, dims], or one vector for each dim; eager only."""
     capture.refuse("nonzero() (a shape that depends on data)", "use jitnet.where(mask, a, b)")

@@ -10,6 +10,7 @@ from jitnet.compiler import ops
 
 from ..errors import at_line
 from ..tensor import Tensor
+from .out import with_out
 from .promote import normal_dim, result_type, to_dtype
 from .shape import _whole, expand, flatten, ravel, reshape, transpose, unsqueeze, view
 from .unary import clone
@@ -53,6 +54,7 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Te
 # -- joining and splitting ----------------------------------------------------------------------
 
 
+@with_out
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Return the tensors one after another along dim."""
     tensors = list(tensors)
@@ -72,6 +74,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 concat = concatenate = cat
 
 
+@with_out
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Return equal-shaped tensors along a new dim."""
     tensors = list(tensors)
@@ -86,12 +89,14 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return cat([unsqueeze(x, axis) for x in tensors], axis)
 
 
+@with_out
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Return the tensors side by side."""
     tensors = atleast_1d(*tensors)
     return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
+@with_out
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Return the tensors below each other."""
     return cat([unsqueeze(x, 0) if x.ndim == 1 else x for x in atleast_1d(*tensors)], 0)
@@ -238,6 +243,7 @@ def atleast_2d(*tensors: Tensor) -> list[Tensor]:
     return [x.reshape(1, -1) if x.ndim < 2 else x for x in tensors]
 
 
+@with_out
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Return vectors as columns (and matrices) side by side."""
     return cat([x.reshape(-1, 1) if x.ndim < 2 else x for x in tensors], 1)

@@ -12,6 +12,7 @@ from jitnet.runtime.dtype import bool_
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from .arithmetic import add, mul
+from .out import with_out
 from .promote import as_tensor_like, broadcast_shapes, normal_dim, to_shape
 
 
@@ -31,6 +32,7 @@ def _wrong(name: str, a: Tensor, b: Tensor, why: str) -> ShapeError:
     return ShapeError(at_line(f"{name} wants {why}, got {shapes}"))
 
 
+@with_out
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Return the matrix product; leading dims are batches and broadcast, vectors are allowed."""
     a, b = as_tensor_like(input, "matmul"), as_tensor_like(other, "matmul")
@@ -72,11 +74,13 @@ def _ranked(name: str, a: Tensor, b: Tensor, ranks: tuple[int, int]) -> Tensor:
     return matmul(a, b)
 
 
+@with_out
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Return the product of two matrices."""
     return _ranked("mm", input, mat2, (2, 2))
 
 
+@with_out
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Return the products of two equal batches of matrices."""
     if input.ndim == 3 and mat2.ndim == 3 and input._type.shape[0] != mat2._type.shape[0]:
@@ -84,11 +88,13 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     return _ranked("bmm", input, mat2, (3, 3))
 
 
+@with_out
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Return the product of a matrix and a vector."""
     return _ranked("mv", input, vec, (2, 1))
 
 
+@with_out
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Return the inner product of two vectors."""
     return _ranked("dot", input, tensor, (1, 1))
@@ -97,6 +103,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 inner_product = dot
 
 
+@with_out
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Return the sums of products over the last dims."""
     if input.ndim == 0 or other.ndim == 0:
@@ -104,6 +111,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return tensordot(input, other, ([-1], [-1]))
 
 
+@with_out
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """Return the products of all pairs of two vectors' elements."""
     if input.ndim != 1 or vec2.ndim != 1:
@@ -124,21 +132,25 @@ def _plus_product(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tens
     return product if beta == 0 else add(_scaled(input, beta), product)
 
 
+@with_out
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * (mat1 @ mat2)."""
     return _plus_product(input, mm(mat1, mat2), beta, alpha)
 
 
+@with_out
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * (mat @ vec)."""
     return _plus_product(input, mv(mat, vec), beta, alpha)
 
 
+@with_out
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * outer(vec1, vec2)."""
     return _plus_product(input, outer(vec1, vec2), beta, alpha)
 
 
+@with_out
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
@@ -158,6 +170,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return product if bias is None else add(product, bias)
 
 
+@with_out
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Return the sums of products over pairs of dims."""
     if isinstance(dims, int):
@@ -289,6 +302,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
 
 
+@with_out
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     """Return the vector products of three-dimensional vectors along dim."""
     axis = normal_dim(dim, input.ndim)
@@ -297,6 +311,7 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     return input.roll(-1, axis) * other.roll(-2, axis) - input.roll(-2, axis) * other.roll(-1, axis)  # type: ignore[no-any-return]
 
 
+@with_out
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Return the Kronecker product."""
     rank = max(input.ndim, other.ndim)
@@ -308,6 +323,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return (left * right).reshape(shape)  # type: ignore[no-any-return]
 
 
+@with_out
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Return the inner product of two vectors."""
     return dot(input, other)

@@ -17,6 +17,7 @@ from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .arithmetic import div, eq, maximum, minimum, mul, sub, truth
 from .choice import where
+from .out import with_out
 from .promote import need_float, normal_dim, normal_dims, to_dtype, to_float
 from .unary import abs as absolute
 from .unary import clone, exp, log, sqrt
@@ -48,6 +49,7 @@ def _every_dim(dim: Dims) -> Dims:
     return None if isinstance(dim, tuple | list) and not dim else dim
 
 
+@with_out
 def sum(
     input: Tensor,
     dim: Dims = None,
@@ -62,6 +64,7 @@ def sum(
     return _reduce(ops.sum, x, _every_dim(dim), keepdim)
 
 
+@with_out
 def nansum(
     input: Tensor,
     dim: Dims = None,
@@ -80,6 +83,7 @@ def _count(x: Tensor, dim: Dims) -> int:
     return numel(shape[axis] for axis in normal_dims(dim, len(shape)))
 
 
+@with_out
 def mean(
     input: Tensor,
     dim: Dims = None,
@@ -96,6 +100,7 @@ def mean(
     return div(total, count) if count else mul(total, math.nan)
 
 
+@with_out
 def prod(
     input: Tensor,
     dim: int | None = None,
@@ -110,6 +115,7 @@ def prod(
     return _reduce(ops.prod, x, dim, keepdim)
 
 
+@with_out
 def var(
     input: Tensor,
     dim: Any = None,
@@ -131,6 +137,7 @@ def var(
     return div(total, rest) if rest > 0 else mul(total, math.nan)
 
 
+@with_out
 def std(
     input: Tensor,
     dim: Any = None,
@@ -172,11 +179,13 @@ def std_mean(
 # -- extremes -----------------------------------------------------------------------------------
 
 
+@with_out
 def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Return the largest elements along dims; ties share the gradient."""
     return _reduce(_on(input, ops.max, ops.any), input, _every_dim(dim), keepdim)
 
 
+@with_out
 def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """Return the smallest elements along dims; ties share the gradient."""
     return _reduce(_on(input, ops.min, ops.all), input, _every_dim(dim), keepdim)
@@ -245,22 +254,26 @@ def _arg(op: Op, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     return kept(op(x, axis=axis), shape, (axis,), keepdim)
 
 
+@with_out
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return where the largest element is; the first of equal ones."""
     return _arg(ops.argmax, input, dim, keepdim)
 
 
+@with_out
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return where the smallest element is; the first of equal ones."""
     return _arg(ops.argmin, input, dim, keepdim)
 
 
+@with_out
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return whether some element is not 0."""
     found = _reduce(ops.any, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
     return to_dtype(found, uint8) if input._type.dtype is uint8 else found  # as PyTorch
 
 
+@with_out
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Return whether no element is 0."""
     found = _reduce(ops.all, truth(input), _every_dim(dim), keepdim)  # type: ignore[arg-type]
@@ -275,6 +288,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
 # -- exponential sums, norms --------------------------------------------------------------------
 
 
+@with_out
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """Return log(sum(exp(input))) along dims, without overflow."""
     x = to_float(input)
@@ -291,6 +305,7 @@ def _dropped(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(size for axis, size in enumerate(shape) if axis not in axes)
 
 
+@with_out
 def norm(
     input: Tensor,
     p: Any = "fro",
@@ -360,11 +375,13 @@ def _summable(x: Tensor, dtype: DType | None) -> Tensor:
     return x if dtype is None else to_dtype(x, dtype)
 
 
+@with_out
 def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Return running sums along dim."""
     return _scan(_summable(input, dtype), dim, ops.add, 0)
 
 
+@with_out
 def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Return running products along dim."""
     return _scan(_summable(input, dtype), dim, ops.mul, 1)

@@ -12,6 +12,7 @@ from jitnet.runtime.dtype import bool_, int64
 
 from .. import creation
 from ..tensor import Tensor
+from .out import with_out
 from .promote import (
     as_tensor_like,
     to_dtype,
@@ -29,7 +30,7 @@ def _real(op: Op) -> Callable[[Tensor], Tensor]:
 
     apply.__name__ = apply.__qualname__ = op.name
     apply.__doc__ = f"Return {op.name} of each element."
-    return apply
+    return with_out(apply)
 
 
 exp = _real(ops.exp)
@@ -95,7 +96,7 @@ def _rounding(op: Op) -> Callable[[Tensor], Tensor]:
 
     apply.__name__ = apply.__qualname__ = op.name
     apply.__doc__ = f"Return {op.name} of each element."
-    return apply
+    return with_out(apply)
 
 
 floor = _rounding(ops.floor)
@@ -107,6 +108,7 @@ trunc = fix = _rounding(ops.trunc)
 _round = _rounding(ops.round)
 
 
+@with_out
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Return each element rounded to `decimals` places, halves to even."""
     if decimals == 0:
@@ -120,6 +122,7 @@ def abs_(value: int) -> int:
     return -value if value < 0 else value
 
 
+@with_out
 def neg(input: Tensor) -> Tensor:
     """Return -input."""
     return ops.neg(input)
@@ -133,6 +136,7 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
+@with_out
 def abs(input: Tensor) -> Tensor:
     """Return the size of each element."""
     return ops.abs(input)
@@ -141,6 +145,7 @@ def abs(input: Tensor) -> Tensor:
 absolute = abs
 
 
+@with_out
 def sign(input: Tensor) -> Tensor:
     """Return -1, 0 or 1."""
     if input._type.dtype is bool_:
@@ -151,6 +156,7 @@ def sign(input: Tensor) -> Tensor:
 sgn = sign
 
 
+@with_out
 def square(input: Tensor) -> Tensor:
     """Return input * input."""
     x = to_dtype(input, int64) if input._type.dtype is bool_ else input
