@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 import jitnet
 
-torch = pytest.importorskip("torch", reason="the oracle; make test ORACLE=1 installs it")
+
+def oracle() -> Any:
+    """Return PyTorch, or skip the test."""
+    return pytest.importorskip("torch", reason="the oracle; make test ORACLE=1 installs it")
+
 
 SHAPE = (3, 4, 2, 5)
 
@@ -77,6 +81,7 @@ def numbers() -> np.ndarray:
 @given(keys())
 def test_read(key: tuple[Any, ...]) -> None:
     """Values, gradients, and whether the result is a view."""
+    torch = oracle()
     mine = jitnet.tensor(numbers(), requires_grad=True)
     theirs = torch.tensor(numbers(), requires_grad=True)
     want = outcome(lambda: theirs[for_library(key, torch)])
@@ -97,6 +102,7 @@ def test_read(key: tuple[Any, ...]) -> None:
 @given(keys(), st.sampled_from(["number", "full", "row", "scalar"]))
 def test_write(key: tuple[Any, ...], kind: str) -> None:
     """Writing numbers and tensors, where no place is named twice; gradients of the values."""
+    torch = oracle()
     theirs = torch.tensor(numbers()) * torch.ones((), requires_grad=True)
     mine = jitnet.tensor(numbers()) * jitnet.ones((), requires_grad=True)
     found = outcome(lambda: theirs.detach()[for_library(key, torch)])
@@ -125,6 +131,7 @@ def test_write(key: tuple[Any, ...], kind: str) -> None:
 @pytest.mark.parametrize("value", [1.5, [1.0, 2.0, 3.0], [[1.0, 2.0, 3.0]], [4.0, 5.0, 6.0, 7.0]])
 def test_masks(value: Any) -> None:
     """x[mask] = value for masks of the first dims, the last dims, and all."""
+    torch = oracle()
     array = numbers()[:, :, 0, :3]
     for mask in (array[..., 0] > 10, array > 15, array[0, :, 0] > -1):
         mine, theirs = jitnet.tensor(array), torch.tensor(array)
