@@ -86,7 +86,11 @@ def test_items() -> None:
     holds_then(Items(value, "d", False), lambda: value.update(a=2), "d['a'] was 1, is 2")
     holds_then(Items(value, "d", False), lambda: value.update(c=2), "d['c'] was nothing, is 2")
     holds_then(Items(value, "d", False), lambda: value.pop("a"), "d['a'] was 1, is nothing")
-    holds_then(Items(value, "d", False), lambda: value.update(b=object()), "d['b'] was an object, is another")
+    holds_then(
+        Items(value, "d", False),
+        lambda: value.update(b=object()),
+        "d['b'] was an object, is another",
+    )
     free = Items(value, "d", False)
     free.forget({"a"})
     value["a"] = 100
