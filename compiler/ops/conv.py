@@ -180,7 +180,7 @@ def _conv(
     window = Window(w.shape[2:], stride, padding, dilation)
     out = window.out_shape(x.shape[2:])
     columns = _columns(x, window, out, groups)
-    rows = w.reshape(1, groups, w.shape[0] // groups, -1)
+    rows = w.reshape(1, groups, w.shape[0] // groups, numel(w.shape[1:]))
     product: np.ndarray = np.matmul(rows, columns)
     return product.reshape(x.shape[0], w.shape[0], *out)
 
@@ -198,8 +198,9 @@ def _conv_input_grad(
     window = Window(w.shape[2:], stride, padding, dilation)
     out = g.shape[2:]
     count, channels = shape[:2]
-    rows = w.reshape(groups, w.shape[0] // groups, -1).transpose(0, 2, 1)
-    columns = np.matmul(rows, g.reshape(count, groups, w.shape[0] // groups, -1))
+    outputs = w.shape[0] // groups
+    rows = w.reshape(groups, outputs, numel(w.shape[1:])).transpose(0, 2, 1)
+    columns = np.matmul(rows, g.reshape(count, groups, outputs, numel(out)))
     columns = columns.reshape(count, channels, *window.kernel, *out)
     sizes = [low + size + high for size, (low, high) in zip(shape[2:], padding, strict=True)]
     image = np.zeros((count, channels, *sizes), g.dtype)

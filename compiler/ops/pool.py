@@ -150,7 +150,7 @@ def _max_pool_grad(g: np.ndarray, x: np.ndarray, **params: Any) -> np.ndarray:
     where = _flat(_max_pool_index(x, **params), rank)
     batch, image = numel(where.shape[:-1]), numel(x.shape[x.ndim - rank :])
     result = np.zeros(batch * image, g.dtype)
-    rows = np.arange(batch)[:, None] * image + where.reshape(batch, -1)
+    rows = np.arange(batch)[:, None] * image + where.reshape(batch, numel(where.shape[-1:]))
     np.add.at(result, rows.ravel(), g.ravel())
     return result.reshape(x.shape)
 

@@ -13,7 +13,7 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node, make
 from jitnet.compiler.ir.lowering import Pointwise
 
-from .rewrite import rewrite
+from .rewrite import rewrite, with_args
 from .storage import is_view
 
 FOLD_UP_TO = 1024  # elements of a constant result computed when compiling
@@ -36,6 +36,19 @@ def uniform(node: Node) -> Any:
 def full(like: Node, value: Any) -> Node:
     """Return a value of like's type that is the same number everywhere."""
     return make(ops.full, shape=like.shape, dtype=like.dtype, value=value, line=like.line)
+
+
+def without_elements(node: Node) -> Node | None:
+    """a value without elements -> full, as a result and as an argument"""
+    if node.op is ops.full or not node.args:
+        return None
+    if 0 in node.shape:
+        return full(node, 0)
+    empty = [0 in arg.shape and arg.op is not ops.full for arg in node.args]
+    if not any(empty):
+        return None
+    pairs = zip(node.args, empty, strict=True)
+    return with_args(node, tuple(full(arg, 0) if is_empty else arg for arg, is_empty in pairs))
 
 
 def known_full(node: Node) -> Node | None:
@@ -224,6 +237,7 @@ def _worth_moving(source: tuple[int, ...], target: tuple[int, ...]) -> bool:
 
 
 RULES = (
+    without_elements,
     known_full,
     fold_constants,
     neutral,
