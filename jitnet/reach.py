@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from .draws import Draws
 from .nn import Module
 from .nn.tables import Table as BumpingTable
 from .optim import Optimizer
@@ -73,6 +74,7 @@ class Reach:
         self.tensors: dict[int, Tensor] = {}
         self.optimizers: list[Optimizer] = []
         self.rates: list[tuple[ParamGroup, Watch]] = []
+        self.draws = Draws()
         self.made: dict[int, Any] = {}  # objects made while tracing: they are not state
         self._seen: dict[int, Any] = {}  # by id; the object is kept, so that the id stays its own
         self._paths: dict[int, str] = {}
@@ -169,6 +171,8 @@ class Reach:
                 if len(value) <= MOST_ITEMS:
                     self._add(Members(value, path))
                     self._waiting += [(item, path) for item in value]
+            case np.random.Generator() | np.random.RandomState():
+                self.draws.note(value, path)
             case Optimizer():
                 self._open_optimizer(value, path)
             case _:

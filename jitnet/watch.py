@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-import numpy as np
-
 from jitnet.runtime.dtype import DType
 
 from .device import Device
@@ -31,7 +29,6 @@ from .tensor import Size
 from .watches import Change, Computed, Every, Items, Names, Watch
 
 _MACHINERY = frozenset({"_non_persistent"})  # which buffers are saved: nothing that is computed
-_DRAWS = (random.Random, np.random.Generator, np.random.RandomState)
 _CONSTANT_TYPES = (
     FunctionType,
     MethodType,
@@ -83,7 +80,7 @@ class Watcher(Reach):
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "call":
             self.enter(frame)
-        elif event == "c_call" and isinstance(getattr(arg, "__self__", None), _DRAWS):
+        elif event == "c_call" and isinstance(getattr(arg, "__self__", None), random.Random):
             name = type(arg.__self__).__name__
             raise CompileError(
                 at_line(
@@ -181,6 +178,7 @@ class Watcher(Reach):
 
     def check(self) -> None:
         """Raise CompileError if the function changed Python's state, which calls would not do."""
+        self.draws.check()
         self._settle_optimizers()
         for watch in self.watches:
             for change in watch.changes():
@@ -217,6 +215,7 @@ class Watcher(Reach):
         """Put all that the trace changed back as it was."""
         for watch in self.watches:
             watch.restore()
+        self.draws.restore()
 
     def guards(self) -> Guards:
         """Return what must hold for the trace to be right for another call."""

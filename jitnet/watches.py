@@ -244,6 +244,7 @@ class Items(Watch):
     def __init__(self, owner: dict[Any, Any], path: str, structural: bool) -> None:
         super().__init__(owner, path, structural)
         self._free: set[Any] = set()
+        self._before = dict(owner)
         self.keep(owner, owner.values())
 
     def forget(self, keys: set[Any]) -> None:
@@ -276,12 +277,12 @@ class Items(Watch):
         self.keep(self.owner, self.owner.values())
 
     def restore(self) -> None:
-        before = dict(zip(self.keys, self.expected, strict=True))
-        free = {key: self.owner[key] for key in self._free if key in self.owner}
-        if self.holds():
+        if len(self.owner) == len(self._before) and all(
+            map(is_, map(self.owner.get, self._before), self._before.values())
+        ):
             return
         self.owner.clear()
-        self.owner.update(before | free)
+        self.owner.update(self._before)
 
 
 class Table(Items):

@@ -175,6 +175,43 @@ def test_appending_to_a_list_of_losses_is_refused() -> None:
     assert losses == []
 
 
+def test_refused_step_leaves_the_optimizer_without_state() -> None:
+    """What the trace made for the optimizer goes, also where the trace itself came to its end."""
+    model, losses = nn.Linear(2, 1), []
+    optimizer = optim.Adam(model.parameters())
+
+    def step(x: Tensor) -> None:
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+        losses.append(0)
+
+    with pytest.raises(CompileError, match="len\\(losses"):
+        compile(step)(jitnet.ones(3, 2))
+    assert not losses and not optimizer.state
+
+
+GENERATOR, LEGACY = np.random.default_rng(0), np.random.RandomState(0)
+
+DRAWS: dict[str, Callable[[Tensor], Tensor]] = {
+    "np.random": lambda x: x * np.random.rand(),
+    "GENERATOR": lambda x: x * GENERATOR.normal(),
+    "LEGACY": lambda x: x * float(LEGACY.permutation(9)[0]),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_draws_of_numpy_are_refused(name: str) -> None:
+    """The generator goes on as if nothing had been drawn."""
+    x = jitnet.ones(1)
+    np.random.seed(0)
+    before = np.random.get_state()[2], GENERATOR.bit_generator.state, LEGACY.get_state()[2]
+    with pytest.raises(CompileError, match=f"draws from {name}"):
+        compile(DRAWS[name])(x)
+    after = np.random.get_state()[2], GENERATOR.bit_generator.state, LEGACY.get_state()[2]
+    assert after == before
+
+
 def test_tensor_attribute_is_refused_with_advice() -> None:
     model = nn.Linear(2, 2)
 
