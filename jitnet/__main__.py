@@ -75,19 +75,29 @@ def _show(
         names = ", ".join(each.__qualname__ for each in every) or "none"
         print(f"no compiled function to show; called were: {names}", file=sys.stderr)
         return 1
+    if given.folder is not None:
+        for name, function in _file_names(chosen).items():
+            _write(function, name, given.stage, given.folder)
+        return 0
     for function in chosen:
-        if given.folder is not None:
-            _write(function, given.stage, given.folder)
-        else:
-            print(function.explain() if given.explain else dump(function, given.stage))
-            print()
+        print(function.explain() if given.explain else dump(function, given.stage))
+        print()
     return 0
 
 
-def _write(function: CompiledFunction, stage: str, folder: Path) -> None:
+def _file_names(functions: Sequence[CompiledFunction]) -> dict[str, CompiledFunction]:
+    """Return file name -> function; functions that share a name are numbered."""
+    named: dict[str, CompiledFunction] = {}
+    for function in functions:
+        base = re.sub(r"[^\w.]+", "_", function.__qualname__).strip("_")
+        number = 1 + sum(1 for name in named if name.partition("-")[0] == base)
+        named[base if number == 1 else f"{base}-{number}"] = function
+    return named
+
+
+def _write(function: CompiledFunction, base: str, stage: str, folder: Path) -> None:
     """Write a file for each program and stage, and one that explains; say which."""
     folder.mkdir(parents=True, exist_ok=True)
-    base = re.sub(r"[^\w.]+", "_", function.__qualname__)
     written = {f"{base}.explain.txt": function.explain()}
     for program, each, text in pieces(function, stage):
         written[f"{base}.{program.replace(' ', '.')}.{each}.{SUFFIXES[each]}"] = text

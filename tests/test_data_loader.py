@@ -302,3 +302,14 @@ def test_threads_read_on_while_a_step_is_traced_and_compiled() -> None:
     loader = DataLoader(Doubled(), batch_size=4, num_workers=3)
     sums = [value for x in loader for value in total(x).tolist()]
     assert sums == [12.0 * index * index for index in range(33)]
+
+
+def test_workers_do_not_change_the_order() -> None:
+    """The same seed gives the same epochs, whoever fetches the samples."""
+    epochs = []
+    for options in ({}, {"num_workers": 2}, {"num_workers": 2, "persistent_workers": True}):
+        generator = jitnet.Generator().manual_seed(1)
+        loader = DataLoader(range(9), batch_size=2, shuffle=True, generator=generator, **options)
+        epochs.append([[batch.tolist() for batch in loader] for _ in range(2)])
+    assert epochs[0] == epochs[1] == epochs[2]
+    assert epochs[0][0] != epochs[0][1]

@@ -142,3 +142,23 @@ def test_bad_commands(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
         main(["dump", "missing.py"])
     assert main(["dump", "--function", "nothing", str(script)]) == 1
     assert "called were: step, double" in capsys.readouterr().err
+
+
+def test_functions_of_one_name_get_files_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import jitnet\n"
+        "def make(factor):\n"
+        "    return jitnet.compile(lambda x: x * factor)\n"
+        "for factor in (2, 3):\n"
+        "    make(factor)(jitnet.ones(3))\n"
+    )
+    folder = tmp_path / "out"
+    assert main(["dump", "--stage", "graph", "-o", str(folder), str(script)]) == 0
+    graphs = sorted(path.name for path in folder.glob("*.graph.txt"))
+    assert graphs == [
+        "make._locals_._lambda-2.1.graph.txt",
+        "make._locals_._lambda.1.graph.txt",
+    ]

@@ -87,9 +87,9 @@ class DataLoader:
         self._team: Team | None = None
 
     def __iter__(self) -> Iterator[Any]:
-        if self.num_workers == 0:
-            return self._serial()
-        return self._parallel()
+        # Drawn without workers too, so that orders do not depend on how many there are.
+        seed = int(creation.randint(0, 2**62, (), generator=self.generator).item())
+        return self._parallel(seed) if self.num_workers else self._serial()
 
     def _places(self) -> Iterable[Any]:
         """Return what is asked for, batch by batch: lists of indices, or single indices."""
@@ -105,10 +105,10 @@ class DataLoader:
                 return
             yield batch
 
-    def _parallel(self) -> ParallelIterator:
+    def _parallel(self, seed: int) -> ParallelIterator:
         team = self._team
         if team is None or not self.persistent_workers:
-            team = Team(self._starter(), self._setups())
+            team = Team(self._starter(), self._setups(seed))
             self._team = team if self.persistent_workers else None
         ahead = self.prefetch_factor or 2
         places = iter(self._places())
@@ -126,8 +126,7 @@ class DataLoader:
         made = multiprocessing.get_context(context) if isinstance(context, str) else context
         return lambda setup: ProcessWorker(setup, made)
 
-    def _setups(self) -> list[Setup]:
-        seed = int(creation.randint(0, 2**62, (), generator=self.generator).item())
+    def _setups(self, seed: int) -> list[Setup]:
         return [
             Setup(
                 WorkerInfo(number, self.num_workers, seed + number, self.dataset),
