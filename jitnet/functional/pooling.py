@@ -17,7 +17,8 @@ from .arithmetic import div
 from .convolution import per_dim
 from .joining import stack
 from .promote import need_float
-from .reduction import amax, mean
+from .reduction import max as largest
+from .reduction import mean
 
 
 def _spatial(x: Tensor, rank: int, name: str) -> tuple[int, ...]:
@@ -263,7 +264,7 @@ def _uniform(image: tuple[int, ...], out: tuple[int, ...]) -> tuple[int, ...] | 
 
 def _adaptive(x: Tensor, rank: int, out: tuple[int, ...], combine: Any) -> Tensor:
     """Combine windows of unequal sizes, one dim after another."""
-    for offset in range(rank):
+    for offset in reversed(range(rank)):  # so that the first maximum is that of the flat window
         axis = x.ndim - rank + offset
         size, count = x._type.shape[axis], out[offset]
         bounds = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
@@ -310,7 +311,7 @@ def _adaptive_max(rank: int, input: Tensor, output_size: Any, return_indices: bo
         raise NotImplementedError(
             at_line(f"{name} has return_indices only where {out} divides {image}")
         )
-    return _adaptive(input, rank, out, lambda part, axis: amax(part, axis))
+    return _adaptive(input, rank, out, lambda part, axis: largest(part, axis)[0])
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
