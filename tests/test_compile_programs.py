@@ -367,3 +367,15 @@ def test_gradient_returned_and_kept() -> None:
     assert grad is x.grad
     _, again = fn(x)
     assert again is x.grad and again is not grad
+
+
+def test_a_thousand_steps_in_one_program() -> None:
+    """Long chains are cut into kernels before Python's recursion limit is."""
+
+    def decay(x: Tensor) -> Tensor:
+        for _ in range(500):
+            x = x * 0.999 + 0.001
+        return x
+
+    x = jitnet.full((4,), 2.0)
+    np.testing.assert_allclose(compile(decay)(x).numpy(), decay(x).numpy(), rtol=1e-4)

@@ -23,6 +23,7 @@ from .storage import Conditions, Place, Reader, Storage
 ROW_LIMIT = 1 << 14  # elements of a row that later loops over it may find in the cache
 KEEP_PARALLEL = 16  # rows below which a reduction would starve the threads of a big map
 SMALL = 1 << 13
+MOST_NESTED = 200  # expressions inside one another: what walks over them is recursive
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Group:
     axes: tuple[int, ...] = ()
     roots: list[Node] = field(default_factory=list)
     levels: dict[Node, int] = field(default_factory=dict)
+    nested: dict[Node, int] = field(default_factory=dict)
 
     @property
     def kept(self) -> tuple[int, ...]:
@@ -106,6 +108,7 @@ class Fuser:
         self.groups: list[Group] = []
         self._group_of: dict[Node, int] = {}
         self._reads: dict[Node, list[Read]] = {}
+        self._depths: dict[Node, int] = {}
         self._readers: dict[Node, set[int]] = {}
         for root in roots:
             self._add(root)
@@ -131,6 +134,7 @@ class Fuser:
         self.groups.append(group)
         group.roots.append(root)
         group.levels[root] = 0
+        group.nested[root] = self._nested(group, root, [])
         self._note(root, len(self.groups) - 1)
 
     def _place(self, number: int, root: Node, reads: list[Read]) -> None:
@@ -138,6 +142,7 @@ class Fuser:
         if isinstance(root.op.lower, Reduction):
             group.axes = squeezed_axes(root)
         group.levels[root] = self._level(group, root, reads)
+        group.nested[root] = self._nested(group, root, reads)
         group.roots.append(root)
         self._note(root, number)
 
@@ -197,11 +202,27 @@ class Fuser:
             if space != (kept_space if row_value else group.space):
                 return False
             axes = group.axes
+        if self._nested(group, root, reads) > MOST_NESTED:
+            return False
         for read in reads:
             if read.node in group.levels and not _aligned(group, axes, row_value, read):
                 return False
         level = self._level(group, root, reads)
         return level == 0 or row_value or _rows_fit(group.space, axes)
+
+    def _nested(self, group: Group, root: Node, reads: list[Read]) -> int:
+        """Return how many expressions nest in root's, those that it takes from registers too."""
+        if group.is_row_value(root):
+            return 0  # it has a local of its own
+        inner = (group.nested.get(read.node, 0) for read in reads)
+        return self._depth(root) + max(inner, default=0)
+
+    def _depth(self, node: Node) -> int:
+        """Return how many expressions lie between a value and the kept ones that it reads."""
+        if node not in self._depths:
+            below = [arg for arg in node.args if arg not in self._roots and arg not in self._given]
+            self._depths[node] = 1 + max(map(self._depth, below), default=0)
+        return self._depths[node]
 
     def _level(self, group: Group, root: Node, reads: list[Read]) -> int:
         """Return which of the loops over the axes computes root (row values: comes before)."""
