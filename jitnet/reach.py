@@ -34,6 +34,7 @@ from .watches import (
     Cells,
     Computed,
     Contents,
+    Definition,
     Elements,
     Every,
     Items,
@@ -201,6 +202,8 @@ class Reach:
         wrapped = getattr(function, "__wrapped__", None)
         if wrapped is not None:
             self._waiting.append((wrapped, path))
+        if is_users(function.__code__.co_filename):
+            self._add(Definition(function, path))
         for part in (function.__defaults__, function.__kwdefaults__):
             if part:
                 self._waiting.append((part, f"{path}.__defaults__"))

@@ -402,6 +402,29 @@ def _contents(cell: Any) -> Any:
         return MISSING
 
 
+class Definition(Watch):
+    """What a function is: a notebook that reloads modules changes functions in place."""
+
+    def __init__(self, owner: FunctionType, path: str) -> None:
+        super().__init__(owner, path, False)
+        self.keep(("__code__", "__defaults__", "__kwdefaults__"), self.current())
+
+    def current(self) -> Sequence[Any]:
+        function = self.owner
+        return (function.__code__, function.__defaults__, function.__kwdefaults__)
+
+    def probe(self) -> Callable[[], bool]:
+        function, (code, defaults, named) = self.owner, self.current()
+        return lambda: (
+            function.__code__ is code
+            and function.__defaults__ is defaults
+            and function.__kwdefaults__ is named
+        )
+
+    def put_back(self, key: Any, value: Any) -> None:
+        setattr(self.owner, key, value)
+
+
 class Computed(Watch):
     """One value that is computed from Python's state, such as whether an option is zero."""
 

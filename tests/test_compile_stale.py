@@ -442,3 +442,30 @@ def test_loss_with_settings() -> None:
     assert abs(fn(x, y).item() - F.cross_entropy(x, y).item()) < 1e-6
     loss.reduction = "sum"
     assert abs(fn(x, y).item() - F.cross_entropy(x, y, reduction="sum").item()) < 1e-5
+
+
+def scaled(x: Tensor, factor: float = 1.0, *, shift: float = 0.0) -> Tensor:
+    return x * factor + shift
+
+
+def scaled_otherwise(x: Tensor, factor: float = 1.0, *, shift: float = 0.0) -> Tensor:
+    return x * factor - shift - 1
+
+
+CHANGED = {
+    "__defaults__": (3.0,),
+    "__kwdefaults__": {"shift": 5.0},
+    "__code__": scaled_otherwise.__code__,
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_function_changed_in_place(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a notebook does that reloads a module."""
+    fn = jitnet.compile(lambda x: scaled(x))
+    x = jitnet.ones(2)
+    assert fn(x).tolist() == [1, 1]
+    monkeypatch.setattr(scaled, name, CHANGED[name])
+    assert fn(x).tolist() == scaled(x).tolist() != [1, 1]
+    monkeypatch.undo()
+    assert fn(x).tolist() == [1, 1]
