@@ -438,3 +438,13 @@ def test_printing_against_pytorch() -> None:
     x, y = jitnet.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
     assert repr(x) == repr(y) and repr(x * 2) == repr(y * 2)
     assert repr(x.shape) == "jitnet.Size([2])"
+
+
+def test_diagonal_of_a_transposed_matrix_is_a_view() -> None:
+    for write in (
+        lambda x: x.t().diagonal(1).fill_(1.0),
+        jitnet.compile(lambda x: x.t().diagonal(1).fill_(1.0)),
+    ):
+        x = jitnet.zeros(3, 4)
+        write(x)
+        assert x.tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]

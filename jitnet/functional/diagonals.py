@@ -6,11 +6,11 @@ from jitnet.compiler import ops
 
 from .. import creation
 from ..errors import at_line
-from ..tensor import Tensor
+from ..tensor import Tensor, strides_of
 from .joining import span
 from .out import with_out
 from .promote import normal_dim
-from .shape import movedim, reshape, unsqueeze
+from .shape import movedim, reshape, transpose, unsqueeze
 from .unary import clone
 
 # -- diagonals and triangles --------------------------------------------------------------------
@@ -46,6 +46,9 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     a, b = normal_dim(dim1, input.ndim), normal_dim(dim2, input.ndim)
     x = movedim(input, (a, b), (-2, -1))
     rows, columns = x._type.shape[-2:]
+    *_, down, right = strides_of(x)
+    if right == rows * down:  # a transposed matrix: as a view, its dims join in this order only
+        x, offset, rows, columns = transpose(x, -2, -1), -offset, columns, rows
     start = offset if offset >= 0 else -offset * columns
     count = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
     if count == 0:
