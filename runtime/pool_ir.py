@@ -60,8 +60,8 @@ RECORD_WORDS = 11
 
 # A team whose processors others use spends its time waiting for threads that do not run: a step of
 # 0.1 ms takes 4 ms. So when in two calls running a thread had to wait asleep, the next one runs
-# alone, and if that was faster, so do as many more as this says: FIRST_ALONE, then twice as many, up
-# to LAST_ALONE. The calls after those are not judged until the workers are awake again.
+# alone, and if that was faster, so do as many more as this says: FIRST_ALONE, then twice as many,
+# up to LAST_ALONE. The calls after those are not judged until the workers are awake again.
 FIRST_ALONE = 8
 LAST_ALONE = 512
 TRUST = 64
