@@ -448,3 +448,16 @@ def test_diagonal_of_a_transposed_matrix_is_a_view() -> None:
         x = jitnet.zeros(3, 4)
         write(x)
         assert x.tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
+
+
+def test_roots_have_gradient_zero_at_zero() -> None:
+    """Of equal elements std is 0, and of zeros a norm, with no NaN behind them."""
+    for function in (
+        lambda x: x.std(),
+        lambda x: jitnet.std_mean(x, 0)[0].sum(),
+        lambda x: x.norm(),
+        lambda x: x.norm(p=3),
+    ):
+        x = jitnet.zeros(3, 4, requires_grad=True)
+        function(x).backward()
+        assert x.grad.tolist() == [[0.0] * 4] * 3

@@ -147,7 +147,7 @@ def std(
     correction: float | None = None,
 ) -> Tensor:
     """Return the square root of the variance."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    return _safe_root(var(input, dim, unbiased, keepdim, correction=correction))
 
 
 def var_mean(
@@ -173,7 +173,7 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]:
     """Return the standard deviation and the mean."""
     variance, middle = var_mean(input, dim, unbiased, keepdim, correction=correction)
-    return sqrt(variance), middle
+    return _safe_root(variance), middle
 
 
 # -- extremes -----------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def norm(
     need_float("norm", x)
     dim = _every_dim(dim)
     if p in ("fro", None, 2):
-        return _safe_sqrt(sum(mul(x, x), dim, keepdim))
+        return _safe_root(sum(mul(x, x), dim, keepdim))
     if p == math.inf:
         return amax(absolute(x), () if dim is None else dim, keepdim)
     if p == -math.inf:
@@ -330,15 +330,19 @@ def norm(
         return sum(absolute(x), dim, keepdim)
     if isinstance(p, str):
         raise RuntimeError(at_line(f"norm knows 'fro' and numbers, got p={p!r}"))
-    return (absolute(x) ** p).sum(dim, keepdim) ** (1.0 / p)  # type: ignore[no-any-return]
+    return _safe_root((absolute(x) ** p).sum(dim, keepdim), p)
 
 
-def _safe_sqrt(total: Tensor) -> Tensor:
-    """Return the square root, with gradient 0 at 0 as PyTorch's norm has."""
+def _safe_root(total: Tensor, degree: float = 2) -> Tensor:
+    """Return total ** (1 / degree), with gradient 0 at 0 as PyTorch's norm and std have."""
     if not total.requires_grad:
-        return sqrt(total)
+        return _root(total, degree)
     zero = eq(total, 0)
-    return where(zero, 0.0, sqrt(where(zero, 1.0, total)))  # type: ignore[no-any-return]
+    return where(zero, 0.0, _root(where(zero, 1.0, total), degree))  # type: ignore[no-any-return]
+
+
+def _root(total: Tensor, degree: float) -> Tensor:
+    return sqrt(total) if degree == 2 else total ** (1.0 / degree)  # type: ignore[no-any-return]
 
 
 def vector_norm(
