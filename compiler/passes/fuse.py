@@ -110,8 +110,21 @@ class Fuser:
         self._reads: dict[Node, list[Read]] = {}
         self._depths: dict[Node, int] = {}
         self._readers: dict[Node, set[int]] = {}
-        for root in roots:
+        for root in self._scalars_first(roots):
             self._add(root)
+
+    def _scalars_first(self, roots: tuple[Node, ...]) -> list[Node]:
+        """Return the roots with numbers made of numbers in front, arguments still before users.
+
+        An optimizer's step counts and bias corrections are such: known first, they do not keep an
+        update out of the kernel that makes its gradient.
+        """
+        early: set[Node] = set()
+        for root in roots:
+            needs = {read.node for read in self.reads(root)} - set(self._given)
+            if root.type.numel == 1 and own_space(root) == () and needs <= early:
+                early.add(root)
+        return [root for root in roots if root in early] + [r for r in roots if r not in early]
 
     def _add(self, root: Node) -> None:
         lower = root.op.lower

@@ -40,7 +40,7 @@ class Layout:
 def materialize(graph: Graph, given: dict[Node, Storage]) -> Layout:
     """Return the values to keep; `given` are inputs and constants, in memory already."""
     outputs = {output.node for output in graph.outputs}
-    pinned = _pinned(graph)
+    row_major, images = _pinned(graph) | outputs, _images(graph)
     chosen: set[Node] = set()
     storage = dict(given)
     orders: dict[Node, tuple[int, ...]] = {}
@@ -51,7 +51,7 @@ def materialize(graph: Graph, given: dict[Node, Storage]) -> Layout:
     def keep(node: Node) -> None:
         if node in storage:
             return
-        orders[node] = _order(graph, node, reader, pinned, outputs)
+        orders[node] = _order(graph, node, reader, row_major, images)
         chosen.add(node)
         costs[node] = 0
         strides = ordered_strides(node.shape, orders[node])
@@ -156,17 +156,17 @@ def _joins_dims(source: tuple[int, ...], target: tuple[int, ...]) -> bool:
 
 
 def _order(
-    graph: Graph, node: Node, reader: Reader, pinned: set[Node], outputs: set[Node]
+    graph: Graph, node: Node, reader: Reader, fixed: set[Node], images: set[Node]
 ) -> tuple[int, ...]:
     row_major = tuple(range(len(node.shape)))
-    if node in pinned or node in outputs or len(node.shape) < 3:
+    if node in fixed or len(node.shape) < 3:
         return row_major
     last = (0, *row_major[2:], 1)
     lower = node.op.lower
     wide = node.shape[1] // node.params.get("groups", 1) >= CHANNELS_LAST_FROM
     if isinstance(lower, Contraction):
         return last if lower.kind in ("conv", "conv_input_grad") and wide else row_major
-    if wide and any(_is_image_operand(user, node, graph) for user in graph.users[node]):
+    if wide and node in images:
         return last
     if isinstance(lower, Scatter) or _feeds_few_channels(node, graph):
         return row_major
@@ -185,12 +185,22 @@ def _feeds_few_channels(node: Node, graph: Graph) -> bool:
     )
 
 
-def _is_image_operand(user: Node, node: Node, graph: Graph) -> bool:
+def _images(graph: Graph) -> set[Node]:
+    """Return the values that become operands of convolutions, element by element or padded."""
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if len(node.shape) >= 3 and any(
+            _is_image_operand(user, node, found) for user in graph.users[node]
+        ):
+            found.add(node)
+    return found
+
+
+def _is_image_operand(user: Node, node: Node, images: set[Node]) -> bool:
+    """Whether a user is a convolution of node, or makes an image of it that is one's operand."""
     lower = user.op.lower
     if isinstance(lower, Pointwise) or user.op.name == "pad":
-        return user.shape[:2] == node.shape[:2] and any(
-            _is_image_operand(further, user, graph) for further in graph.users[user]
-        )
+        return user in images and user.shape[:2] == node.shape[:2]
     if not isinstance(lower, Contraction) or lower.kind == "matmul":
         return False
     if lower.kind == "conv_input_grad" and user.shape[1] < CHANNELS_LAST_FROM:
