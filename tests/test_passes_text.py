@@ -222,3 +222,36 @@ def test_int_labels_are_checked_once() -> None:
     assert [kernel.name for kernel in plan.kernels].count("check") == 1
     assert plan.kernels[0].name == "check"
     assert len(plan.messages) == 1
+
+
+def test_values_used_again_and_again_are_walked_once() -> None:
+    """Forty times x = x * x + x: every walk that visits shared parts anew would never end."""
+    x = value("x", 2, 16, 4)
+    y = x.node
+    for _ in range(40):
+        y = ops.add(ops.mul(ops.mul(y, y), number(y, 0.01)), y)
+    graph = Graph("again", (x,), (Output(y, "y"),))
+    array = np.random.default_rng(1).uniform(-1, 1, (2, 16, 4)).astype(np.float32)
+    wanted = array.copy()
+    for _ in range(40):
+        wanted = wanted * wanted * np.float32(0.01) + wanted
+    (got,) = run(graph, [array])
+    np.testing.assert_allclose(got, wanted, rtol=1e-4)
+
+
+def test_a_whole_update_joins_its_gradient() -> None:
+    """Momenta and bias corrections too: what depends on numbers only is known before."""
+    x, g, w, m = value("x", 32, 20), value("g", 32, 48), value("w", 48, 20), value("m", 48, 20)
+    steps, rate = value("steps"), value("rate", dtype=np.float64)
+    dw = ops.matmul(ops.permute(g.node, axes=(1, 0)), x.node)
+    momentum = ops.add(ops.mul(m.node, number(m.node, 0.9)), dw)
+    count = ops.add(steps.node, number(steps.node, 1.0))
+    scale = ops.div(rate.node, ops.tanh(ops.cast(count, dtype=rate.node.dtype)))
+    small = ops.cast(scale, dtype=float32)
+    wide = ops.expand(ops.reshape(small, shape=(1, 1)), shape=(48, 20))
+    updated = ops.sub(w.node, ops.mul(momentum, wide))
+    outputs = (Output(momentum, "m", 3), Output(count, "steps", 4), Output(updated, "w", 2))
+    plan = Assembler(optimize(Graph("update", (x, g, w, m, steps, rate), outputs))).plan()
+    big = [kernel for kernel in plan.kernels if any(b.size > 1 for b in kernel.writes)]
+    assert len(big) == 1
+    assert {buffer.name for buffer in big[0].writes} == {"m", "w"}

@@ -313,12 +313,23 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
 
 
 def subexpressions(expr: Expr) -> Iterator[Expr]:
-    """Yield expr and all inside it, those in lookups too."""
-    yield expr
+    """Yield expr and all inside it, those in lookups too; what several parts share, once."""
+    seen: set[int] = set()
+    stack = [expr]
+    while stack:
+        part = stack.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        stack.extend(reversed(list(_parts(part))))
+
+
+def _parts(expr: Expr) -> Iterator[Expr]:
+    """Yield what an expression consists of directly."""
     match expr:
         case Apply():
-            for arg in expr.args:
-                yield from subexpressions(arg)
+            yield from expr.args
         case Load():
             yield from _in_index(expr.index)
             for bound in expr.conditions:
@@ -338,7 +349,7 @@ def _in_index(index: Index) -> Iterator[Expr]:
     for atom, _ in index.terms:
         match atom:
             case Lookup():
-                yield from subexpressions(atom.expr)
+                yield atom.expr
             case FloorDiv() | Mod():
                 yield from _in_index(atom.value)
             case Var():

@@ -42,15 +42,16 @@ class Namer:
         """Return the statements with their shared expressions and endangered loads defined."""
         stmts = self._read_first(stmts)
         repeated = _repeated(stmts)
-        known: dict[int, Local] = {}
+        defined: list[Stmt] = []
+        naming = self._naming(repeated, defined)
         result: list[Stmt] = []
         for stmt in stmts:
             if isinstance(stmt, For | Contract):
                 result.append(replace(stmt, body=self.body(stmt.body)))
                 continue
-            defined: list[Stmt] = []
-            changed = _map_statement(stmt, self._naming(repeated, known, defined))
+            changed = naming.statement(stmt)
             result.extend([*defined, changed])
+            defined.clear()
         return tuple(result)
 
     def _local(self, expr: Expr) -> Local:
@@ -72,21 +73,22 @@ class Namer:
                         first.append(Define(names[id(inner)], inner))
         if not first:
             return list(stmts)
-        return [*first, *(_map_statement(stmt, lambda expr: names.get(id(expr))) for stmt in stmts)]
+        renaming = Mapper(lambda expr: names.get(id(expr)))
+        return [*first, *map(renaming.statement, stmts)]
 
-    def _naming(self, repeated: set[int], known: dict[int, Local], defined: list[Stmt]) -> Change:
+    def _naming(self, repeated: set[int], defined: list[Stmt]) -> Mapper:
+        """Return what names each repeated operation, and defines it in `defined`."""
+
         def change(expr: Expr) -> Expr | None:
-            if id(expr) in known:
-                return known[id(expr)]
             if id(expr) not in repeated or not isinstance(expr, Apply):
                 return None
-            args = tuple(map_expr(arg, change) for arg in expr.args)
+            args = tuple(mapper.expr(arg) for arg in expr.args)
             local = self._local(expr)
             defined.append(Define(local, Apply(expr.fn, args, expr.dtype)))
-            known[id(expr)] = local
             return local
 
-        return change
+        mapper = Mapper(change)
+        return mapper
 
 
 def _repeated(stmts: Sequence[Stmt]) -> set[int]:
@@ -110,74 +112,75 @@ def _repeated(stmts: Sequence[Stmt]) -> set[int]:
     return {key for key, count in uses.items() if count > 1}
 
 
-def _map_statement(stmt: Stmt, change: Change) -> Stmt:
-    match stmt:
-        case Define():
-            return Define(stmt.local, map_expr(stmt.expr, change))
-        case Accumulate():
-            return replace(stmt, expr=map_expr(stmt.expr, change))
-        case Store():
-            expr, index = map_expr(stmt.expr, change), _map_index(stmt.index, change)
-            return replace(stmt, expr=expr, index=index)
-        case Check():
-            return replace(stmt, expr=map_expr(stmt.expr, change))
-        case For() | Contract():
-            body = tuple(_map_statement(inner, change) for inner in stmt.body)
-            return replace(stmt, body=body)
-        case Begin():
-            return stmt
-        case _:
-            assert_never(stmt)
+class Mapper:
+    """Puts what `change` gives for an expression in its place; shared parts stay shared."""
 
+    def __init__(self, change: Change) -> None:
+        self._change = change
+        self._done: dict[int, Expr] = {}
 
-def map_expr(expr: Expr, change: Change) -> Expr:
-    """Return expr with every part for which change gives something replaced by that."""
-    changed = change(expr)
-    if changed is not None:
-        return changed
-    match expr:
-        case Apply():
-            args = tuple(map_expr(arg, change) for arg in expr.args)
-            same = all(new is old for new, old in zip(args, expr.args, strict=True))
-            return expr if same else Apply(expr.fn, args, expr.dtype)
-        case Load():
-            index = _map_index(expr.index, change)
-            bounds = tuple(_map_bound(bound, change) for bound in expr.conditions)
-            same = index is expr.index and bounds == expr.conditions
-            return expr if same else Load(expr.buffer, index, bounds)
-        case Position():
-            return Position(_map_index(expr.index, change), expr.dtype)
-        case Holds():
-            return Holds(tuple(_map_bound(bound, change) for bound in expr.bounds), expr.dtype)
-        case Const() | Local():
-            return expr
-        case _:
-            assert_never(expr)
+    def statement(self, stmt: Stmt) -> Stmt:
+        """Return a statement, and what is inside it, with its expressions mapped."""
+        match stmt:
+            case Define():
+                return Define(stmt.local, self.expr(stmt.expr))
+            case Store():
+                return replace(stmt, expr=self.expr(stmt.expr), index=self._index(stmt.index))
+            case Accumulate() | Check():
+                return replace(stmt, expr=self.expr(stmt.expr))
+            case For() | Contract():
+                return replace(stmt, body=tuple(map(self.statement, stmt.body)))
+            case Begin():
+                return stmt
+            case _:
+                assert_never(stmt)
 
+    def expr(self, expr: Expr) -> Expr:
+        """Return an expression mapped."""
+        if id(expr) not in self._done:
+            changed = self._change(expr)
+            self._done[id(expr)] = self._inside(expr) if changed is None else changed
+        return self._done[id(expr)]
 
-def _map_bound(bound: Bound, change: Change) -> Bound:
-    return replace(bound, index=_map_index(bound.index, change))
+    def _inside(self, expr: Expr) -> Expr:
+        match expr:
+            case Apply():
+                args = tuple(map(self.expr, expr.args))
+                same = all(new is old for new, old in zip(args, expr.args, strict=True))
+                return expr if same else Apply(expr.fn, args, expr.dtype)
+            case Load():
+                index = self._index(expr.index)
+                bounds = tuple(map(self._bound, expr.conditions))
+                same = index is expr.index and bounds == expr.conditions
+                return expr if same else Load(expr.buffer, index, bounds)
+            case Position():
+                return Position(self._index(expr.index), expr.dtype)
+            case Holds():
+                return Holds(tuple(map(self._bound, expr.bounds)), expr.dtype)
+            case Const() | Local():
+                return expr
+            case _:
+                assert_never(expr)
 
+    def _bound(self, bound: Bound) -> Bound:
+        return replace(bound, index=self._index(bound.index))
 
-def _map_index(index: Index, change: Change) -> Index:
-    if not any(not isinstance(atom, Var) for atom, _ in index.terms):
-        return index
-    terms: list[tuple[Atom, int]] = []
-    for atom, factor in index.terms:
+    def _index(self, index: Index) -> Index:
+        terms = tuple((self._atom(atom), factor) for atom, factor in index.terms)
+        return index if terms == index.terms else Index(index.const, terms)
+
+    def _atom(self, atom: Atom) -> Atom:
         match atom:
             case Lookup():
-                terms.append((Lookup(map_expr(atom.expr, change), atom.size), factor))
+                return Lookup(self.expr(atom.expr), atom.size)
             case FloorDiv():
-                terms.append((FloorDiv(_map_index(atom.value, change), atom.by), factor))
+                return FloorDiv(self._index(atom.value), atom.by)
             case Mod():
-                terms.append((Mod(_map_index(atom.value, change), atom.by), factor))
+                return Mod(self._index(atom.value), atom.by)
             case Var():
-                terms.append((atom, factor))
+                return atom
             case _:
                 assert_never(atom)
-    if tuple(terms) == index.terms:
-        return index
-    return Index(index.const, tuple(terms))
 
 
 def name_locals(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
