@@ -13,6 +13,7 @@ from .frames import is_ours
 _HERE = Path(__file__).resolve().parent
 _LIBRARY = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib"))
 _SITE = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("purelib", "platlib"))
+_COMPUTES_NOTHING = tuple(f"{folder}/{name}" for folder in _SITE for name in ("numpy", "llvmlite"))
 _USER_LIKE = tuple(str(_HERE / name) for name in ("nn", "optim"))
 
 
@@ -34,7 +35,7 @@ def is_followed(filename: str) -> bool:
     if filename != "<string>" and is_ours(filename):
         return False
     if path.startswith(_SITE):
-        return not path.startswith(tuple(f"{folder}/numpy" for folder in _SITE))
+        return not path.startswith(_COMPUTES_NOTHING)
     return not path.startswith(_LIBRARY)
 
 

@@ -179,7 +179,7 @@ class Reach:
             case _:
                 self._open_instance(value, path)
                 return
-        if isinstance(value, (list, dict, set, deque)) and hasattr(value, "__dict__"):
+        if isinstance(value, (list, dict, set, deque)) and _attributes(value) is not None:
             self._open_instance(value, path)  # a subclass may have attributes too
 
     def _add(self, watch: Watch) -> None:
@@ -252,7 +252,8 @@ class Reach:
     def _open_instance(self, value: Any, path: str) -> None:
         cls = type(value)
         is_module = isinstance(value, Module)
-        wrapped = vars(value).get("__wrapped__") if hasattr(value, "__dict__") else None
+        attributes = _attributes(value)
+        wrapped = None if attributes is None else attributes.get("__wrapped__")
         if wrapped is not None:
             self._waiting.append((wrapped, path))
         library = cls.__module__.partition(".")[0]
@@ -261,8 +262,8 @@ class Reach:
         if library == "jitnet" and not cls.__module__.startswith(("jitnet.nn", "jitnet.optim")):
             return
         self._waiting.append((cls, cls.__name__))
-        if hasattr(value, "__dict__"):
-            self._add_names(value, value.__dict__, path, is_module, of_instance=True)
+        if attributes is not None:
+            self._add_names(value, attributes, path, is_module, of_instance=True)
         if is_module:
             for table in ("_parameters", "_buffers", "_modules"):
                 self._open_table(value, table, path)
@@ -284,3 +285,12 @@ class Reach:
         self.optimizers.append(optimizer)
         self._add_names(optimizer, optimizer.__dict__, path, False)
         self._waiting.append((type(optimizer), type(optimizer).__name__))
+
+
+def _attributes(value: Any) -> dict[str, Any] | None:
+    """Return an instance's own attributes; None without asking a __getattr__ that makes any up."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -469,3 +469,20 @@ def test_function_changed_in_place(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert fn(x).tolist() == scaled(x).tolist() != [1, 1]
     monkeypatch.undo()
     assert fn(x).tolist() == [1, 1]
+
+
+def test_object_that_answers_to_every_name() -> None:
+    class Greedy:
+        __slots__ = ("factor",)
+
+        def __init__(self) -> None:
+            self.factor = 2.0
+
+        def __getattr__(self, name: str) -> Any:
+            return Greedy
+
+    greedy = Greedy()
+    fn = jitnet.compile(lambda x: x * greedy.factor)
+    assert value(fn(ones(2))) == 2
+    greedy.factor = 3.0
+    assert value(fn(ones(2))) == 3
