@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import at_line
-from .grad_mode import mode
 from .joint import Backward
+from .modes import mode
 from .tape import RELEASED, STALE, Gradients, TapeNode
 from .tensor import Tensor
 
@@ -64,7 +64,7 @@ class CompiledNode(TapeNode):
         """Run the backward program."""
         if self._kept is None:
             raise RuntimeError(at_line(RELEASED.format(name=self.name())))
-        if mode.enabled:
+        if mode.now.enabled:
             raise RuntimeError(
                 at_line(
                     f"a second derivative through the compiled function {self._name} is not "

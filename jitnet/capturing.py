@@ -11,7 +11,7 @@ from jitnet.runtime.dtype import float64
 
 from .bindings import Argument, Binding, GradientOf, Hyper, Memory, Number, State, graph_input
 from .errors import CompileError, at_line
-from .grad_mode import mode
+from .modes import mode
 from .results import Existing, Given, Recipe
 from .signature import TensorKey, tensor_key
 from .tape import TapeNode
@@ -161,7 +161,7 @@ class Trace:
         positions = self.originals.get(id(tensor))
         if positions:
             raise Again(frozenset(), self.pinned | positions)
-        if mode.enabled and tensor._grad_fn is not None:
+        if mode.now.enabled and tensor._grad_fn is not None:
             raise CompileError(
                 at_line(
                     f"the function uses a tensor {tensor._type} that was computed outside of it, "

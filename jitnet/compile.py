@@ -6,7 +6,6 @@ there is none, the function is traced, its graph compiled, and the new variant r
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import types
@@ -19,6 +18,7 @@ from typing import Any
 from . import capture
 from .explain import explain
 from .launch import Build
+from .modes import mode
 from .naming import leaf_names
 from .native import Native
 from .nn import Module
@@ -31,19 +31,9 @@ DEFAULT_LIMIT = 64  # variants of one function that are kept
 
 _BACKENDS = ("jitnet", "inductor")
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
-_DISABLED = os.environ.get("JITNET_DISABLE", "0") not in ("", "0")
 
 _build: Build = Native  # tests put an interpreter here
 _tracing = threading.RLock()  # a trace sees what its thread does; one at a time
-
-
-class _Mode(threading.local):
-    """Each thread's switch."""
-
-    eager: bool = False
-
-
-_mode = _Mode()
 
 
 @contextmanager
@@ -55,11 +45,11 @@ def eager() -> Iterator[None]:
     >>> with jitnet.eager():
     ...     step(x, y)
     """
-    before, _mode.eager = _mode.eager, True
+    before, mode.now = mode.now, mode.now.eagerly()
     try:
         yield
     finally:
-        _mode.eager = before
+        mode.now = before
 
 
 class CompiledFunction:
@@ -84,7 +74,7 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         inside_trace = capture.active is not None and capture.current() is not None
-        if _DISABLED or _mode.eager or inside_trace:
+        if inside_trace or mode.now.eager:
             return self.__wrapped__(*args, **kwargs)
         latest = self._latest
         if latest is not None and not kwargs and latest.takes(args):

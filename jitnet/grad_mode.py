@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import wraps
 from inspect import isgeneratorfunction
 from types import TracebackType
 from typing import Any, TypeVar
 
+from .modes import ALL, Modes, mode
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class GradMode(threading.local):
-    """Each thread's switch."""
-
-    enabled: bool = True
-    inference: bool = False
-
-
-mode = GradMode()
 
 
 def is_grad_enabled() -> bool:
     """Return whether ops are recorded now."""
-    return mode.enabled
+    return mode.now.enabled
 
 
 def is_inference_mode_enabled() -> bool:
     """Return whether inference_mode is active."""
-    return mode.inference
+    return mode.now.inference
 
 
 class _Switch:
-    """A context manager, and a decorator, that sets the switch and puts it back."""
-
-    wanted: bool
+    """A context manager, and a decorator, that sets the modes and puts them back."""
 
     def __init__(self) -> None:
-        self._before: list[bool] = []
+        self._before: list[Modes] = []
 
-    def again(self) -> _Switch:
-        """Return a fresh switch of the same kind, for one call of a decorated function."""
-        return type(self)()
+    def inside(self, now: Modes) -> Modes:
+        """Return the modes that the switch makes of those that it finds."""
+        raise NotImplementedError
 
     def __enter__(self) -> None:
-        self._before.append(mode.enabled)
-        mode.enabled = self.wanted
+        self._before.append(mode.now)
+        mode.now = self.inside(mode.now)
 
     def __exit__(
         self,
@@ -54,16 +43,21 @@ class _Switch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        mode.enabled = self._before.pop()
+        mode.now = self._before.pop()
 
     def __call__(self, function: F) -> F:
         if isgeneratorfunction(function):
             return _around_generator(self, function)  # type: ignore[return-value]
+        inside = self.inside
 
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with self.again():
+            before = mode.now
+            mode.now = inside(before)
+            try:
                 return function(*args, **kwargs)
+            finally:
+                mode.now = before
 
         return run  # type: ignore[return-value]
 
@@ -76,11 +70,14 @@ def _around_generator(switch: _Switch, function: Callable[..., Any]) -> Callable
         generator = function(*args, **kwargs)
         reply: Any = None
         while True:
+            before = mode.now
+            mode.now = switch.inside(before)
             try:
-                with switch.again():
-                    item = generator.send(reply)
+                item = generator.send(reply)
             except StopIteration as stop:
                 return stop.value
+            finally:
+                mode.now = before
             try:
                 reply = yield item
             except GeneratorExit:
@@ -98,27 +95,31 @@ def _or_decorate(cls: type[_Switch], function: Any) -> Any:
 class no_grad(_Switch):  # noqa: N801
     """Record nothing: `with jitnet.no_grad():` or `@jitnet.no_grad()`."""
 
-    wanted = False
-
     def __new__(cls, function: Any = None) -> Any:
         """Return the switch, or the function decorated."""
         return _or_decorate(cls, function)
 
     def __init__(self, function: Any = None) -> None:
         super().__init__()
+
+    def inside(self, now: Modes) -> Modes:
+        """Return the modes without recording."""
+        return now.recording(False)
 
 
 class enable_grad(_Switch):  # noqa: N801
     """Record again, inside a no_grad."""
 
-    wanted = True
-
     def __new__(cls, function: Any = None) -> Any:
         """Return the switch, or the function decorated."""
         return _or_decorate(cls, function)
 
     def __init__(self, function: Any = None) -> None:
         super().__init__()
+
+    def inside(self, now: Modes) -> Modes:
+        """Return the modes with recording."""
+        return now.recording(True)
 
 
 class set_grad_enabled(_Switch):  # noqa: N801
@@ -126,37 +127,28 @@ class set_grad_enabled(_Switch):  # noqa: N801
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
-        self.wanted = bool(mode)
-        self._first: bool | None = _set(self.wanted)
+        self._wanted = bool(mode)
+        self._first: Modes | None = _set(self._wanted)
 
-    def again(self) -> _Switch:
-        """Return a fresh switch with the same wish."""
-        return _Fixed(self.wanted)
+    def inside(self, now: Modes) -> Modes:
+        """Return the modes with the switch as wished."""
+        return now.recording(self._wanted)
 
     def __enter__(self) -> None:
-        before = mode.enabled if self._first is None else self._first
+        before = mode.now if self._first is None else self._first
         self._first = None
         self._before.append(before)
-        mode.enabled = self.wanted
+        mode.now = mode.now.recording(self._wanted)
 
     def __call__(self, function: F) -> F:
         if self._first is not None:  # used as a decorator: the switch is not set outside
-            mode.enabled, self._first = self._first, None
+            mode.now, self._first = self._first, None
         return super().__call__(function)
 
 
-class _Fixed(_Switch):
-    def __init__(self, wanted: bool) -> None:
-        super().__init__()
-        self.wanted = wanted
-
-    def again(self) -> _Switch:
-        return _Fixed(self.wanted)
-
-
-def _set(wanted: bool) -> bool:
-    """Set the switch and return what it was."""
-    before, mode.enabled = mode.enabled, wanted
+def _set(wanted: bool) -> Modes:
+    """Set the switch and return what the modes were."""
+    before, mode.now = mode.now, mode.now.recording(wanted)
     return before
 
 
@@ -165,25 +157,8 @@ class inference_mode(_Switch):  # noqa: N801
 
     def __init__(self, mode: bool = True) -> None:
         super().__init__()
-        self._inference: list[bool] = []
-        self._mode = mode
+        self._mode = bool(mode)
 
-    def again(self) -> _Switch:
-        """Return a fresh switch with the same wish."""
-        return inference_mode(self._mode)
-
-    def __enter__(self) -> None:
-        self._inference.append(mode.inference)
-        self._before.append(mode.enabled)
-        mode.inference = self._mode
-        if self._mode:
-            mode.enabled = False
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        mode.inference = self._inference.pop()
-        super().__exit__(kind, error, trace)
+    def inside(self, now: Modes) -> Modes:
+        """Return the modes with inference as wished, and then without recording."""
+        return ALL[now.enabled and not self._mode, self._mode, now.eager]

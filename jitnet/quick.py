@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .grad_mode import mode
 from .making import get_default_dtype
+from .modes import mode
 from .signature import FloatKey, LeafKey, ObjectKey, Signature, TensorKey, ValueKey
 from .tensor import Tensor
 from .tree import Branch, Leaf
@@ -29,7 +29,7 @@ class Quick:
             position for position, key in enumerate(signature.leaves) if isinstance(key, TensorKey)
         )
         self._held = held
-        self._modes = signature.grad_enabled, signature.inference, signature.default_dtype
+        self._modes = signature.modes, signature.default_dtype
 
     def takes(self, args: Sequence[Any]) -> bool:
         """Whether the arguments and modes are as the signature says."""
@@ -44,7 +44,7 @@ class Quick:
             bases.add(id(arg if arg._base is None else arg._base))
         if len(bases) != len(self._tensors) or not bases.isdisjoint(self._held):
             return False
-        return (mode.enabled, mode.inference, get_default_dtype()) == self._modes
+        return (mode.now, get_default_dtype()) == self._modes
 
 
 def quick_for(signature: Signature, written: frozenset[int], held: set[int]) -> Quick | None:

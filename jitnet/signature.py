@@ -14,7 +14,7 @@ from jitnet.runtime.dtype import DType
 from . import creation
 from .device import Device
 from .errors import CompileError
-from .grad_mode import mode
+from .modes import Modes, mode
 from .plain import brief
 from .tensor import Size, Step, Tensor, strides_of
 from .tree import Branch, Leaf, Tree
@@ -112,8 +112,7 @@ class Signature:
     tree: Tree
     leaves: tuple[LeafKey, ...]
     sharing: tuple[Sharing, ...]
-    grad_enabled: bool
-    inference: bool
+    modes: Modes
     default_dtype: DType
 
 
@@ -122,7 +121,7 @@ def signature_of(leaves: Sequence[Any], tree: Tree, by_value: frozenset[int]) ->
     keys = tuple(leaf_key(leaf, position in by_value) for position, leaf in enumerate(leaves))
     sharing = tuple(shared_memory(leaves))
     dtype = creation.get_default_dtype()
-    return Signature(tree, keys, sharing, mode.enabled, mode.inference, dtype)
+    return Signature(tree, keys, sharing, mode.now, dtype)
 
 
 def leaf_key(leaf: Any, by_value: bool) -> LeafKey:
@@ -196,12 +195,11 @@ def differences(before: Signature, after: Signature, names: Callable[[], list[st
     names: gives the names of the later call's leaves.
     """
     found: list[str] = []
-    if before.grad_enabled != after.grad_enabled:
-        found.append(
-            f"gradients were {_switch(before.grad_enabled)}, are {_switch(after.grad_enabled)}"
-        )
-    if before.inference != after.inference:
-        found.append(f"inference mode was {_switch(before.inference)}")
+    was, now = before.modes, after.modes
+    if was.enabled != now.enabled:
+        found.append(f"gradients were {_switch(was.enabled)}, are {_switch(now.enabled)}")
+    if was.inference != now.inference:
+        found.append(f"inference mode was {_switch(was.inference)}")
     if before.default_dtype is not after.default_dtype:
         found.append(f"the default dtype was {before.default_dtype}, is {after.default_dtype}")
     if before.tree != after.tree:

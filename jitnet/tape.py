@@ -15,7 +15,8 @@ from . import capture
 from . import tensor as tensors
 from .capture import set_attribute
 from .errors import at_line
-from .grad_mode import enable_grad, inference_mode, mode, no_grad, set_grad_enabled
+from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .modes import mode
 from .nodes import (
     RELEASED,
     STALE,
@@ -196,7 +197,7 @@ def run_backward(
     accumulate: bool = True,
 ) -> list[Tensor | None]:
     """Walk the tape from tensors; add to leaves' grad, or return the gradients of inputs."""
-    before, mode.enabled = mode.enabled, create_graph
+    before, mode.now = mode.now, mode.now.recording(bool(create_graph))
     try:
         walk = Pass(retain_graph, create_graph)
         given: set[int] = set()
@@ -220,7 +221,7 @@ def run_backward(
             return []
         return [_reached(walk, tensor) for tensor in inputs or ()]
     finally:
-        mode.enabled = before
+        mode.now = before
 
 
 def _reached(walk: Pass, tensor: Tensor) -> Tensor | None:
@@ -266,7 +267,7 @@ def _accumulate(walk: Pass, inputs: Sequence[Tensor] | None, given: set[int]) ->
 
 def _own(gradient: Tensor, given: set[int]) -> Tensor:
     """Return the gradient in memory that nothing else uses, and remember that it is taken."""
-    if capture.active is not None and capture.current() is not None and not mode.enabled:
+    if capture.active is not None and capture.current() is not None and not mode.now.enabled:
         return tensors.Tensor._from_node(tensors.node_of(gradient))
     shared = gradient._base is not None or id(gradient._counter) in given or id(gradient) in given
     if shared or (gradient._array is not None and not gradient._array.flags.c_contiguous):

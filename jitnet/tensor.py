@@ -34,7 +34,7 @@ from .capture import set_attribute
 from .device import CPU, Device
 from .errors import at_line
 from .frames import user_line
-from .grad_mode import mode
+from .modes import mode
 from .size import Counter, Size
 from .views import Step, moved_strides, written
 
@@ -293,7 +293,7 @@ class Tensor:
             result = _compute(op, kind, args, params)
         else:
             result = _traced(op, kind, args, params)
-        if op.grad is not None and mode.enabled and kind.dtype.kind == "float":
+        if op.grad is not None and mode.now.enabled and kind.dtype.kind == "float":
             for arg in args:
                 if arg.requires_grad:
                     result._requires_grad = True
@@ -308,7 +308,7 @@ class Tensor:
         """
         if value._type != self._type:
             raise ShapeError(at_line(f"cannot write {value._type} into {self._type}"))
-        graph = mode.enabled and (self.requires_grad or value.requires_grad)
+        graph = mode.now.enabled and (self.requires_grad or value.requires_grad)
         if graph:
             _check_writable(self)
             before = (self if self._origin is None else self._origin)._snapshot()
@@ -395,7 +395,7 @@ def _view_of(
     made._view = (*tensor._view, step)
     made._seen = tensor._counter.count
     made._strides = strides
-    if mode.enabled:
+    if mode.now.enabled:
         origin = tensor if tensor._origin is None else tensor._origin
         made._origin = origin
         made._origin_fn = origin._grad_fn

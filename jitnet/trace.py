@@ -13,8 +13,8 @@ from . import capture
 from .bindings import Binding, Memory, graph_input
 from .capturing import Again, Trace
 from .errors import CompileError
-from .grad_mode import mode
 from .joint import Backward, split
+from .modes import mode
 from .naming import definition, leaf_names
 from .outcome import Effects, Outcome
 from .results import Recipe
@@ -80,14 +80,14 @@ def _trace_once(
     capturing = Trace(leaves, names, pinned, definition(function))
     given = stand_ins(capturing, by_value)
     args, kwargs = rebuild(tree, iter(given))
-    grad_mode = mode.enabled, mode.inference
+    modes = mode.now
     watcher = capturing.watcher
     watcher.begin(function, [leaf for leaf in leaves if not isinstance(leaf, (Tensor, float))])
     try:
         with capture.activated(capturing), watcher.following():
             result = function(*args, **kwargs)
         _check_arguments(given, tree, args, kwargs)
-        if (mode.enabled, mode.inference) != grad_mode:
+        if mode.now is not modes:
             raise CompileError(
                 "the function leaves gradients switched on or off; use `with jitnet.no_grad():` "
                 "or `with jitnet.set_grad_enabled(...):` inside it"
@@ -97,7 +97,7 @@ def _trace_once(
         watcher.restore()
         raise
     finally:
-        mode.enabled, mode.inference = grad_mode
+        mode.now = modes
         capturing.undo()
 
 

@@ -24,7 +24,7 @@ _LINEAR_IN_SELF = frozenset(
 
 def source(self: Tensor, name: str, others: tuple[Any, ...]) -> Tensor:
     """Return what an in-place function reads: a snapshot where the tape will keep it."""
-    if not tape.mode.enabled:
+    if not tape.mode.now.enabled:
         return self
     recorded = self.requires_grad or any(getattr(x, "requires_grad", False) for x in others)
     return self._snapshot(keep=name not in _LINEAR_IN_SELF) if recorded else self

@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import tensor as tensors
 from ..errors import at_line
-from ..grad_mode import mode, no_grad
+from ..grad_mode import no_grad
+from ..modes import mode
 from ..tape import RELEASED, STALE, TapeNode
 from ..tensor import Tensor, Unavailable
 
@@ -146,7 +147,7 @@ class Function:
             else:
                 result = cls.forward(*args)
                 cls.setup_context(ctx, args, result)
-        if not mode.enabled or not any(ctx.needs_input_grad):
+        if not mode.now.enabled or not any(ctx.needs_input_grad):
             return result
         return _recorded(cls, ctx, args, result)
 
@@ -189,7 +190,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a backward that has no second derivative."""
 
     def run(ctx: Context, *grads: Any) -> Any:
-        again = mode.enabled and any(isinstance(g, Tensor) and g.requires_grad for g in grads)
+        again = mode.now.enabled and any(isinstance(g, Tensor) and g.requires_grad for g in grads)
         with no_grad():
             found = backward(ctx, *grads)
         if not again:
