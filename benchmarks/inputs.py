@@ -7,41 +7,28 @@ import zlib
 
 import numpy as np
 
-MLP = {
-    "0.weight": (128, 784),
-    "0.bias": (128,),
-    "2.weight": (10, 128),
-    "2.bias": (10,),
-}
-LENET = {
-    "c1.weight": (6, 3, 5, 5),
-    "c1.bias": (6,),
-    "c2.weight": (16, 6, 5, 5),
-    "c2.bias": (16,),
-    "f1.weight": (120, 400),
-    "f1.bias": (120,),
-    "f2.weight": (84, 120),
-    "f2.bias": (84,),
-    "f3.weight": (10, 84),
-    "f3.bias": (10,),
-}
-SHAPES = {"mlp": MLP, "lenet": LENET}
-IMAGES = {"mlp": (784,), "lenet": (3, 32, 32)}
+from benchmarks.networks import Gpt2, Network
+from benchmarks.work import Training
+
+SCALES = {"wte": 0.02, "wpe": 0.02, "emb": 0.05}  # of embeddings
 
 
 def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return a parameter's first value, the same wherever it is asked for."""
-    if name.endswith("bias"):
+    if "bias" in name:
         return np.zeros(shape, np.float32)
+    if len(shape) == 1:
+        return np.ones(shape, np.float32)
     fan_in = math.prod(shape[1:])
-    scale = math.sqrt(2 / fan_in) if len(shape) == 4 else 1 / math.sqrt(fan_in)
+    usual = math.sqrt(2 / fan_in) if len(shape) == 4 else 1 / math.sqrt(fan_in)
+    scale = SCALES.get(name.partition(".")[0], usual)
     generator = np.random.default_rng(zlib.crc32(name.encode()))
     return generator.standard_normal(shape, dtype=np.float32) * np.float32(scale)
 
 
-def weights(network: str) -> dict[str, np.ndarray]:
-    """Return all parameters of "mlp" or "lenet", in PyTorch's layouts."""
-    return {name: weight(name, shape) for name, shape in SHAPES[network].items()}
+def weights(network: Network) -> dict[str, np.ndarray]:
+    """Return all parameters, in PyTorch's layouts."""
+    return {name: weight(name, shape) for name, shape in network.shapes().items()}
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -49,10 +36,33 @@ def normal(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
-def batch(network: str, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return images and int64 labels for a network."""
-    labels = np.random.default_rng(2).integers(0, 10, (size,)).astype(np.int64)
-    return normal(1, size, *IMAGES[network]), labels
+def integers(seed: int, limit: int, *shape: int) -> np.ndarray:
+    """Return int64 numbers from 0 to the limit."""
+    return np.random.default_rng(seed).integers(0, limit, shape).astype(np.int64)
+
+
+def samples(network: Network, count: int) -> np.ndarray:
+    """Return inputs for a network: numbers, or tokens where it has a vocabulary."""
+    if network.vocabulary:
+        return integers(1, network.vocabulary, count, *network.inputs)
+    return normal(1, count, *network.inputs)
+
+
+def batch(work: Training) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs, and what the loss compares the outputs with: labels in one row, or numbers."""
+    network = work.network
+    if work.loss == "mse_loss":
+        targets = normal(2, work.batch, *network.outputs)
+    else:
+        *places, classes = network.outputs
+        targets = integers(2, classes, work.batch, *places).reshape(-1)
+    return samples(network, work.batch), targets
+
+
+def token_and_cache(network: Gpt2, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a token, and each layer's keys and values [layer, 1, head, place, feature]."""
+    shape = (network.layers, 1, network.heads, length, network.width // network.heads)
+    return integers(1, network.vocabulary, 1, 1), normal(2, *shape), normal(3, *shape)
 
 
 def rows(count: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

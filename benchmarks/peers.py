@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from benchmarks.workloads import Call, Matmul, Workload
+from benchmarks.networks import LeNet, ResNet18
+from benchmarks.work import Call, Decoding, Inference, Matmul, Training, Work
 
 # glibc's malloc keeps what is freed: no page faults for large temporaries.
 KEEP_MEMORY = {
@@ -16,6 +18,36 @@ KEEP_MEMORY = {
 }
 
 
+def anything(work: Work) -> bool:
+    """Every kind of work."""
+    return True
+
+
+def trains(work: Work) -> bool:
+    """Whether a step includes an optimizer's update."""
+    return isinstance(work, Training)
+
+
+def infers(work: Work) -> bool:
+    """Whether a step is a forward pass of a network."""
+    return isinstance(work, (Inference, Decoding))
+
+
+def trains_images(work: Work) -> bool:
+    """Whether a step trains a network of convolutions."""
+    return isinstance(work, Training) and isinstance(work.network, (LeNet, ResNet18))
+
+
+def infers_images(work: Work) -> bool:
+    """Whether a step is a forward pass of a network of convolutions."""
+    return isinstance(work, Inference) and isinstance(work.network, (LeNet, ResNet18))
+
+
+def is_other(work: Work) -> bool:
+    """Whether a step has no optimizer."""
+    return not trains(work)
+
+
 @dataclass(frozen=True)
 class Setting:
     """One way to run a peer: options for its adapter, variables for its process."""
@@ -23,11 +55,12 @@ class Setting:
     name: str = "default"
     options: frozenset[str] = frozenset()
     environment: dict[str, str] = field(default_factory=dict)
-    only: str = ""  # "training", "other" or "" for both
+    fits: Callable[[Work], bool] = anything
 
-    def fits(self, workload: Workload) -> bool:
-        """Whether the setting makes sense for a workload."""
-        return not self.only or (self.only == "training") == workload.trains
+    def keeping_memory(self) -> Setting:
+        """Return the setting with a malloc that keeps what is freed."""
+        label = "memory kept" if self.name == "default" else f"{self.name}, memory kept"
+        return replace(self, name=label, environment={**self.environment, **KEEP_MEMORY})
 
 
 @dataclass(frozen=True)
@@ -40,12 +73,9 @@ class Peer:
     adapter: str  # a module of benchmarks.adapters
     settings: tuple[Setting, ...] = (Setting(),)
     environment: dict[str, str] = field(default_factory=dict)  # of all its settings
-    only: tuple[type, ...] = ()  # the kinds of work that it has; () for all
+    does: Callable[[Work], bool] = anything
     command: str = ""  # a program that it needs beside the package
-
-    def does(self, workload: Workload) -> bool:
-        """Whether the peer has what a workload needs."""
-        return not self.only or isinstance(workload.work, self.only)
+    plain_only: bool = False  # never run with a malloc that keeps memory
 
     @property
     def lacks(self) -> str:
@@ -55,15 +85,12 @@ class Peer:
         return self.command if self.command and shutil.which(self.command) is None else ""
 
 
-def _kept(name: str, *options: str, only: str = "") -> Setting:
-    label = f"{name}, memory kept" if name else "memory kept"
-    return Setting(label, frozenset(options), KEEP_MEMORY, only)
+def _setting(name: str, *options: str, fits: Callable[[Work], bool] = anything) -> Setting:
+    return Setting(name, frozenset(options), fits=fits)
 
 
-JITNET = Peer("jitnet", "jitnet", "jitnet", "jitnet")
-JITNET_EAGER = Peer(
-    "eager", "jitnet eager", "jitnet", "jitnet", (Setting(options=frozenset({"eager"})),)
-)
+JITNET = Peer("jitnet", "jitnet", "jitnet", "jitnet", plain_only=True)
+JITNET_EAGER = Peer("eager", "jitnet eager", "jitnet", "jitnet", (_setting("default", "eager"),))
 TORCH = Peer(
     "torch",
     "PyTorch eager",
@@ -71,9 +98,9 @@ TORCH = Peer(
     "pytorch",
     (
         Setting(),
-        Setting("fused optimizer", frozenset({"fused"}), only="training"),
-        _kept("fused optimizer", "fused", only="training"),
-        _kept("", only="other"),
+        _setting("fused optimizer", "fused", fits=trains),
+        _setting("channels-last", "channels-last", fits=infers_images),
+        _setting("channels-last, fused optimizer", "channels-last", "fused", fits=trains_images),
     ),
 )
 TORCH_COMPILE = Peer(
@@ -82,16 +109,21 @@ TORCH_COMPILE = Peer(
     "torch",
     "pytorch",
     (
-        Setting("default", frozenset({"compile"}), only="other"),
-        _kept("compiled optimizer", "compile", only="training"),
-        _kept("fused optimizer", "compile", "fused", only="training"),
-        _kept("", "compile", only="other"),
-        _kept("max-autotune", "compile", "max-autotune", only="training"),
+        _setting("default", "compile", fits=is_other),
+        _setting("compiled optimizer", "compile", fits=trains),
+        _setting("fused optimizer", "compile", "fused", fits=trains),
+        _setting("max-autotune", "compile", "max-autotune"),
+        _setting("frozen", "compile", "freeze", fits=infers),
+        _setting("frozen, max-autotune", "compile", "freeze", "max-autotune", fits=infers),
+        _setting(
+            "channels-last, fused optimizer",
+            *("compile", "channels-last", "fused"),
+            fits=trains_images,
+        ),
+        _setting("channels-last, frozen", "compile", "channels-last", "freeze", fits=infers_images),
     ),
 )
-JAX = Peer(
-    "jax", "JAX jit", "jax", "xla", (Setting(), _kept("")), environment={"JAX_PLATFORMS": "cpu"}
-)
+JAX = Peer("jax", "JAX jit", "jax", "xla", environment={"JAX_PLATFORMS": "cpu"})
 TINYGRAD = Peer(
     "tinygrad",
     "tinygrad",
@@ -103,7 +135,7 @@ TINYGRAD = Peer(
     ),
     command="clang",
 )
-NUMPY = Peer("numpy", "NumPy", "numpy", "array", only=(Call, Matmul))
+NUMPY = Peer("numpy", "NumPy", "numpy", "array", does=lambda work: isinstance(work, (Call, Matmul)))
 
 PEERS = (TORCH, TORCH_COMPILE, JAX, TINYGRAD, NUMPY)
 ALL = (JITNET, JITNET_EAGER, *PEERS)

@@ -15,7 +15,8 @@ from rich.table import Table
 
 from benchmarks.floor import HOW, Machine
 from benchmarks.peers import JITNET, JITNET_EAGER
-from benchmarks.rounds import Plan, Result, best_of_each, disagreements
+from benchmarks.results import Result, best_of_each, disagreements
+from benchmarks.rounds import Plan
 from benchmarks.workloads import Workload
 
 

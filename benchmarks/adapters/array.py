@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks import inputs
 from benchmarks.case import Case, magnitude
-from benchmarks.workloads import Call, Matmul, Work
+from benchmarks.work import Call, Matmul, Work
 
 VERSION = np.__version__
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
 import jitnet
 import jitnet.nn.functional as F
 from benchmarks import inputs
-from benchmarks.adapters.networks import build, chain, normalized
+from benchmarks.adapters.torch_names import build, chain, gpt2, normalized, optimizer_for
 from benchmarks.case import Case, magnitude
-from benchmarks.workloads import Call, Elementwise, Matmul, SoftmaxLayerNorm, Training, Work
+from benchmarks.work import (
+    Call,
+    Decoding,
+    Elementwise,
+    Inference,
+    Matmul,
+    SoftmaxLayerNorm,
+    Training,
+    Work,
+)
 
 VERSION = jitnet.__version__
 
@@ -26,25 +35,32 @@ def case(work: Work, options: frozenset[str]) -> Case:
     match work:
         case Training():
             return _training(work, compiler)
+        case Inference(network=network, batch=batch):
+            model = build(jitnet, network).eval()
+            return _forward(compiler(model), inputs.samples(network, batch))
+        case Decoding():
+            return _decoding(work, compiler)
         case Elementwise(backward=False):
-            function = compiler(lambda x: chain(jitnet, F, x))
-            return _forward(function, inputs.normal(1, work.size))
+            return _forward(compiler(lambda x: chain(jitnet, x)), inputs.normal(1, work.size))
         case Elementwise():
             x = jitnet.from_numpy(inputs.normal(1, work.size)).requires_grad_()
-            return _gradient(compiler, lambda: chain(jitnet, F, x).sum(), x)
+            return _gradient(compiler, lambda: chain(jitnet, x).sum(), x)
         case SoftmaxLayerNorm(backward=False):
             x, gain, bias, _ = inputs.rows(work.rows, work.columns)
-            function = compiler(lambda x, gain, bias: normalized(F, x, gain, bias))
+            function = compiler(lambda x, gain, bias: normalized(jitnet, x, gain, bias))
             return _forward(function, x, gain, bias)
         case SoftmaxLayerNorm():
             x, gain, bias, u = map(jitnet.from_numpy, inputs.rows(work.rows, work.columns))
             leaves = [each.requires_grad_() for each in (x, gain, bias)]
-            return _gradient(compiler, lambda: (normalized(F, x, gain, bias) * u).sum(), *leaves)
+            loss = lambda: (normalized(jitnet, x, gain, bias) * u).sum()  # noqa: E731
+            return _gradient(compiler, loss, *leaves)
         case Matmul(m=m, k=k, n=n):
             function = compiler(lambda a, b: a @ b)
             return _forward(function, inputs.normal(1, m, k), inputs.normal(2, k, n))
         case Call():
             return _forward(compiler(lambda x: x + 1.0), inputs.normal(1, work.size))
+        case _:
+            assert_never(work)
 
 
 def _forward(function: Callable[..., Any], *arrays: Any) -> Case:
@@ -53,6 +69,19 @@ def _forward(function: Callable[..., Any], *arrays: Any) -> Case:
     @jitnet.no_grad()
     def step() -> Any:
         return function(*values)
+
+    return Case(step, lambda result: magnitude(result.numpy()))
+
+
+def _decoding(work: Decoding, compiler: Callable[[Any], Any]) -> Case:
+    decode = compiler(gpt2.decoder(jitnet, build(jitnet, work.network)).eval())
+    token, *caches = inputs.token_and_cache(work.network, work.cache)
+    keys, values = ([jitnet.from_numpy(layer) for layer in cache] for cache in caches)
+    token, place = jitnet.from_numpy(token), jitnet.tensor([work.cache - 1])
+
+    @jitnet.no_grad()
+    def step() -> Any:
+        return decode(token, place, keys, values)
 
     return Case(step, lambda result: magnitude(result.numpy()))
 
@@ -72,15 +101,15 @@ def _gradient(compiler: Callable[[Any], Any], loss: Callable[[], Any], *leaves: 
 
 
 def _training(work: Training, compiler: Callable[[Any], Any]) -> Case:
-    model = build(jitnet, F, work.network)
-    x, y = map(jitnet.from_numpy, inputs.batch(work.network, work.batch))
-    rate, momentum = work.learning_rate, work.momentum
-    optimizer = jitnet.optim.SGD(model.parameters(), lr=rate, momentum=momentum)
+    model = build(jitnet, work.network)
+    x, y = map(jitnet.from_numpy, inputs.batch(work))
+    optimizer = optimizer_for(jitnet, model.parameters(), work.optimizer)
+    loss_of = getattr(F, work.loss)
 
     @compiler
     def train(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
+        loss = loss_of(model(x), y)
         loss.backward()
         optimizer.step()
         return loss

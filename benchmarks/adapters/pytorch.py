@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 import torch.nn.functional as F
 
 from benchmarks import inputs
-from benchmarks.adapters.networks import build, chain, normalized
+from benchmarks.adapters.torch_names import build, chain, gpt2, normalized, optimizer_for
 from benchmarks.case import Case, magnitude
-from benchmarks.workloads import Call, Elementwise, Matmul, SoftmaxLayerNorm, Training, Work
+from benchmarks.work import (
+    Call,
+    Decoding,
+    Elementwise,
+    Inference,
+    Matmul,
+    SoftmaxLayerNorm,
+    Training,
+    Work,
+)
 
 VERSION = torch.__version__
+Options = frozenset[str]
 
 
 def use_threads(count: int) -> None:
@@ -21,46 +31,75 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def case(work: Work, options: frozenset[str]) -> Case:
-    """Return the workload; options are "compile", "max-autotune" and "fused" (the optimizer)."""
+def case(work: Work, options: Options) -> Case:
+    """Return the workload.
+
+    The options are "compile", "max-autotune", "freeze" (the weights, for inference), "fused" (the
+    optimizer) and "channels-last" (images).
+    """
+    compiler = _compiler(options)
     match work:
         case Training():
             return _training(work, options)
+        case Inference(network=network, batch=batch):
+            x = _images(torch.from_numpy(inputs.samples(network, batch)), options)
+            model = _images(build(torch, network), options).eval()
+            return _forward(compiler(model), x, freeze="freeze" in options)
+        case Decoding():
+            return _decoding(work, options)
         case Elementwise(backward=False):
-            compiled = _compiler(options)(lambda x: chain(torch, F, x))
-            return _forward(compiled, inputs.normal(1, work.size))
+            x = torch.from_numpy(inputs.normal(1, work.size))
+            return _forward(compiler(lambda x: chain(torch, x)), x)
         case Elementwise():
             x = torch.from_numpy(inputs.normal(1, work.size)).requires_grad_()
-            loss = _compiler(options)(lambda: chain(torch, F, x).sum())
-            return _gradient(loss, x)
+            return _gradient(compiler(lambda: chain(torch, x).sum()), x)
         case SoftmaxLayerNorm(backward=False):
-            x, gain, bias, _ = inputs.rows(work.rows, work.columns)
-            compiled = _compiler(options)(lambda x, gain, bias: normalized(F, x, gain, bias))
-            return _forward(compiled, x, gain, bias)
+            x, gain, bias, _ = map(torch.from_numpy, inputs.rows(work.rows, work.columns))
+            function = compiler(lambda x, gain, bias: normalized(torch, x, gain, bias))
+            return _forward(function, x, gain, bias)
         case SoftmaxLayerNorm():
             x, gain, bias, u = map(torch.from_numpy, inputs.rows(work.rows, work.columns))
             leaves = [each.requires_grad_() for each in (x, gain, bias)]
-            loss = _compiler(options)(lambda: (normalized(F, x, gain, bias) * u).sum())
+            loss = compiler(lambda: (normalized(torch, x, gain, bias) * u).sum())
             return _gradient(loss, *leaves)
         case Matmul(m=m, k=k, n=n):
-            compiled = _compiler(options)(lambda a, b: a @ b)
-            return _forward(compiled, inputs.normal(1, m, k), inputs.normal(2, k, n))
+            a, b = inputs.normal(1, m, k), inputs.normal(2, k, n)
+            product = compiler(lambda a, b: a @ b)
+            return _forward(product, torch.from_numpy(a), torch.from_numpy(b))
         case Call():
-            compiled = _compiler(options)(lambda x: x + 1.0)
-            return _forward(compiled, inputs.normal(1, work.size))
+            x = torch.from_numpy(inputs.normal(1, work.size))
+            return _forward(compiler(lambda x: x + 1.0), x)
+        case _:
+            assert_never(work)
 
 
-def _compiler(options: frozenset[str]) -> Callable[[Any], Any]:
+def _compiler(options: Options) -> Callable[[Any], Any]:
     if "compile" not in options:
         return lambda function: function
     mode = "max-autotune-no-cudagraphs" if "max-autotune" in options else None
     return lambda function: torch.compile(function, mode=mode, dynamic=False)
 
 
-def _forward(function: Callable[..., Any], *arrays: Any) -> Case:
-    values = [torch.from_numpy(array) for array in arrays]
-    step = torch.inference_mode()(lambda: function(*values))
-    return Case(step, lambda result: magnitude(result.numpy()))
+def _images(value: Any, options: Options) -> Any:
+    """Return images, or a model, in the layout that the options ask for."""
+    return value.to(memory_format=torch.channels_last) if "channels-last" in options else value
+
+
+def _forward(function: Callable[..., Any], *values: Any, freeze: bool = False) -> Case:
+    if freeze:  # refuses to work in inference mode
+        torch._inductor.config.freezing = True
+    mode = torch.no_grad() if freeze else torch.inference_mode()
+    return Case(mode(lambda: function(*values)), lambda result: magnitude(result.numpy()))
+
+
+def _decoding(work: Decoding, options: Options) -> Case:
+    decode = _compiler(options)(gpt2.decoder(torch, build(torch, work.network)).eval())
+    token, *caches = inputs.token_and_cache(work.network, work.cache)
+    keys, values = ([torch.from_numpy(layer) for layer in cache] for cache in caches)
+    place = torch.tensor([work.cache - 1])
+    return _forward(
+        decode, torch.from_numpy(token), place, keys, values, freeze="freeze" in options
+    )
 
 
 def _gradient(loss: Callable[[], Any], *leaves: Any) -> Case:
@@ -73,14 +112,14 @@ def _gradient(loss: Callable[[], Any], *leaves: Any) -> Case:
     return Case(step, lambda result: magnitude(result.numpy()))
 
 
-def _training(work: Training, options: frozenset[str]) -> Case:
-    model = build(torch, F, work.network)
-    x, y = map(torch.from_numpy, inputs.batch(work.network, work.batch))
+def _training(work: Training, options: Options) -> Case:
+    model = _images(build(torch, work.network), options)
+    x, y = map(torch.from_numpy, inputs.batch(work))
+    x = _images(x, options)
     fused = True if "fused" in options else None
-    rate, momentum = work.learning_rate, work.momentum
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=momentum, fused=fused)
-    compiler = _compiler(options)
-    forward = compiler(lambda x, y: F.cross_entropy(model(x), y))
+    optimizer = optimizer_for(torch, model.parameters(), work.optimizer, fused=fused)
+    compiler, loss_of = _compiler(options), getattr(F, work.loss)
+    forward = compiler(lambda x, y: loss_of(model(x), y))
     update = optimizer.step if fused else compiler(lambda: optimizer.step())
 
     def step() -> Any:

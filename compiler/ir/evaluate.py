@@ -1,4 +1,4 @@
-"""Interpret a Graph with the ops' own `eval`: for tests, and for values known while tracing."""
+"""Interpret a Graph with the ops' own `eval`: what tests hold compiled code against."""
 
 from __future__ import annotations
 

@@ -108,8 +108,6 @@ from .pooling import (
     MaxPool2d,
     MaxPool3d,
 )
-from .recurrent import GRU, LSTM, RNN, RNNBase
-from .recurrent_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from .transformer import Transformer, TransformerDecoder, TransformerEncoder
 from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
@@ -118,9 +116,6 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
-    "GRU",
-    "LSTM",
-    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -159,7 +154,6 @@ __all__ = [
     "Dropout3d",
     "Embedding",
     "Flatten",
-    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -174,7 +168,6 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
-    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -198,9 +191,6 @@ __all__ = [
     "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",
-    "RNNBase",
-    "RNNCell",
-    "RNNCellBase",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from tinygrad import Device, Tensor, TinyJit, nn
 from tinygrad.helpers import Context
 
 from benchmarks import inputs
+from benchmarks.adapters.tiny.networks import build
 from benchmarks.case import Case, magnitude
-from benchmarks.workloads import Call, Elementwise, Matmul, SoftmaxLayerNorm, Training, Work
+from benchmarks.work import (
+    Adam,
+    Call,
+    Decoding,
+    Elementwise,
+    Inference,
+    Matmul,
+    Sgd,
+    SoftmaxLayerNorm,
+    Training,
+    Work,
+)
 
 VERSION = version("tinygrad")
 
@@ -26,6 +38,10 @@ def case(work: Work, options: frozenset[str]) -> Case:
     match work:
         case Training():
             return _training(work)
+        case Inference(network=network, batch=batch):
+            return _jitted(build(network), inputs.samples(network, batch))
+        case Decoding():
+            return _decoding(work)
         case Elementwise(backward=False):
             return _jitted(_chain, inputs.normal(1, work.size))
         case Elementwise():
@@ -39,16 +55,29 @@ def case(work: Work, options: frozenset[str]) -> Case:
             return _jitted(lambda a, b: a @ b, inputs.normal(1, m, k), inputs.normal(2, k, n))
         case Call():
             return _jitted(lambda x: x + 1.0, inputs.normal(1, work.size))
+        case _:
+            assert_never(work)
 
 
 def _wait(result: Any) -> None:
     Device[Device.DEFAULT].synchronize()
 
 
+def _tensor(array: np.ndarray) -> Any:
+    return Tensor(array.astype(np.int32) if array.dtype == np.int64 else array).realize()
+
+
 def _jitted(function: Callable[..., Any], *arrays: np.ndarray) -> Case:
     compiled = TinyJit(lambda *values: function(*values).realize())
-    values = [Tensor(array).realize() for array in arrays]
+    values = [_tensor(array) for array in arrays]
     return Case(lambda: compiled(*values), lambda result: magnitude(result.numpy()), _wait)
+
+
+def _decoding(work: Decoding) -> Case:
+    model = build(work.network)
+    token, *caches = inputs.token_and_cache(work.network, work.cache)
+    keys, values = ([_tensor(layer) for layer in cache] for cache in caches)
+    return _jitted(lambda token: model.decode(token, work.cache - 1, keys, values), token)
 
 
 def _chain(x: Any) -> Any:
@@ -65,45 +94,30 @@ def _row_gradient(x: Any, gain: Any, bias: Any, u: Any) -> Any:
     return gradients[0]
 
 
-class _Mlp:
-    def __init__(self) -> None:
-        self.first, self.last = nn.Linear(784, 128), nn.Linear(128, 10)
-        self.names = {"first": "0", "last": "2"}
-
-    def __call__(self, x: Any) -> Any:
-        return self.last(self.first(x).relu())
-
-
-class _LeNet:
-    def __init__(self) -> None:
-        self.c1, self.c2 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5)
-        self.f1, self.f2, self.f3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
-        self.names = {name: name for name in ("c1", "c2", "f1", "f2", "f3")}
-
-    def __call__(self, x: Any) -> Any:
-        x = self.c1(x).relu().max_pool2d((2, 2))
-        x = self.c2(x).relu().max_pool2d((2, 2))
-        return self.f3(self.f2(self.f1(x.flatten(1)).relu()).relu())
+def _optimizer(optimizer: Sgd | Adam, parameters: Any) -> Any:
+    match optimizer:
+        case Sgd(rate=rate, momentum=momentum):
+            return nn.optim.SGD(parameters, lr=rate, momentum=momentum)
+        case Adam(rate=rate):
+            return nn.optim.Adam(parameters, lr=rate)
 
 
 def _training(work: Training) -> Case:
-    model = _Mlp() if work.network == "mlp" else _LeNet()
-    values = inputs.weights(work.network)
-    for attribute, name in model.names.items():
-        layer = getattr(model, attribute)
-        layer.weight.assign(Tensor(values[f"{name}.weight"])).realize()
-        layer.bias.assign(Tensor(values[f"{name}.bias"])).realize()
-    rate, momentum = work.learning_rate, work.momentum
-    optimizer = nn.optim.SGD(nn.state.get_parameters(model), lr=rate, momentum=momentum)
-    x, y = inputs.batch(work.network, work.batch)
-    images, labels = Tensor(x).realize(), Tensor(y.astype(np.int32)).realize()
+    model = build(work.network)
+    optimizer = _optimizer(work.optimizer, nn.state.get_parameters(model))
+    x, y = map(_tensor, inputs.batch(work))
+
+    def loss_of(output: Any, y: Any) -> Any:
+        if work.loss == "mse_loss":
+            return ((output - y) ** 2).mean()
+        return output.sparse_categorical_crossentropy(y)
 
     @TinyJit
     def train(x: Any, y: Any) -> Any:
         with Context(TRAINING=1):
             optimizer.zero_grad()
-            loss = model(x).sparse_categorical_crossentropy(y)
+            loss = loss_of(model(x), y)
             loss.backward()
             return loss.realize(*optimizer.schedule_step())
 
-    return Case(lambda: train(images, labels), lambda loss: loss.item(), _wait)
+    return Case(lambda: train(x, y), lambda loss: loss.item(), _wait)

@@ -1,0 +1,63 @@
+"""What was measured of each (workload, peer, setting), and how results compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.peers import JITNET
+
+AGREEMENT = 2e-4  # relative; float32 sums differ by their order
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one (workload, peer, setting) reached, or why it did not."""
+
+    peer: str
+    title: str
+    setting: str
+    version: str = ""
+    median_ms: float = float("nan")
+    best_ms: float = float("nan")
+    samples: int = 0
+    first_seconds: float = float("nan")  # from the start of the process to the first result
+    peak_megabytes: float = float("nan")
+    values: tuple[float, ...] = ()
+    error: str = ""
+    trial: bool = False  # a slower setting of its peer, which got only one turn
+
+    @property
+    def worked(self) -> bool:
+        """Whether there is a time."""
+        return not self.error
+
+
+def best_of_each(results: list[Result]) -> list[Result]:
+    """Return each peer's fastest setting, or its first error, in the order of the table."""
+    best: dict[str, Result] = {}
+    for result in results:
+        known = best.get(result.peer)
+        if known is None or _rank(result) < _rank(known):
+            best[result.peer] = result
+    ours = [each for each in best.values() if each.peer == JITNET.name]
+    others = [each for each in best.values() if each.peer != JITNET.name]
+    return ours + sorted(others, key=_rank)
+
+
+def _rank(result: Result) -> tuple[bool, bool, float]:
+    return not result.worked, result.trial, result.median_ms if result.worked else 0.0
+
+
+def disagreements(results: list[Result]) -> list[str]:
+    """Return a line for each result whose values differ from the first peer's that has any."""
+    worked = [each for each in results if each.worked and each.peer != JITNET.name]
+    worked = worked or [each for each in results if each.worked]
+    lines = []
+    for each in results:
+        if each.worked and not _agree(each.values, worked[0].values):
+            lines.append(f"{each.title}: {each.values}, but {worked[0].title}: {worked[0].values}")
+    return lines
+
+
+def _agree(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return all(abs(x - y) <= AGREEMENT * max(abs(x), abs(y)) for x, y in zip(a, b, strict=True))
