@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from jitnet.compiler.codegen.microkernels import library
 from jitnet.compiler.codegen.program import SYMBOL, Step, render
 from jitnet.compiler.ir.graph import Graph
-from jitnet.compiler.ir.loops import Kernel
+from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.verify import verify
 from jitnet.compiler.passes.assemble import Assembler, Plan
 from jitnet.compiler.passes.decompose import decompose

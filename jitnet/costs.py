@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.loops import (
     Apply,
     Contract,
     Expr,
     For,
-    Kernel,
     Stmt,
     expressions,
     subexpressions,
@@ -33,7 +33,7 @@ def cost_of(kernel: Kernel) -> Cost:
     """Return the cost of a kernel."""
     read = sum(buffer.size * buffer.dtype.size for buffer in kernel.reads)
     written = sum(buffer.size * buffer.dtype.size for buffer in kernel.writes)
-    return Cost(sum(_flops(stmt, 1) for stmt in kernel.body), read, written)
+    return Cost(sum(_flops(stmt, 1) for stmt in kernel.code.body), read, written)
 
 
 def _flops(stmt: Stmt, times: int) -> int:

@@ -171,7 +171,7 @@ def test_memory_is_not_reused_before_its_last_read() -> None:
     graph = Graph("mean", (x,), (Output(mean, "mean"), Output(later, "later")))
     steps, memory = schedule(Assembler(optimize(graph)).plan())
     for step in steps:
-        _assert_reads_come_first(step.kernel.body, memory.offsets)
+        _assert_reads_come_first(step.kernel.code.body, memory.offsets)
     (got, _) = run(graph, [np.array([1, 2, 3, 6], np.float32)])
     np.testing.assert_allclose(got, -3.0)
 

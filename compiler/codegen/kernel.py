@@ -1,10 +1,11 @@
-"""Renders a Kernel as one LLVM function."""
+"""Renders the code of kernels as one LLVM function."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+from jitnet.compiler.ir.kernel import Code
 from jitnet.compiler.ir.loops import (
     Accumulate,
     Begin,
@@ -13,7 +14,6 @@ from jitnet.compiler.ir.loops import (
     Contract,
     Define,
     For,
-    Kernel,
     Stmt,
     Store,
 )
@@ -22,7 +22,7 @@ from jitnet.runtime.dtype import int64
 from .contract import as_loops, uses_tiles
 from .contraction import emit_contraction
 from .contraction_finish import Epilogue
-from .emitter import I64, PTR, Function, Module, Value
+from .emitter import I64, Function, Module, Value
 from .expressions import Expressions
 from .loops import Loops
 from .math import emit_cast
@@ -31,11 +31,11 @@ from .partials import Partials
 from .point import Lanes, Point
 
 
-class KernelWriter:
-    """Writes one kernel into a module."""
+class CodeWriter:
+    """Writes one code into a module; `offsets` says where in its scratch buffers lie."""
 
-    def __init__(self, module: Module, kernel: Kernel, offsets: dict[Buffer, int]) -> None:
-        self._point = Point(module, kernel, offsets)
+    def __init__(self, module: Module, code: Code, offsets: Mapping[Buffer, int]) -> None:
+        self._point = Point(module, code, offsets)
         self.f = self._point.f
         self._expressions = Expressions(self._point)
         self._partials = Partials(self.f)
@@ -43,7 +43,7 @@ class KernelWriter:
 
     def write(self) -> None:
         """Write the whole function."""
-        self._statements(self._point.kernel.body)
+        self._statements(self._point.code.body)
         self.f.finish()
 
     def _statements(self, body: Sequence[Stmt]) -> None:
@@ -78,7 +78,7 @@ class KernelWriter:
         value = emit_cast(f, self._expressions.value(stmt.expr), stmt.expr.dtype, int64)
         shifted = f.binary("sub", value, f.const(value.type, stmt.low))
         bad = f.compare("icmp uge", shifted, f.const(value.type, stmt.high - stmt.low))
-        status = f.load(self._point.slots, PTR, 8, constant=True)
+        status = self._point.status
         with f.when(bad):
             first = f.compare("icmp eq", f.load(status, I64, 8), f.i64(0))
             with f.when(first):
@@ -96,8 +96,8 @@ class KernelWriter:
         emit_contraction(
             f,
             contraction_of(stmt),
-            self._expressions.memory.pointer(stmt.a.buffer),
-            self._expressions.memory.pointer(stmt.b.buffer),
+            point.pointer(stmt.a.buffer),
+            point.pointer(stmt.b.buffer),
             point.scratch,
             point.thread,
             point.threads,

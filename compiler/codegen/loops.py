@@ -131,7 +131,7 @@ class Loops:
             if not isinstance(inner, For) or inner.kind != "parallel":
                 break
             chain.append(inner)
-        if self._point.kernel.serial:
+        if self._point.code.serial:
             self._nested(chain)
             return
         variables = [item.var for item in chain]
@@ -159,7 +159,7 @@ class Loops:
         f, point = self.f, self._point
         width = width_of(loop, f.target)
         start, stop = self._share(loop.var.extent, max(width, LEAST_SHARE))
-        if point.kernel.serial:
+        if point.code.serial:
             self._full_vectors(loop, start, stop)
             self._remainder(loop)
             return

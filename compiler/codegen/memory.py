@@ -8,7 +8,7 @@ from jitnet.compiler.ir.index import Index
 from jitnet.compiler.ir.loops import Buffer, Load, Store
 from jitnet.runtime.dtype import DType
 
-from .emitter import I8, I64, PTR, Function, Value, vector
+from .emitter import I8, I64, Function, Value, vector
 from .indices import Indices
 from .masks import masked_load
 from .math import emit_scalar
@@ -23,25 +23,11 @@ class Memory:
         self.f = point.f
         self._point = point
         self._indices = indices
-        self._written = point.kernel.writes
-
-    def pointer(self, buffer: Buffer) -> Value:
-        """Return where a buffer begins."""
-        f, point = self.f, self._point
-        match buffer.place:
-            case "slot":
-                entry = f.gep(point.slots, f.i64(buffer.slot), PTR)
-                return f.load(entry, PTR, 8, constant=True)
-            case "arena":
-                return f.gep(point.arena, f.i64(point.offsets[buffer]))
-            case "scratch":
-                return f.gep(point.scratch, f.i64(point.offsets[buffer]))
-            case other:
-                raise AssertionError(other)
+        self._written = point.code.writes
 
     def address(self, buffer: Buffer, index: Index) -> Value:
         """Return the address of an element; parts known further out are added further out."""
-        pointer = self.pointer(buffer)
+        pointer = self._point.pointer(buffer)
         by_depth: dict[int, Value] = {}
         for atom, factor in index.terms:
             term = self.f.mul(self._indices.atom(atom), self.f.i64(factor))
@@ -114,7 +100,7 @@ class Memory:
 
     def _scattered(self, buffer: Buffer, index: Value) -> Iterator[Value]:
         """Yield one address for each lane of an index."""
-        base = self.pointer(buffer)
+        base = self._point.pointer(buffer)
         for lane in range(index.lanes):
             yield self.f.gep(base, self.f.extract(index, lane), buffer.dtype.llvm)
 

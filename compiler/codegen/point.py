@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jitnet.compiler.ir.index import Var
-from jitnet.compiler.ir.loops import Buffer, Kernel, Local
+from jitnet.compiler.ir.kernel import Code
+from jitnet.compiler.ir.loops import Buffer, Local
 
 from .emitter import I64, PTR, Function, Module, Value
 
-ARGS = [("slots", PTR), ("arena", PTR), ("scratch", PTR), ("thread", I64), ("threads", I64)]
+ARGS = [("status", PTR), ("scratch", PTR), ("thread", I64), ("threads", I64)]
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,26 @@ class Point:
     thread, threads: which of how many threads run the kernel.
     """
 
-    def __init__(self, module: Module, kernel: Kernel, offsets: dict[Buffer, int]) -> None:
-        self.kernel = kernel
-        self.offsets = offsets
-        self.f = Function(module, kernel.name, ARGS, comment=_comment(kernel))
-        self.slots, self.arena, self.scratch, self.thread, self.threads = self.f.args
-        if kernel.serial:
+    def __init__(self, module: Module, code: Code, offsets: Mapping[Buffer, int]) -> None:
+        self.code = code
+        given = arguments(code)
+        names = [(f"b{number}", PTR) for number in range(len(given))]
+        comment = ", ".join(f"b{number} {buffer}" for number, buffer in enumerate(given))
+        self.f = Function(module, code.name, [*ARGS, *names], comment=comment)
+        self.status, self.scratch, self.thread, self.threads, *pointers = self.f.args
+        self._pointers = dict(zip(given, pointers, strict=True))
+        self._offsets = offsets
+        if code.serial:
             self.thread, self.threads = self.f.i64(0), self.f.i64(1)
         self.vars: dict[Var, Value] = {}
         self.locals: dict[Local, Value] = {}
         self.lanes: Lanes | None = None
+
+    def pointer(self, buffer: Buffer) -> Value:
+        """Return where a parameter of the code begins."""
+        if buffer.place == "scratch":
+            return self.f.gep(self.scratch, self.f.i64(self._offsets[buffer]))
+        return self._pointers[buffer]
 
     @contextmanager
     def along(self, lanes: Lanes | None) -> Iterator[None]:
@@ -62,6 +73,6 @@ class Point:
             self.vars[variables[0]] = flat
 
 
-def _comment(kernel: Kernel) -> str:
-    lines = [f"from {', '.join(kernel.lines[:4])}"] if kernel.lines else []
-    return "\n".join([*lines, f"fuses {' '.join(kernel.fused)}"])
+def arguments(code: Code) -> list[Buffer]:
+    """Return the parameters whose memory callers give; the others lie in the thread's scratch."""
+    return [buffer for buffer in code.parameters if buffer.place != "scratch"]

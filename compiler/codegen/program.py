@@ -1,16 +1,17 @@
-"""Renders kernels as one module: a function each, and the program that runs them in order."""
+"""Renders a program as one module: a function for each code, and the one that calls them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jitnet.compiler.ir.loops import Buffer, Contract, Kernel, walk
+from jitnet.compiler.ir.kernel import Code, Kernel
+from jitnet.compiler.ir.loops import Buffer, Contract, walk
 from jitnet.runtime.target import Target
 
 from .contract import scratch_of
-from .emitter import I64, PTR, Function, Module
-from .kernel import KernelWriter
+from .emitter import I64, PTR, Function, Module, Value
+from .kernel import CodeWriter
 
 SYMBOL = "program"
 ARGS = [
@@ -40,57 +41,88 @@ class Rendered:
 
 
 def render(
-    steps: Sequence[Step], offsets: dict[Buffer, int], scratch_bytes: int, target: Target
+    steps: Sequence[Step], offsets: Mapping[Buffer, int], scratch_bytes: int, target: Target
 ) -> Rendered:
     """Return the module's text."""
     module = Module(target)
-    for step in steps:
-        KernelWriter(module, step.kernel, offsets).write()
-    _program(module, steps)
-    tiles = [
-        scratch_of(stmt, target)
-        for step in steps
-        for stmt in walk(step.kernel.body)
-        if isinstance(stmt, Contract)
-    ]
+    codes = dict.fromkeys(step.kernel.code for step in steps)
+    for code in codes:
+        CodeWriter(module, code, offsets).write()
+    _Program(module, steps, offsets).write()
+    tiles = [tile for code in codes for tile in _scratch(code, target)]
     return Rendered(module.text(), max([scratch_bytes, *tiles]))
 
 
-def _program(module: Module, steps: Sequence[Step]) -> None:
-    f = Function(module, SYMBOL, ARGS, internal=False)
-    slots, arena, scratch, team, thread, threads = f.args
-    module.declare("jitnet_barrier", "void", [PTR, I64])
-    first = f.compare("icmp eq", thread, f.i64(0))
-    position = 0
-    while position < len(steps):
-        step = steps[position]
-        if step.barrier:
-            f.call("jitnet_barrier", [team, threads])
-        if not step.kernel.serial:
-            f.call(step.kernel.name, [slots, arena, scratch, thread, threads])
-            position += 1
-            continue
-        with f.when(first):
-            while True:
-                f.call(steps[position].kernel.name, [slots, arena, scratch, thread, threads])
+def _scratch(code: Code, target: Target) -> list[int]:
+    return [scratch_of(stmt, target) for stmt in walk(code.body) if isinstance(stmt, Contract)]
+
+
+class _Program:
+    """Writes the function that runs the kernels in order."""
+
+    def __init__(
+        self, module: Module, steps: Sequence[Step], offsets: Mapping[Buffer, int]
+    ) -> None:
+        self.f = Function(module, SYMBOL, ARGS, internal=False)
+        self._steps = steps
+        self._offsets = offsets
+        self._slots, self._arena, self._scratch, self._team, self._thread, self._threads = (
+            self.f.args
+        )
+        module.declare("jitnet_barrier", "void", [PTR, I64])
+
+    def write(self) -> None:
+        """Write it all."""
+        f, steps = self.f, self._steps
+        status = self._slot(0)
+        first = f.compare("icmp eq", self._thread, f.i64(0))
+        position = 0
+        while position < len(steps):
+            step = steps[position]
+            if step.barrier:
+                self._wait()
+            if not step.kernel.serial:
+                self._call(step.kernel, status)
                 position += 1
-                if position >= len(steps) or _breaks(steps[position - 1], steps[position]):
-                    break
-        if steps[position - 1].kernel.checks:
-            _stop_if_failed(f)
-    f.finish()
+                continue
+            with f.when(first):
+                while True:
+                    self._call(steps[position].kernel, status)
+                    position += 1
+                    if position >= len(steps) or _breaks(steps[position - 1], steps[position]):
+                        break
+            if steps[position - 1].kernel.code.checks:
+                self._stop_if_failed(status)
+        f.finish()
+
+    def _call(self, kernel: Kernel, status: Value) -> None:
+        pointers = [self._pointer(buffer) for buffer in kernel.buffers if buffer.place != "scratch"]
+        args = [status, self._scratch, self._thread, self._threads, *pointers]
+        self.f.call(kernel.code.name, args)
+
+    def _pointer(self, buffer: Buffer) -> Value:
+        """Return where a buffer is, looked up right before its use: there may be thousands."""
+        if buffer.place == "slot":
+            return self._slot(buffer.slot)
+        place = f"getelementptr inbounds i8, {self._arena}, i64 {self._offsets[buffer]}"
+        return self.f.emit_here(place, PTR)
+
+    def _slot(self, number: int) -> Value:
+        entry = self.f.emit_here(f"getelementptr inbounds ptr, {self._slots}, i64 {number}", PTR)
+        return self.f.load(entry, PTR, 8)
+
+    def _wait(self) -> None:
+        self.f.call("jitnet_barrier", [self._team, self._threads])
+
+    def _stop_if_failed(self, status: Value) -> None:
+        """Return from the program, on every thread, if a check has set the status."""
+        f = self.f
+        self._wait()
+        failed = f.compare("icmp ne", f.load(status, I64, 8), f.i64(0))
+        f.return_when(failed)
 
 
 def _breaks(before: Step, step: Step) -> bool:
     """Whether a kernel cannot stand in the same one-thread run as the one before it."""
-    leaves_checks = before.kernel.checks and not step.kernel.checks
+    leaves_checks = before.kernel.code.checks and not step.kernel.code.checks
     return not step.kernel.serial or step.barrier or leaves_checks
-
-
-def _stop_if_failed(f: Function) -> None:
-    """Return from the program, on every thread, if a check has set the status."""
-    slots, _, _, team, _, threads = f.args
-    f.call("jitnet_barrier", [team, threads])
-    status = f.load(f.load(slots, PTR, 8), I64, 8)
-    failed = f.compare("icmp ne", status, f.i64(0))
-    f.return_when(failed)

@@ -1,4 +1,4 @@
-"""Kernel: loops, scalars and memory accesses; the level that every backend renders.
+"""Loops, scalars and memory accesses: what kernels consist of, the level that backends render.
 
 An Expr is one scalar value at one point of the loops around it; expressions share parts, so they
 are compared by identity. A Stmt does something. Loops say what they are for (`parallel`, `vector`,
@@ -258,39 +258,6 @@ class Contract:
 Stmt = For | Define | Begin | Accumulate | Store | Check | Contract
 
 
-@dataclass(frozen=True, eq=False)
-class Kernel:
-    """A unit of work that all threads run together, with no barrier inside.
-
-    fused: names of the ops inside.  lines: the user's source lines, most telling first.
-    serial: whether one thread does it all.
-    """
-
-    name: str
-    body: tuple[Stmt, ...]
-    fused: tuple[str, ...]
-    lines: tuple[str, ...]
-    serial: bool = False
-
-    @cached_property
-    def reads(self) -> frozenset[Buffer]:
-        """Buffers that are read."""
-        return frozenset(load.buffer for load in loads(self.body))
-
-    @cached_property
-    def writes(self) -> frozenset[Buffer]:
-        """Buffers that are written."""
-        return frozenset(stmt.buffer for stmt in walk(self.body) if isinstance(stmt, Store))
-
-    @cached_property
-    def checks(self) -> bool:
-        """Whether it looks at data that the rest of the program relies on."""
-        return any(isinstance(stmt, Check) for stmt in walk(self.body))
-
-    def __str__(self) -> str:
-        return print_kernel(self)
-
-
 def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
     """Yield every statement, outer before inner."""
     for stmt in body:
@@ -377,65 +344,3 @@ def loads(body: tuple[Stmt, ...]) -> Iterator[Load | Access]:
             for inner in subexpressions(expr):
                 if isinstance(inner, Load):
                     yield inner
-
-
-# -- printing -----------------------------------------------------------------------------------
-
-
-def print_kernel(kernel: Kernel) -> str:
-    """Return the kernel as text."""
-    lines = [f"kernel {kernel.name}" + ("  (one thread)" if kernel.serial else "")]
-    if kernel.lines:
-        lines.append(f"  # from {', '.join(kernel.lines[:4])}")
-    lines.append(f"  # fuses {' '.join(kernel.fused)}")
-    for stmt in kernel.body:
-        lines.extend(_print_stmt(stmt, "  "))
-    return "\n".join(lines)
-
-
-def _print_stmt(stmt: Stmt, pad: str) -> list[str]:
-    match stmt:
-        case For():
-            head = f"{pad}{stmt.kind} for {stmt.var} in {stmt.var.extent}:"
-            return [head, *(line for s in stmt.body for line in _print_stmt(s, pad + "  "))]
-        case Define():
-            return [f"{pad}{stmt.local}: {stmt.local.dtype.short} = {stmt.expr}"]
-        case Begin():
-            return [f"{pad}{stmt.local}: {stmt.local.dtype.short} = start of {stmt.fn}"]
-        case Accumulate():
-            at = f" at {stmt.at}" if stmt.at is not None else ""
-            if stmt.fn in INFIX:
-                return [f"{pad}{stmt.local} {INFIX[stmt.fn]}= {stmt.expr}"]
-            return [f"{pad}{stmt.local} = {stmt.fn}({stmt.local}, {stmt.expr}{at})"]
-        case Store():
-            sign = "+=" if stmt.accumulate else "="
-            return [f"{pad}{stmt.buffer}[{stmt.index}] {sign} {stmt.expr}"]
-        case Check():
-            return [f"{pad}check {stmt.low} <= {stmt.expr} < {stmt.high}, else status {stmt.code}"]
-        case Contract():
-            return _print_contract(stmt, pad)
-        case _:
-            assert_never(stmt)
-
-
-def _print_contract(stmt: Contract, pad: str) -> list[str]:
-    def names(group: tuple[Var, ...]) -> str:
-        return " ".join(f"{var}:{var.extent}" for var in group) or "-"
-
-    def operand(item: Operand, groups: tuple[Var, ...]) -> str:
-        strides = (*item.batch, *item.outer, *item.inner)
-        terms = [
-            f"{var}" if step == 1 else f"{var}*{step}"
-            for var, step in zip(groups, strides, strict=True)
-            if step and var.extent > 1
-        ]
-        if item.offset or not terms:
-            terms.append(str(item.offset))
-        return f"{item.buffer}[{' + '.join(terms)}]"
-
-    a = operand(stmt.a, (*stmt.batch, *stmt.rows, *stmt.inner))
-    b = operand(stmt.b, (*stmt.batch, *stmt.columns, *stmt.inner))
-    head = f"{pad}contract batch {names(stmt.batch)}, rows {names(stmt.rows)}, "
-    head += f"columns {names(stmt.columns)}, over {names(stmt.inner)}:"
-    lines = [head, f"{pad}  {stmt.result}: {stmt.result.dtype.short} = sum {a} * {b}"]
-    return [*lines, *(line for s in stmt.body for line in _print_stmt(s, pad + "  "))]

@@ -9,34 +9,19 @@ from math import prod
 from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import contiguous_strides
 from jitnet.compiler.ir.graph import Graph, Node
-from jitnet.compiler.ir.index import Var, of
-from jitnet.compiler.ir.loops import (
-    Buffer,
-    Check,
-    Contract,
-    For,
-    Kernel,
-    Load,
-    Stmt,
-    Store,
-    subexpressions,
-    walk,
-)
-from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter
+from jitnet.compiler.ir.index import of
+from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
+from jitnet.compiler.ir.loops import Buffer, Check, For, Stmt
+from jitnet.compiler.ir.lowering import Contraction, Reduction
 
-from .contract import lower_contraction, work
+from .codes import Codes
 from .demands import demands, surely_holds
-from .fuse import Fuser, Group, spread
-from .lower import lower_loops
-from .materialize import CHEAP, COSTS, materialize
-from .scatter import lower_scatter
+from .fuse import Fuser, Group, space_vars, spread, squeeze
+from .locals import name_locals
+from .materialize import CHEAP, materialize
+from .patterns import Patterns
 from .storage import Reader, Storage, is_inline, ordered_strides
-
-OPERATIONS_A_CYCLE = 8  # element operations of one thread, as materialize counts them
-PRODUCTS_A_CYCLE = 16  # multiply-adds of one thread
-SERIAL_BELOW = 2_000  # cycles of a kernel that one thread does sooner than two can meet
-ALONE_BELOW = 60_000  # cycles of a whole program that is done before a second thread wakes up
-
+from .work import ALONE_BELOW, OPERATIONS_A_CYCLE, SERIAL_BELOW, Work
 
 Message = tuple[type[Exception], str]
 
@@ -69,20 +54,21 @@ class Assembler:
         self.constants: list[Node] = []
         self.given = self._given()
         self.layout = materialize(self.graph, self.given)
-        self.fuser = Fuser(self.layout.roots, self.given)
+        patterns = Patterns({*self.layout.roots, *self.given})
+        self.fuser = Fuser(self.layout.roots, self.given, patterns)
         self.storage: dict[Node, Storage] = dict(self.given)
         self.late: set[Node] = set()  # outputs into inputs that are copied there at the end
         self.messages: list[Message] = []
         self._check_nodes: dict[Task, Node] = {}
-        self._costs: dict[Node, int] = {}
-        self._alone = False  # whether one thread does the whole program
         self._draft = self._drafted()
+        self.work = Work(self._draft, patterns)
+        alone = sum(map(self.work.cycles, self.fuser.groups)) < ALONE_BELOW
+        self.codes = Codes(patterns, self.storage, alone)
 
     def plan(self) -> Plan:
         """Return the kernels in order."""
         tasks = [*self._checks(), *self._tasks()]
         order = self._order(tasks)
-        self._alone = sum(map(self._cycles, self.fuser.groups)) < ALONE_BELOW
         self._place_roots()
         kernels = [kernel for task in order for kernel in self._kernels(task)]
         kernels.extend(self._late_copies())
@@ -123,7 +109,7 @@ class Assembler:
         tasks: list[Task] = []
         for demand in demands(self.graph):
             node = demand.node
-            place = spread(node.shape, [of(var) for var in _squeezed_vars(node.shape)])
+            place = spread(node.shape, [of(var) for var in space_vars(squeeze(node.shape))])
             expr = self._index_reader(self._draft).read(node, place)
             if surely_holds(demand, expr):
                 continue
@@ -205,8 +191,8 @@ class Assembler:
             for read in self.fuser.reads(root):
                 if read.node is not old:
                     continue
-                own = tuple(of(var) for var in _squeezed_vars(node.shape))
-                same_space = _squeeze(root.shape) == _squeeze(node.shape)
+                own = tuple(of(var) for var in space_vars(squeeze(node.shape)))
+                same_space = squeeze(root.shape) == squeeze(node.shape)
                 if isinstance(root.op.lower, Reduction) or not same_space or read.place != own:
                     return False
                 if group.levels[root] > group.levels[node]:
@@ -249,23 +235,7 @@ class Assembler:
             for reader in group.roots
             for read in self.fuser.reads(reader)
         )
-        return later and self._cost(root) > CHEAP
-
-    def _cost(self, root: Node) -> int:
-        """Return the operations for one element (of its argument, for a reduction)."""
-        if root not in self._costs:
-            self._costs[root] = self._count(root)
-        return self._costs[root]
-
-    def _count(self, root: Node) -> int:
-        if isinstance(root.op.lower, Contraction | Scatter):
-            return 0
-        reader = Reader(self._draft)
-        source = root.args[0] if isinstance(root.op.lower, Reduction) else root
-        place = spread(source.shape, [of(var) for var in _squeezed_vars(source.shape)])
-        read = reader.read if isinstance(root.op.lower, Reduction) else reader.inside
-        seen = {id(inner): inner for inner in subexpressions(read(source, place))}
-        return sum(COSTS.get(getattr(inner, "fn", ""), 1) for inner in seen.values())
+        return later and self.work.operations(root) > CHEAP
 
     def _in_arena(self, root: Node, name: str) -> Storage:
         strides = ordered_strides(root.shape, self.layout.orders[root])
@@ -289,51 +259,28 @@ class Assembler:
         assert group is not None
         if all(root.type.numel == 0 for root in group.roots):
             return
-        targets = {root: [self.storage[root]] for root in group.roots if root in self.storage}
-        parts: list[tuple[str, tuple[Stmt, ...]]]
-        match group.kind:
-            case "contract":
-                parts = [("", lower_contraction(group, self.storage, targets))]
-            case "scatter":
-                parts = lower_scatter(group, self.storage)
-            case _:
-                parts = [("", lower_loops(group, self.storage, targets))]
-        for suffix, body in parts:
-            yield self._named(group, body, suffix)
-
-    def _named(self, group: Group, body: tuple[Stmt, ...], suffix: str) -> Kernel:
         fused = _fused(group, set(self.layout.roots) | set(self.given))
-        names = list(dict.fromkeys(node.op.name for node in fused))
+        names = tuple(dict.fromkeys(node.op.name for node in fused))
         lines = tuple(dict.fromkeys(node.line for node in fused if node.line))
-        title = list(dict.fromkeys(root.op.name for root in group.roots))
-        name = "_".join(title[:3]) + suffix
-        shared = any(isinstance(s, Contract) or _is_parallel(s) for s in walk(body))
-        small = self._alone or self._cycles(group) < SERIAL_BELOW
-        serial = small or not shared
-        return Kernel(name, body, tuple(names), lines, serial)
-
-    def _cycles(self, group: Group) -> int:
-        """Return roughly how long one thread works at a group."""
-        root = group.roots[0]
-        if isinstance(root.op.lower, Contraction):
-            return work(root) // PRODUCTS_A_CYCLE
-        size = prod(group.space)
-        if isinstance(root.op.lower, Scatter):
-            size = max(size, root.args[2].type.numel)
-        cost = sum(self._cost(root) for root in group.roots)
-        return size * max(cost, 4) // OPERATIONS_A_CYCLE
+        title = "_".join(list(dict.fromkeys(root.op.name for root in group.roots))[:3])
+        is_small = self.work.cycles(group) < SERIAL_BELOW
+        for suffix, code, buffers in self.codes.of(group, is_small):
+            yield Kernel(title + suffix, code, buffers, names, lines)
 
     def _check_kernel(self, task: Task) -> Kernel:
         assert task.check is not None
         index = self._check_nodes[task]
-        variables = _squeezed_vars(index.shape)
+        variables = space_vars(squeeze(index.shape))
         place = spread(index.shape, [of(var) for var in variables])
         expr = self._index_reader(self.storage).read(index, place)
         body: tuple[Stmt, ...] = (replace(task.check, expr=expr),)
         for var in reversed(variables):
             body = (For(var, body, "serial"),)
         lines = (index.line,) if index.line else ()
-        return Kernel("check", body, ("check",), lines, True)
+        buffers = parameters_of(body)
+        return Kernel(
+            "check", Code("", name_locals(body), buffers, True), buffers, ("check",), lines
+        )
 
     def _late_copies(self) -> Iterator[Kernel]:
         """Yield kernels that move results computed aside into the inputs that they replace."""
@@ -341,26 +288,11 @@ class Assembler:
             if output.node not in self.late or output.into is None:
                 continue
             target = self.given[self.graph.inputs[output.into].node]
-            source = self.storage[output.node]
-            kernel = copy_kernel(output.node, source, target)
-            yield replace(kernel, serial=kernel.serial or self._alone)
-
-
-def copy_kernel(node: Node, source: Storage, target: Storage) -> Kernel:
-    """Return the kernel that copies one value from one place to another."""
-    variables = tuple(Var(f"i{axis}", size) for axis, size in enumerate(node.shape))
-    place = tuple(of(var) for var in variables)
-    load = Load(source.buffer, source.at(place))
-    body: tuple[Stmt, ...] = (Store(target.buffer, target.at(place), load),)
-    live = [var for var in variables if var.extent != 1]
-    order = sorted(live, key=lambda var: -abs(target.strides[variables.index(var)]))
-    for number, var in enumerate(reversed(order)):
-        last = number == 0
-        kind = "vector" if last and len(order) > 1 else "parallel vector" if last else "parallel"
-        body = (For(var, body, kind),)
-    lines = (node.line,) if node.line else ()
-    small = node.type.numel < SERIAL_BELOW * OPERATIONS_A_CYCLE
-    return Kernel("copy", body, ("copy",), lines, small)
+            node, source = output.node, self.storage[output.node]
+            is_small = node.type.numel < SERIAL_BELOW * OPERATIONS_A_CYCLE
+            _, code, buffers = self.codes.copy(node, source, target, is_small)
+            lines = (node.line,) if node.line else ()
+            yield Kernel("copy", code, buffers, ("copy",), lines)
 
 
 def with_own_outputs(graph: Graph) -> Graph:
@@ -374,18 +306,6 @@ def with_own_outputs(graph: Graph) -> Graph:
         taken.add(node)
         outputs.append(replace(output, node=node))
     return replace(graph, outputs=tuple(outputs))
-
-
-def _is_parallel(stmt: Stmt) -> bool:
-    return isinstance(stmt, For) and stmt.kind.startswith("parallel")
-
-
-def _squeeze(shape: Sequence[int]) -> tuple[int, ...]:
-    return tuple(size for size in shape if size != 1)
-
-
-def _squeezed_vars(shape: Sequence[int]) -> tuple[Var, ...]:
-    return tuple(Var(f"i{axis}", size) for axis, size in enumerate(_squeeze(shape)))
 
 
 def _sources(node: Node, stop: set[Node]) -> Iterator[Node]:

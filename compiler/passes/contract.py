@@ -220,7 +220,7 @@ def _operand(
     )
 
 
-def work(node: Node) -> int:
+def multiply_adds(node: Node) -> int:
     """Return the multiply-adds of a contraction."""
     total = 0
     for product in products(node):

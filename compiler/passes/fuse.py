@@ -18,6 +18,7 @@ from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter
 from jitnet.runtime.dtype import int64
 
 from .materialize import reduced_axes
+from .patterns import Patterns
 from .storage import Conditions, Place, Reader, Storage
 
 ROW_LIMIT = 1 << 14  # elements of a row that later loops over it may find in the cache
@@ -102,9 +103,13 @@ def squeezed_axes(node: Node) -> tuple[int, ...]:
 class Fuser:
     """Puts each kept value into the first kernel that it fits."""
 
-    def __init__(self, roots: tuple[Node, ...], given: dict[Node, Storage]) -> None:
+    def __init__(
+        self, roots: tuple[Node, ...], given: dict[Node, Storage], patterns: Patterns
+    ) -> None:
         self._roots = set(roots)
         self._given = given
+        self._patterns = patterns
+        self._read_leaves: dict[int, list[tuple[int, Place, Conditions]]] = {}  # by pattern
         self.groups: list[Group] = []
         self._group_of: dict[Node, int] = {}
         self._reads: dict[Node, list[Read]] = {}
@@ -175,6 +180,17 @@ class Fuser:
         return self._reads[root]
 
     def _find_reads(self, root: Node) -> list[Read]:
+        """Return the reads of a root; those of one pattern read their leaves at the same places."""
+        pattern = self._patterns.of(root)
+        known = self._read_leaves.get(pattern.number)
+        if known is None:
+            numbers = {node: number for number, node in enumerate(pattern.leaves)}
+            known = self._read_leaves[pattern.number] = [
+                (numbers[read.node], read.place, read.conditions) for read in self._reads_of(root)
+            ]
+        return [Read(pattern.leaves[number], place, when) for number, place, when in known]
+
+    def _reads_of(self, root: Node) -> list[Read]:
         found: list[Read] = []
 
         def stop(node: Node, place: Place, conditions: Conditions) -> Expr | None:

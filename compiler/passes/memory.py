@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jitnet.compiler.ir.index import Var
+from jitnet.compiler.ir.index import Index, Var
+from jitnet.compiler.ir.kernel import Code, Kernel
 from jitnet.compiler.ir.loops import (
     Buffer,
     Contract,
     For,
-    Kernel,
     Load,
     Stmt,
     Store,
@@ -32,29 +33,67 @@ class MemoryPlan:
 
 
 def plan_memory(kernels: Sequence[Kernel]) -> MemoryPlan:
-    """Place every buffer, largest lifetime conflicts first come first placed."""
-    first: dict[Buffer, int] = {}
-    last: dict[Buffer, int] = {}
-    for number, kernel in enumerate(kernels):
-        for buffer in sorted(kernel.reads | kernel.writes, key=lambda item: item.name):
-            first.setdefault(buffer, number)
-            last[buffer] = number
+    """Place every buffer: each in the lowest gap there is when it is first written."""
+    last = {buffer: number for number, kernel in enumerate(kernels) for buffer in kernel.buffers}
     offsets: dict[Buffer, int] = {}
+    arena = _Arena()
+    heirs: dict[Code, list[tuple[int, int]]] = {}
     for number, kernel in enumerate(kernels):
-        _reuse_in_place(number, kernel, first, last, offsets)
+        if kernel.code not in heirs:
+            heirs[kernel.code] = _heirs(kernel.code)
+        dying = {buffer for buffer in kernel.buffers if last[buffer] == number}
+        inherited = _reuse_in_place(kernel, heirs[kernel.code], dying, offsets)
         for buffer in sorted(kernel.writes, key=lambda item: (-item.size, item.name)):
             if buffer.place == "arena" and buffer not in offsets:
-                offsets[buffer] = _lowest_gap(buffer, first, last, offsets)
-    arena = max((_end(buffer, start) for buffer, start in offsets.items()), default=0)
-    scratch = 0
-    for kernel in kernels:
-        top = 0
-        for buffer in sorted(kernel.reads | kernel.writes, key=lambda item: item.name):
-            if buffer.place == "scratch":
-                offsets[buffer] = top
-                top = _end(buffer, top)
-        scratch = max(scratch, top)
-    return MemoryPlan(offsets, arena, scratch)
+                offsets[buffer] = arena.take(_bytes(buffer))
+        for buffer in dying - inherited:
+            if buffer.place == "arena":
+                arena.give_back(offsets[buffer], _end(buffer, offsets[buffer]))
+    scratch = max([0, *(_place_scratch(kernel, offsets) for kernel in kernels)])
+    return MemoryPlan(offsets, arena.size, scratch)
+
+
+def _place_scratch(kernel: Kernel, offsets: dict[Buffer, int]) -> int:
+    """Place what a kernel needs of its own; return the bytes of all of it."""
+    top = 0
+    for buffer in kernel.buffers:
+        if buffer.place == "scratch":
+            offsets[buffer] = top
+            top = _end(buffer, top)
+    return top
+
+
+class _Arena:
+    """Memory of which parts are taken and given back."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._gaps: list[tuple[int, int]] = []  # free parts below size, (start, end), in order
+
+    def take(self, size: int) -> int:
+        """Return the lowest place where so many bytes are free."""
+        for number, (start, end) in enumerate(self._gaps):
+            if end - start >= size:
+                self._gaps[number : number + 1] = (
+                    [(start + size, end)] if end - start > size else []
+                )
+                return start
+        start = self.size
+        if self._gaps and self._gaps[-1][1] == self.size:
+            start, _ = self._gaps.pop()
+        self.size = start + size
+        return start
+
+    def give_back(self, start: int, end: int) -> None:
+        """Free a part; it joins neighbours that are free."""
+        first = after = bisect(self._gaps, (start, end))
+        if first and self._gaps[first - 1][1] == start:
+            first -= 1
+            start = self._gaps[first][0]
+        if after < len(self._gaps) and self._gaps[after][0] == end:
+            end = self._gaps[after][1]
+            after += 1
+        self._gaps[first:after] = [(start, end)]
 
 
 def _bytes(buffer: Buffer) -> int:
@@ -66,46 +105,61 @@ def _end(buffer: Buffer, start: int) -> int:
     return start + _bytes(buffer)
 
 
-def _lowest_gap(
-    buffer: Buffer, first: dict[Buffer, int], last: dict[Buffer, int], offsets: dict[Buffer, int]
-) -> int:
-    """Return the lowest offset where buffer meets nobody who lives at the same time."""
-    taken = sorted(
-        (start, _end(other, start))
-        for other, start in offsets.items()
-        if other.place == "arena" and first[other] <= last[buffer] and last[other] >= first[buffer]
-    )
-    start = 0
-    for low, high in taken:
-        if start + _bytes(buffer) <= low:
-            break
-        start = max(start, high)
-    return start
-
-
 def _reuse_in_place(
-    number: int,
     kernel: Kernel,
-    first: dict[Buffer, int],
-    last: dict[Buffer, int],
+    heirs: Sequence[tuple[int, int]],
+    dying: set[Buffer],
     offsets: dict[Buffer, int],
-) -> None:
-    """Give a result the memory of an argument that dies here, read only where it is written."""
-    if any(isinstance(stmt, Contract) for stmt in walk(kernel.body)):
-        return
-    visits = list(_visits(kernel.body, ()))
-    dying = [
-        buffer
-        for buffer in kernel.reads
-        if buffer.place == "arena" and last[buffer] == number and buffer not in kernel.writes
+) -> set[Buffer]:
+    """Give results the memory of arguments that die here; return these arguments."""
+    inherited: set[Buffer] = set()
+    for one, other in heirs:
+        source, target = kernel.buffers[one], kernel.buffers[other]
+        if source.place != "arena" or source not in dying or source in inherited:
+            continue
+        same_size = target.size == source.size and target.dtype.size == source.dtype.size
+        if target.place == "arena" and target not in offsets and same_size:
+            offsets[target] = offsets[source]
+            inherited.add(source)
+    return inherited
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """One access of a buffer: the statement's number, where, in which loops.
+
+    index: None for a read that is not of one element.
+    """
+
+    position: int
+    index: Index | None
+    loops: tuple[Var, ...]
+
+
+def _heirs(code: Code) -> list[tuple[int, int]]:
+    """Return which parameters may be read and written in one place: numbers (source, target).
+
+    The source's elements must all be read before the target's are written there.
+    """
+    if any(isinstance(stmt, Contract) for stmt in walk(code.body)):
+        return []
+    reads: dict[Buffer, list[_Visit]] = {}
+    stores: dict[Buffer, list[_Visit]] = {}
+    for position, (stmt, loops) in enumerate(_visits(code.body, ())):
+        if isinstance(stmt, Store):
+            stores.setdefault(stmt.buffer, []).append(_Visit(position, stmt.index, loops))
+        for load in loads((stmt,)):
+            index = load.index if isinstance(load, Load) else None
+            reads.setdefault(load.buffer, []).append(_Visit(position, index, loops))
+    numbers = {buffer: number for number, buffer in enumerate(code.parameters)}
+    return [
+        (numbers[source], numbers[target])
+        for source in code.parameters
+        for target in code.parameters
+        if target in stores
+        and source not in stores
+        and _read_before_written(reads.get(source, []), stores[target])
     ]
-    for buffer in sorted(dying, key=lambda item: item.name):
-        for target in sorted(kernel.writes, key=lambda item: item.name):
-            fits = target.place == "arena" and target not in offsets and first[target] == number
-            same_size = target.size == buffer.size and target.dtype.size == buffer.dtype.size
-            if fits and same_size and _read_before_written(visits, buffer, target):
-                offsets[target] = offsets[buffer]
-                break
 
 
 def _visits(
@@ -119,32 +173,22 @@ def _visits(
             yield stmt, around
 
 
-def _read_before_written(
-    visits: list[tuple[Stmt, tuple[Var, ...]]], source: Buffer, target: Buffer
-) -> bool:
-    """Whether each element of source is read for the last time before it is written in target.
+def _read_before_written(reads: Sequence[_Visit], stores: Sequence[_Visit]) -> bool:
+    """Whether each element of one buffer is read for the last time before it is written in another.
 
-    So it is if one store writes target, once for each element, every read of source is at that
-    store's place, and none comes in a later statement.
+    So it is if one store writes the other, once for each element, every read is at that store's
+    place, and none comes in a later statement.
     """
-    stores = [
-        (position, stmt, around)
-        for position, (stmt, around) in enumerate(visits)
-        if isinstance(stmt, Store) and stmt.buffer is target
-    ]
     if len(stores) != 1:
         return False
-    position, store, around = stores[0]
-    if any(var.extent > 1 and var not in store.index.vars for var in around):
+    (store,) = stores
+    assert store.index is not None
+    if any(var.extent > 1 and var not in store.index.vars for var in store.loops):
         return False
-    for number, (stmt, loops) in enumerate(visits):
-        for load in loads((stmt,)):
-            if load.buffer is not source:
-                continue
-            here = isinstance(load, Load) and load.index == store.index and loops == around
-            if not here or number > position:
-                return False
-    return True
+    return all(
+        read.index == store.index and read.loops == store.loops and read.position <= store.position
+        for read in reads
+    )
 
 
 def conflicts(a: Kernel, b: Kernel, offsets: dict[Buffer, int]) -> bool:

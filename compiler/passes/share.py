@@ -16,10 +16,15 @@ def share(graph: Graph) -> Graph:
     first: dict[Any, Node] = {}
 
     def change(node: Node, args: tuple[Node, ...]) -> Node:
-        key = (node.op, args, tuple(_key(item) for item in sorted(node.params.items())))
+        key = (node.op, args, params_key(node))
         return first.setdefault(key, with_args(node, args))
 
     return rebuild(graph, change)
+
+
+def params_key(node: Node) -> tuple[Any, ...]:
+    """Return what equals that of another node only if both have the same params."""
+    return tuple(map(_key, sorted(node.params.items())))
 
 
 def _key(item: tuple[str, Any]) -> Any:

@@ -1,0 +1,65 @@
+"""Estimates how much there is to do: operations of a value, cycles of a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from jitnet.compiler.ir.graph import Node
+from jitnet.compiler.ir.index import of
+from jitnet.compiler.ir.loops import subexpressions
+from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter
+
+from .contract import multiply_adds
+from .fuse import Group, space_vars, spread, squeeze
+from .materialize import COSTS
+from .patterns import Patterns
+from .storage import Reader, Storage
+
+OPERATIONS_A_CYCLE = 8  # element operations of one thread, as materialize counts them
+PRODUCTS_A_CYCLE = 16  # multiply-adds of one thread
+SERIAL_BELOW = 2_000  # cycles of a kernel that one thread does sooner than two can meet
+ALONE_BELOW = 60_000  # cycles of a whole program that is done before a second thread wakes up
+
+
+class Work:
+    """Estimates for the values of one graph; `draft` is where all kept ones would be."""
+
+    def __init__(self, draft: Mapping[Node, Storage], patterns: Patterns) -> None:
+        self._draft = draft
+        self._patterns = patterns
+        self._operations: dict[int, int] = {}  # by pattern
+
+    def operations(self, root: Node) -> int:
+        """Return the operations for one element (of its argument, for a reduction).
+
+        For a product, the multiply-adds of it all.
+        """
+        number = self._patterns.of(root).number
+        if number not in self._operations:
+            self._operations[number] = self._count(root)
+        return self._operations[number]
+
+    def _count(self, root: Node) -> int:
+        lower = root.op.lower
+        if isinstance(lower, Contraction):
+            return multiply_adds(root)
+        if isinstance(lower, Scatter):
+            return 0
+        reader = Reader(self._draft)
+        source = root.args[0] if isinstance(lower, Reduction) else root
+        place = spread(source.shape, [of(var) for var in space_vars(squeeze(source.shape))])
+        read = reader.read if isinstance(lower, Reduction) else reader.inside
+        inner = subexpressions(read(source, place))
+        return sum(COSTS.get(getattr(each, "fn", ""), 1) for each in inner)
+
+    def cycles(self, group: Group) -> int:
+        """Return roughly how long one thread works at a group."""
+        first = group.roots[0]
+        if isinstance(first.op.lower, Contraction):
+            return self.operations(first) // PRODUCTS_A_CYCLE
+        size = prod(group.space)
+        if isinstance(first.op.lower, Scatter):
+            size = max(size, first.args[2].type.numel)
+        cost = sum(map(self.operations, group.roots))
+        return size * max(cost, 4) // OPERATIONS_A_CYCLE
