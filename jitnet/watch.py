@@ -7,6 +7,7 @@ from before the frame runs: module attributes, settings, containers, functions, 
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 from collections.abc import Iterable, Iterator
@@ -67,13 +68,19 @@ class Watcher(Reach):
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Watch every Python frame that this thread enters inside the block."""
-        before = sys.getprofile()
+        """Watch every Python frame that this thread enters inside the block.
+
+        Garbage waits meanwhile: its finalizers' frames are not the function's.
+        """
+        before, collects = sys.getprofile(), gc.isenabled()
+        gc.disable()
         sys.setprofile(self._profile)
         try:
             yield
         finally:
             sys.setprofile(None)
+            if collects:
+                gc.enable()
             if before is not None:
                 _resume(before)
 

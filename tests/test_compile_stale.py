@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import gc
 import math
 import types
 from collections import UserDict, deque
@@ -486,3 +487,17 @@ def test_object_that_answers_to_every_name() -> None:
     assert value(fn(ones(2))) == 2
     greedy.factor = 3.0
     assert value(fn(ones(2))) == 3
+
+
+def test_what_collecting_garbage_runs_is_not_the_functions() -> None:
+    seen: list[str] = []
+    before = gc.get_threshold()
+    gc.callbacks.append(lambda phase, _: seen.append(phase))
+    gc.set_threshold(1)
+    try:
+        fn = jitnet.compile(lambda x: x * 2 + 1)
+        assert value(fn(ones(2))) == 3
+        assert seen and gc.isenabled()
+    finally:
+        gc.callbacks.pop()
+        gc.set_threshold(*before)
