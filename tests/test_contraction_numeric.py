@@ -94,7 +94,9 @@ POINTERS = [("a", PTR), ("b", PTR), ("out", PTR), ("scratch", PTR)]
 ARGUMENTS = [*POINTERS, ("thread", I64), ("threads", I64)]
 
 
-def build(c: Contraction, target: Target = HOST, doubled: bool = False) -> Run:
+def build(
+    c: Contraction, target: Target = HOST, doubled: bool = False, streams: bool = False
+) -> Run:
     """Compile a contraction whose epilogue stores C row-major; `doubled` packs 2 * B, row-major."""
     module = Module(target)
     name = f"contraction{next(COUNT)}"
@@ -117,14 +119,15 @@ def build(c: Contraction, target: Target = HOST, doubled: bool = False) -> Run:
         return f.fadd(value, value)
 
     hook = twice if doubled else None
-    emit_contraction(f, c, a, b, scratch, thread, threads, store, hook)
+    emit_contraction(f, c, a, b, scratch, thread, threads, store, hook, streams)
     f.finish()
     engine, _ = engine_for(target)
     parsed = llvm.parse_assembly(module.text())
     parsed.verify()
     engine.add_module(parsed)
     engine.finalize_object()
-    return Run(c, target, engine.get_function_address(name), scratch_bytes(c, target, doubled))
+    scratch_size = scratch_bytes(c, target, doubled, streams)
+    return Run(c, target, engine.get_function_address(name), scratch_size)
 
 
 def matrices(dtype: DType, layout: str, m: int, n: int, k: int, batch: int = 1) -> Contraction:
@@ -162,9 +165,14 @@ def memory(c: Contraction, operand: Operand, free: Sizes, seed: int) -> np.ndarr
     return np.random.default_rng(seed).standard_normal(last + 1).astype(c.dtype.numpy)
 
 
-def check(c: Contraction, target: Target = HOST, threads: tuple[int, ...] = (1, 2, 3)) -> None:
+def check(
+    c: Contraction,
+    target: Target = HOST,
+    threads: tuple[int, ...] = (1, 2, 3),
+    streams: bool = False,
+) -> None:
     """Compare a contraction with float64, and its bits among thread counts."""
-    run = build(c, target)
+    run = build(c, target, streams=streams)
     a, b = memory(c, c.a, c.m, 1), memory(c, c.b, c.n, 2)
     want = expected(c, a, b)
     got = [run(a, b, count) for count in threads]
@@ -369,6 +377,14 @@ def test_long_sums(layout: str) -> None:
     """Large enough for every kind of block: rows, columns and K, packed whole and by block."""
     check(matrices(float32, layout, 150, 70, 900), SMALL_CACHE, threads=(1, 2))
     check(matrices(float32, layout, 1100, 40, 20), threads=(1, 2))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", [(37, 75, 29), (150, 70, 900), (50, 1100, 40)], ids=str)
+def test_an_epilogue_over_long_rows(target: str, size: tuple[int, int, int]) -> None:
+    """The sums of a block are kept until all of its panels are done, and then handed out."""
+    check(matrices(float32, "NN", *size), TARGETS[target], streams=True)
+    check(matrices(float32, "TT", *size), TARGETS[target], streams=True)
 
 
 @pytest.mark.parametrize("target", TARGETS)

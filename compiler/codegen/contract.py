@@ -15,12 +15,13 @@ from jitnet.compiler.ir.loops import (
     Operand,
     Stmt,
     Store,
+    loads,
     walk,
 )
 from jitnet.runtime.target import Target
 
 from .contraction import prefers_tiles, scratch_bytes
-from .orientation import contraction_of, oriented
+from .orientation import contraction_of, lane_var, oriented
 
 UNROLL_UP_TO = 16
 
@@ -36,7 +37,19 @@ def scratch_of(stmt: Contract, target: Target) -> int:
     """Return the bytes of scratch that a Contract needs on each thread."""
     if not uses_tiles(stmt, target):
         return 0
-    return scratch_bytes(contraction_of(oriented(stmt, target)), target)
+    stmt = oriented(stmt, target)
+    return scratch_bytes(contraction_of(stmt), target, streams=streams(stmt, target))
+
+
+def streams(stmt: Contract, target: Target) -> bool:
+    """Return whether what follows the product touches a buffer that no cache holds."""
+    touched = (*walk(stmt.body), *loads(stmt.body))
+    return any(
+        isinstance(part, Load | Store)
+        and part.index.coefficient(lane_var(stmt)) == 1
+        and part.buffer.size * part.buffer.dtype.size > 2 * target.cache_bytes
+        for part in touched
+    )
 
 
 def as_loops(stmt: Contract) -> Stmt:

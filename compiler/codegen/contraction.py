@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .contraction_affine import affine, column_of, fill_table, lanes_of, vectors_of
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
@@ -48,6 +48,7 @@ def emit_contraction(
     threads: Value,
     epilogue: Epilogue,
     pack_b: PackB | None = None,
+    streams: bool = False,
 ) -> None:
     """Write this thread's share of a contraction into f.
 
@@ -58,9 +59,12 @@ def emit_contraction(
     lanes idle and sums are long, there is one column to each call.
     `pack_b(f, batch, k, column, lanes)`, where given, returns `lanes` neighbouring columns of B at
     flat k, in place of a load from b; the plan is then made with packs_b=True.
+    `streams` says that the epilogue touches far more memory than the cache holds: it then gets the
+    sums of long rows in order, so that memory is read and written in long runs.
     Each element is the sum of the same blocks in the same order for any number of threads.
     """
-    writer = _Writer(f, plan(c, f.target, pack_b is not None), a, b, scratch, epilogue, pack_b)
+    decided = plan(c, f.target, pack_b is not None, streams)
+    writer = _Writer(f, decided, a, b, scratch, epilogue, pack_b)
     writer.write(thread, threads)
 
 
@@ -193,6 +197,8 @@ class _Writer:
                         pack_rows(f, plan, at.a, to, rows.start, count, k.start, k.length)
                     with self._blocks(lines, plan.vectors) as panel:
                         self._panel(at, _Block(rows, lines, k), panel)
+                if plan.streams:
+                    self._finish(at, rows, lines)
 
     # -- tables of offsets --------------------------------------------------------------------
 
@@ -288,25 +294,43 @@ class _Writer:
         f, plan, rows = self.f, self.plan, block.rows
         before = f.mul(f.sub(panel.start, block.lines.start), f.i64(plan.width))
         b = self._b_arguments(at, block, panel, before)
-        sums, kernels = self.part["sums"], self._kernels(panel)
-        if plan.k.count > 1:
-            sums = f.gep(sums, f.mul(before, f.i64(plan.row_block)), self.element)
+        kernels = self._kernels(panel)
 
         def more(state: list[Value]) -> Value:
             return f.compare("icmp slt", state[0], rows.stop)
 
         with f.while_(more, [rows.start]) as tiles:
             row = tiles.carried[0]
-            tile = FinishedTile(row, self._tile_rows(f.sub(rows.stop, row)), panel.start, sums)
-            if plan.k.count > 1:
-                place = f.mul(f.sub(row, rows.start), f.i64(plan.panel))
-                tile = replace(tile, sums=f.gep(sums, place, self.element))
+            count = self._tile_rows(f.sub(rows.stop, row))
+            sums = self._sums(rows, row, before)
+            tile = FinishedTile(row, count, panel.start, sums)
             self._call(kernels, tile.count, [
                 *self._a_arguments(at, block, row), *b,
                 tile.sums, f.i64(plan.panel), block.k.accumulate,
             ])  # fmt: skip
-            self.finisher.finish(at.batch, tile, block.k.last)
+            if not plan.streams:
+                self.finisher.finish(at.batch, tile, block.k.last)
             tiles.carry = [f.add(row, tile.count)]
+
+    def _sums(self, rows: _Range, row: Value, before: Value) -> Value:
+        """Return where the sums of a panel's tile begin: one tile after the other, unless kept."""
+        f, plan, sums = self.f, self.plan, self.part["sums"]
+        if not plan.keeps_sums:
+            return sums
+        sums = f.gep(sums, f.mul(before, f.i64(plan.row_block)), self.element)
+        return f.gep(sums, f.mul(f.sub(row, rows.start), f.i64(plan.panel)), self.element)
+
+    def _finish(self, at: _Operands, rows: _Range, lines: _Range) -> None:
+        """Write the epilogue of a block, row by row."""
+        f, plan = self.f, self.plan
+        with (
+            f.loop(rows.start, rows.stop) as row,
+            f.loop(lines.start, lines.stop, plan.vectors) as panel,
+        ):
+            before = f.mul(f.sub(panel.index, lines.start), f.i64(plan.width))
+            sums = self._sums(rows, row.index, before)
+            tile = FinishedTile(row.index, f.i64(1), panel.index, sums)
+            self.finisher.finish(at.batch, tile, None)
 
     def _a_arguments(self, at: _Operands, block: _Block, row: Value) -> list[Value]:
         """Return what the kernel for the tile at a row is told of A."""

@@ -24,14 +24,19 @@ SUM_CYCLES = 10.0  # for each element, where lanes are to be added up
 
 
 @lru_cache(maxsize=4096)
-def plan(c: Contraction, target: Target, packs_b: bool = False) -> Plan:
-    """Return how to compute a contraction; packs_b where B is computed while it is packed."""
-    return min(ways(c, target, packs_b), key=estimate)
+def plan(c: Contraction, target: Target, packs_b: bool = False, streams: bool = False) -> Plan:
+    """Return how to compute a contraction.
+
+    packs_b: B is computed while it is packed.  streams: the epilogue touches a lot of memory.
+    """
+    return min(ways(c, target, packs_b, streams), key=estimate)
 
 
-def scratch_bytes(c: Contraction, target: Target, packs_b: bool = False) -> int:
-    """Return the scratch that one thread needs; packs_b where a producer is fused into packing."""
-    return plan(c, target, packs_b).scratch_bytes
+def scratch_bytes(
+    c: Contraction, target: Target, packs_b: bool = False, streams: bool = False
+) -> int:
+    """Return the scratch that one thread needs, given what `plan` is."""
+    return plan(c, target, packs_b, streams).scratch_bytes
 
 
 @lru_cache(maxsize=4096)
@@ -82,6 +87,12 @@ def _storing(p: Plan, adjacent: bool) -> float:
 
 
 def _packing(p: Plan) -> float:
+    """Return the cycles of packing B, and A where it is copied."""
+    copied = 2.0 / p.lines.lanes * p.c.rows * p.c.depth * -(-p.lines.count // p.line_block)
+    return _packing_b(p) + (copied if p.packs_a else 0.0)
+
+
+def _packing_b(p: Plan) -> float:
     """Return the cycles of packing B."""
     if p.source not in ("packed", "blocks"):
         return 0.0

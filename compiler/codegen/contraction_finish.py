@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
@@ -34,7 +33,7 @@ class Finisher:
 
     def finish(self, batch: Value, tile: FinishedTile, last: Value | None) -> None:
         """Finish a tile: at once, or where `last` says that the sums are whole."""
-        with self._when(last):
+        with self.f.when(last):
             count = vectors_of(self.f, self.plan, tile.line)
             if count.text == "1":
                 self._line(batch, tile, self.f.i64(0))
@@ -53,12 +52,12 @@ class Finisher:
         chunk = f.urem(line, f.i64(lines.chunks))
         if lines.inner >= lines.lanes:
             full = f.compare("icmp slt", chunk, f.i64(lines.inner // lines.lanes))
-            with self._when(full if lines.tail else None):
+            with f.when(full if lines.tail else None):
                 self._rows(batch, tile, column, first, lines.lanes)
         if not lines.tail:
             return
         narrow = f.compare("icmp eq", chunk, f.i64(lines.chunks - 1))
-        with self._when(narrow if lines.chunks > 1 else None):
+        with f.when(narrow if lines.chunks > 1 else None):
             for begin, lanes in narrower(lines.lanes, lines.tail):
                 part = f.i64(begin)
                 self._rows(batch, tile, f.add(column, part), f.add(first, part), lanes)
@@ -97,12 +96,3 @@ class Finisher:
             high = f.shuffle(total, None, range(half, total.lanes))
             total = f.fadd(low, high)
         return f.extract(total, 0) if total.type.startswith("<") else total
-
-    @contextmanager
-    def _when(self, condition: Value | None) -> Iterator[None]:
-        """Write a block that runs where a condition holds; always where there is none."""
-        if condition is None:
-            yield
-            return
-        with self.f.when(condition):
-            yield

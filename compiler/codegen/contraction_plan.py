@@ -84,6 +84,12 @@ class Plan:
     line_block: int  # vectors of columns that are begun together; whole panels
     packs_a: bool
     single_columns: bool  # vectors cross the ends of n dims, so the epilogue gets one at a time
+    streams: bool  # the epilogue runs over the long rows of a whole block
+
+    @property
+    def keeps_sums(self) -> bool:
+        """Whether the sums of a whole block are kept, not those of one tile."""
+        return self.streams or self.k.count > 1
 
     @property
     def panel(self) -> int:
@@ -134,11 +140,12 @@ class Plan:
     @property
     def regions(self) -> dict[str, tuple[int, int]]:
         """Return (first byte, bytes) of each part of a thread's scratch; all 64-byte aligned."""
-        size, many = self.c.dtype.size, self.k.count > 1
+        size = self.c.dtype.size
         columns = self.line_block * self.width
         depth = {"packed": self.c.depth, "blocks": self.k.longest}.get(self.source, 0)
         wanted = {
-            "sums": (self.row_block * columns if many else self.rows * self.panel) * size,
+            "sums": (self.row_block * columns if self.keeps_sums else self.rows * self.panel)
+            * size,
             "b": depth * columns * size,
             "a": self.k.longest * self.packed_row * size if self.packs_a else 0,
             "rows": 8 * self.row_block if self.runtime_rows else 0,

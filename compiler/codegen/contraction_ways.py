@@ -14,16 +14,17 @@ from .contraction_form import Contraction, canonical, merged
 from .contraction_plan import KBlocks, Lines, Plan
 from .microkernels import MAX_VECTORS, dot_columns, dot_rows, line_rows, line_vectors, tile_rows
 
-BLOCK_K_BYTES = 1536  # of one row of A: 384 float32
-WHOLE_K_BYTES = 2048  # a K no longer than this stays whole
+BLOCK_K_BYTES = 2048  # of one row of A: 512 float32
+
+STREAM_VECTORS = 64  # columns of a block whose epilogue streams: the length of a run in memory
 DOT_K_BYTES = 4096  # of a row and of a column of a block of dot products
 
 
-def ways(c: Contraction, target: Target, packs_b: bool) -> list[Plan]:
-    """Return plans for a contraction; packs_b where B is computed while it is packed."""
+def ways(c: Contraction, target: Target, packs_b: bool, streams: bool) -> list[Plan]:
+    """Return plans for a contraction; `plan` in contraction_choice.py tells of the arguments."""
     plain = canonical(c, keep_k_order=packs_b)
     merged_columns = canonical(c, keep_k_order=packs_b, merge_columns=True)
-    found = [tile_plan(plain, target, packs_b)]
+    found = [tile_plan(plain, target, packs_b, streams)]
     if len(merged_columns.n) < len(plain.n):
         found.append(tile_plan(merged_columns, target, packs_b, single_columns=True))
     if not packs_b and dot_columns(target) and plain.k and plain.a.k[-1] == plain.b.k[-1] == 1:
@@ -31,7 +32,13 @@ def ways(c: Contraction, target: Target, packs_b: bool) -> list[Plan]:
     return found
 
 
-def tile_plan(c: Contraction, target: Target, packs_b: bool, single_columns: bool = False) -> Plan:
+def tile_plan(
+    c: Contraction,
+    target: Target,
+    packs_b: bool,
+    streams: bool = False,
+    single_columns: bool = False,
+) -> Plan:
     """Return a plan whose lanes are columns; single_columns where they cross the end of a dim."""
     lanes = target.lanes(c.dtype.size)
     inner = c.n[-1] if c.n else 1
@@ -43,9 +50,12 @@ def tile_plan(c: Contraction, target: Target, packs_b: bool, single_columns: boo
     else:
         vectors = min(MAX_VECTORS, lines.count)
         rows = tile_rows(target, vectors)
-    k = _cut_k(c, source == "lines", BLOCK_K_BYTES, WHOLE_K_BYTES)
+    k = _cut_k(c, source == "lines", BLOCK_K_BYTES)
     line_block = _line_block(c, k, target, lines, vectors, source)
-    per_row = line_block * lanes if source == "blocks" else k.longest
+    if streams:
+        line_block = min(line_block, STREAM_VECTORS // vectors * vectors)
+    keeps_sums = source == "blocks" or streams
+    per_row = line_block * lanes if keeps_sums else k.longest
     return Plan(
         c=c,
         lines=lines,
@@ -59,6 +69,7 @@ def tile_plan(c: Contraction, target: Target, packs_b: bool, single_columns: boo
         line_block=line_block,
         packs_a=_packs_a(c, k, lanes * vectors, source),
         single_columns=single_columns,
+        streams=streams,
     )
 
 
@@ -72,7 +83,7 @@ def dot_plan(c: Contraction, target: Target) -> Plan:
         lines=Lines(1, c.columns, 1),
         vectors=vectors,
         rows=rows,
-        k=_cut_k(c, True, DOT_K_BYTES, DOT_K_BYTES),
+        k=_cut_k(c, True, DOT_K_BYTES),
         source="dots",
         width=lanes,
         split=_split(c, -(-c.rows // rows), -(-c.columns // vectors)),
@@ -80,6 +91,7 @@ def dot_plan(c: Contraction, target: Target) -> Plan:
         line_block=line_block,
         packs_a=False,
         single_columns=True,
+        streams=False,
     )
 
 
@@ -87,7 +99,7 @@ def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
     """Choose how B reaches the tiles."""
     size = c.dtype.size
     panel = lines.lanes * min(MAX_VECTORS, lines.count)
-    packed = "packed" if c.depth * panel * size <= target.cache_bytes else "blocks"
+    packed = "packed" if c.depth * panel * size <= target.cache_bytes // 2 else "blocks"
     if packs_b or not c.n or c.b.free[-1] != 1:
         return packed
     one_step = len(merged(zip(c.k, c.b.k, strict=True))) <= 1
@@ -98,8 +110,8 @@ def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
     return "lines" if c.rows <= 16 * line_rows(target) else packed
 
 
-def _cut_k(c: Contraction, joint: bool, block_bytes: int, whole_bytes: int) -> KBlocks:
-    """Cut K into blocks of near-equal length, unless the whole is short: bytes of a row of A.
+def _cut_k(c: Contraction, joint: bool, block_bytes: int) -> KBlocks:
+    """Cut K into blocks of near-equal length: at most `block_bytes` of a row of A.
 
     Runs have a constant step in A, and in B as well where `joint`.
     """
@@ -110,7 +122,7 @@ def _cut_k(c: Contraction, joint: bool, block_bytes: int, whole_bytes: int) -> K
     *outer, (run, a_step, b_step) = dims or [(1, 1, 1)]
     sizes, a_strides, b_strides = (tuple(dim[i] for dim in outer) for i in range(3))
     size = c.dtype.size
-    most = (block_bytes if c.depth * size > whole_bytes else whole_bytes) // size
+    most = block_bytes // size
     pieces = -(-run // most)
     piece = -(-run // pieces)
     pieces = -(-run // piece)
@@ -136,7 +148,9 @@ def _line_block(
     if source == "lines":
         return min(whole, 256 // vectors * vectors)
     depth = c.depth if source == "packed" else k.longest
-    fitting = target.cache_bytes // 2 // (depth * c.dtype.size) // lines.lanes
+    # Packed for all of K, they may spill to level 3: each panel is read once for a block of rows.
+    budget = 2 * target.cache_bytes if source == "packed" else target.cache_bytes // 2
+    fitting = budget // (depth * c.dtype.size) // lines.lanes
     return min(whole, max(1, fitting // vectors) * vectors)
 
 

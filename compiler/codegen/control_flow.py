@@ -134,8 +134,11 @@ class ControlFlow(IndexArithmetic):
         self.scope.label = done
 
     @contextmanager
-    def when(self, condition: Value) -> Iterator[None]:
-        """Run a block only where condition (i1) holds."""
+    def when(self, condition: Value | None) -> Iterator[None]:
+        """Run a block only where condition (i1) holds; always where there is none."""
+        if condition is None:
+            yield
+            return
         with self._conditional(condition, self.fresh("then"), self.fresh("end")):
             yield
 

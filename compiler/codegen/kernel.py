@@ -19,7 +19,7 @@ from jitnet.compiler.ir.loops import (
 )
 from jitnet.runtime.dtype import int64
 
-from .contract import as_loops, uses_tiles
+from .contract import as_loops, streams, uses_tiles
 from .contraction import emit_contraction
 from .contraction_finish import Epilogue
 from .emitter import I64, Function, Module, Value
@@ -102,6 +102,7 @@ class CodeWriter:
             point.thread,
             point.threads,
             self._epilogue(stmt),
+            streams=streams(stmt, f.target),
         )
 
     def _epilogue(self, stmt: Contract) -> Epilogue:
