@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .errors import CompileError, at_line
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from jitnet.compiler.ir.graph import Node
 
     from .tape import TapeNode
@@ -34,8 +36,8 @@ class Capture(Protocol):
     def visit(self, nodes: Sequence[TapeNode]) -> None:
         """Note that backward is about to walk these nodes of the tape."""
 
-    def known_value(self, tensor: Tensor) -> None:
-        """Note that Python wants a tensor's value; returns if only a run can know it."""
+    def known_value(self, tensor: Tensor) -> np.ndarray | None:
+        """Return the value that Python wants of a tensor; None if only a run can know it."""
 
     def hyper(self, group: Any, key: str, index: int | None) -> Tensor:
         """Return `group[key]` (or `group[key][index]`), a number, as a run-time input.
@@ -112,17 +114,26 @@ def visit(nodes: Sequence[TapeNode]) -> None:
         trace.visit(nodes)
 
 
-def refuse(what: str, instead: str, tensor: Tensor | None = None) -> None:
-    """Raise CompileError if a trace is active: `what` needs a value that only a run knows.
-
-    A tensor that depends on nothing but the call's floats has a value, if these are compiled in.
-    """
-    trace = current()
-    if trace is not None:
-        if tensor is not None:
-            trace.known_value(tensor)
+def refuse(what: str, instead: str) -> None:
+    """Raise CompileError if a trace is active: `what` needs a value that only a run knows."""
+    if current() is not None:
         message = f"{what} needs a tensor's value, which is not known while tracing; {instead}"
         raise CompileError(at_line(message))
+
+
+def value_of(tensor: Tensor, what: str, instead: str) -> np.ndarray:
+    """Return a tensor's value as an array; in a trace CompileError, if only a run knows it.
+
+    What depends on Python's own numbers alone is known: lengths in a list, a range. So is what
+    depends on the call's floats, which are then compiled in.
+    """
+    trace = current() if active is not None else None
+    if trace is not None:
+        known = trace.known_value(tensor)
+        if known is not None:
+            return known
+        refuse(what, instead)
+    return tensor._copied()
 
 
 def hyper(group: Any, key: str, index: int | None = None) -> Any:

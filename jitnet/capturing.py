@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jitnet.compiler.ir.graph import Input, Node, make
+import numpy as np
+
+from jitnet.compiler.ir.evaluate import evaluate
+from jitnet.compiler.ir.graph import Graph, Input, Node, Output, make, topological
 from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import float64
 
@@ -15,7 +18,7 @@ from .modes import mode
 from .results import Existing, Given, Recipe
 from .signature import TensorKey, tensor_key
 from .tape import TapeNode
-from .tensor import Tensor, strides_of
+from .tensor import Tensor, node_of, strides_of
 from .watch import Watcher
 
 
@@ -132,11 +135,24 @@ class Trace:
                 )
             )
 
-    def known_value(self, tensor: Tensor) -> None:
-        """Trace again with floats by value, if the wanted value depends on nothing else."""
-        positions = self._floats_below(tensor)
-        if positions:
+    def known_value(self, tensor: Tensor) -> np.ndarray | None:
+        """Return a value that depends on no input; None for others.
+
+        If it depends on floats among the arguments alone, trace again with these by value.
+        """
+        if tensor._array is not None:
+            return None
+        node = node_of(tensor)
+        below = self._inputs_below(node)
+        if not below:
+            (value,) = evaluate(Graph("known", (), (Output(node, ""),)), ())
+            value = value.view()
+            value.flags.writeable = False  # a write would not reach the tensor
+            return value
+        if all(isinstance(binding, Number) for binding in below):
+            positions = {item.position for item in below if isinstance(item, Number)}
             raise Again(frozenset(positions), self.pinned)
+        return None
 
     # -- inputs ----------------------------------------------------------------------------------
 
@@ -206,29 +222,13 @@ class Trace:
             case GradientOf():
                 return f"{self.name_of(memory.owner)}.grad"
 
-    def _floats_below(self, tensor: Tensor) -> set[int]:
-        """Return the leaves of the float arguments that alone decide a traced value."""
-        if tensor._array is not None:
-            return set()
-        base = tensor if tensor._base is None else tensor._base
-        node = self.values.get(id(base)) or tensor._node
-        found: set[int] = set()
-        binding_of = {
+    def _inputs_below(self, node: Node) -> list[Binding | None]:
+        """Return where the inputs that decide a traced value come from; None for unknown ones."""
+        binding_of: dict[Node, Binding] = {
             item.node: binding for item, binding in zip(self.inputs, self.bindings, strict=True)
         }
-        stack, seen = [node], set()
-        while stack:
-            node = stack.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-            binding = binding_of.get(node)
-            if isinstance(binding, Number):
-                found.add(binding.position)
-            elif binding is not None:
-                return set()
-            stack.extend(node.args)
-        return found
+        inputs = [each for each in topological([node]) if each.op is graph_input]
+        return [binding_of.get(each) for each in inputs]
 
     # -- the end ---------------------------------------------------------------------------------
 

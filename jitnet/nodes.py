@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
-from jitnet.compiler.ops import full_like
+from jitnet.compiler.ops import concat, full_like, reshape
 
 from . import tensor as tensors
 from . import views
@@ -199,6 +199,43 @@ class OpNode(TapeNode):
     def release(self) -> None:
         """Keep only the types: some rules need no more."""
         self.args = self.result = None
+
+
+class PartsNode(TapeNode):
+    """A tensor taken apart along one axis: one node for all parts, whose gradients it joins.
+
+    A node for each part would make as many gradients of the whole tensor, and their sum.
+    """
+
+    __slots__ = ("axis", "kind", "label", "sizes")
+
+    def __init__(self, label: str, whole: Tensor, axis: int, sizes: Sequence[int]) -> None:
+        super().__init__((whole,))
+        self.label = label
+        self.kind = whole._type
+        self.axis = axis
+        self.sizes = sizes
+
+    @property
+    def outputs(self) -> int:
+        """The number of parts."""
+        return len(self.sizes)
+
+    def name(self) -> str:
+        """Return the name that PyTorch gives such nodes."""
+        return f"{self.label}Backward0"
+
+    def gradients(self, grads: list[Tensor | None]) -> Gradients:
+        """Join the parts' gradients; those of parts that nothing used are zeros."""
+        shape, axis = self.kind.shape, self.axis
+        parts: list[Any] = []
+        for size, gradient in zip(self.sizes, grads, strict=True):
+            own = (*shape[:axis], size, *shape[axis + 1 :])
+            if gradient is None:
+                parts.append(tensors.constant_like(TensorType(self.kind.dtype, own), 0))
+            else:
+                parts.append(reshape(gradient, shape=own))
+        return (concat(*parts, axis=axis),)
 
 
 # -- writes in place ----------------------------------------------------------------------------

@@ -20,10 +20,8 @@ _OUTSIDE = "keep it as a tensor (jitnet.where for choices), or return it and rea
 
 
 def _value(x: Tensor, what: str) -> np.ndarray:
-    """Return the value as an array; CompileError in a trace."""
-    if capture.active is not None:
-        capture.refuse(what, _OUTSIDE, x)
-    return x._copied()
+    """Return the value as an array; CompileError in a trace that does not know it."""
+    return capture.value_of(x, what, _OUTSIDE)
 
 
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
@@ -51,11 +49,15 @@ def wrap_array(self: Tensor, array: np.ndarray, *context: Any) -> Any:
 
 def item(self: Tensor) -> Any:
     """Return the only element as a Python number."""
-    if self._type.numel != 1:
+    return _number(self, "item()")
+
+
+def _number(x: Tensor, what: str) -> Any:
+    if x._type.numel != 1:
         raise RuntimeError(
-            at_line(f"a Tensor with {self._type.numel} elements cannot be converted to Scalar")
+            at_line(f"a Tensor with {x._type.numel} elements cannot be converted to Scalar")
         )
-    return _value(self, "item()").item()
+    return _value(x, what).item()
 
 
 def tolist(self: Tensor) -> Any:
@@ -73,22 +75,20 @@ def as_bool(self: Tensor) -> bool:
 
 def as_int(self: Tensor) -> int:
     """Return the only element as an int."""
-    capture.refuse("int(tensor)", _OUTSIDE, self)
-    return int(item(self))
+    return int(_number(self, "int(tensor)"))
 
 
 def as_float(self: Tensor) -> float:
     """Return the only element as a float."""
-    capture.refuse("float(tensor)", _OUTSIDE, self)
-    return float(item(self))
+    return float(_number(self, "float(tensor)"))
 
 
 def as_index(self: Tensor) -> int:
     """Return the only element, a whole number, as an int."""
     if self._type.dtype.kind == "float" or self._type.numel != 1:
         raise TypeError(at_line("only integer tensors of a single element can be an index"))
-    capture.refuse("using a tensor as a Python index", "use it inside [...] of a tensor")
-    return int(item(self))
+    inside = "use it inside [...] of a tensor"
+    return int(capture.value_of(self, "using a tensor as a Python index", inside).item())
 
 
 def length(self: Tensor) -> int:

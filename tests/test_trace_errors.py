@@ -299,3 +299,24 @@ def test_threads_compile_and_run_together() -> None:
         thread.join()
     assert failures == []
     assert len(fn.variants) == 15
+
+
+def test_values_of_pythons_numbers_are_known() -> None:
+    """What no input decides has a value while tracing: item, tolist, int, if, ranges."""
+
+    def function(x: Tensor) -> Tensor:
+        lengths = jitnet.tensor([3, 1, 2])
+        lengths[0] = 4
+        total = int((lengths * jitnet.arange(3)).sum())
+        if lengths.max() > 3:
+            x = x + lengths.tolist()[0]
+        return x * total + float(jitnet.full((2,), 0.5).sum())
+
+    x = jitnet.ones(2)
+    assert compile(function)(x).tolist() == function(x).tolist() == [26.0, 26.0]
+    fails_at(
+        "# the line",
+        lambda x: x * int((jitnet.arange(3) * x).sum()),  # the line
+        jitnet.ones(3),
+        match="int\\(tensor\\) needs a tensor's value",
+    )

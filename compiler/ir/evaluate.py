@@ -1,4 +1,4 @@
-"""Interpret a Graph with the ops' own `eval`: what tests hold compiled code against."""
+"""Interpret a Graph with the ops' own `eval`: for tests, and for values known while tracing."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 from jitnet.compiler import ops
 
 from ..errors import at_line
+from ..nodes import PartsNode
 from ..tensor import Tensor
 from .out import with_out
 from .promote import normal_dim, result_type, to_dtype
@@ -153,7 +154,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     axis = normal_dim(dim, input.ndim)
     if not input.ndim:
         raise RuntimeError(at_line("unbind wants at least one dim"))
-    return tuple(select(input, axis, index) for index in range(input._type.shape[axis]))
+    size = input._type.shape[axis]
+    views = [select(input, axis, index) for index in range(size)]
+    return _with_history("Unbind", input, axis, [1] * size, views)
 
 
 def split(
@@ -177,7 +180,18 @@ def split(
     for size in parts:
         found.append(span(tensor, axis, start, start + size))
         start += size
-    return tuple(found)
+    return _with_history("Split", tensor, axis, parts, found)
+
+
+def _with_history(
+    label: str, whole: Tensor, axis: int, sizes: list[int], parts: list[Tensor]
+) -> tuple[Tensor, ...]:
+    """Return views that make up a tensor, with one node of the tape for all of them."""
+    if len(parts) > 1 and parts[0].requires_grad:
+        node = PartsNode(label, whole, axis, sizes)
+        for number, part in enumerate(parts):
+            part._grad_fn, part._output_nr = node, number
+    return tuple(parts)
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
