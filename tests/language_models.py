@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ class Sizes:
 
 
 def build(library: Any, sizes: Sizes) -> SimpleNamespace:
-    """Return Encoder, GPT2 and GPT2Decode."""
+    """Return Encoder, GPT2, GPT2Decode and Tied."""
     nn, functional = library.nn, library.nn.functional
     width, heads = sizes.width, sizes.heads
 
@@ -97,4 +98,62 @@ def build(library: Any, sizes: Sizes) -> SimpleNamespace:
                 x = block(x, own_keys, own_values, pos, mask)
             return functional.linear(gpt.lnf(x[:, -1]), gpt.wte.weight)
 
-    return SimpleNamespace(Encoder=Encoder, GPT2=GPT2, GPT2Decode=GPT2Decode)
+    class TiedAttention(nn.Module):
+        """Attention spelled out, with its mask in a buffer."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.c_attn, self.c_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            ones = library.ones(sizes.places, sizes.places)
+            mask = library.tril(ones).view(1, 1, sizes.places, sizes.places)
+            self.register_buffer("mask", mask, persistent=False)
+
+        def forward(self, x: Any) -> Any:
+            batch, length, _ = x.size()
+            parts = self.c_attn(x).unflatten(-1, (3, heads, width // heads)).unbind(2)
+            q, k, v = (part.transpose(1, 2) for part in parts)
+            scores = library.einsum("bhqd,bhkd->bhqk", q, k) / math.sqrt(k.size(-1))
+            hidden = self.mask[:, :, :length, :length] == 0
+            weights = functional.softmax(scores.masked_fill(hidden, float("-inf")), dim=-1)
+            y = (weights @ v).transpose(1, 2).contiguous().view(batch, length, width)
+            return self.c_proj(y)
+
+    class Tied(nn.Module):
+        """A GPT as in nanoGPT: modules in a dict, the head's weight that of the words."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            wide = 4 * width
+            self.transformer = nn.ModuleDict(
+                {
+                    "wte": nn.Embedding(sizes.words, width, padding_idx=0),
+                    "wpe": nn.Embedding(sizes.places, width),
+                    "norms": nn.ModuleList(nn.LayerNorm(width) for _ in range(sizes.layers)),
+                    "attention": nn.ModuleList(TiedAttention() for _ in range(sizes.layers)),
+                    "mlp": nn.Sequential(
+                        nn.Linear(width, wide), nn.GELU(approximate="tanh"), nn.Linear(wide, width)
+                    ),
+                }
+            )
+            self.lm_head = nn.Linear(width, sizes.words, bias=False)
+            self.transformer.wte.weight = self.lm_head.weight
+
+        def forward(self, idx: Any) -> Any:
+            places = library.arange(0, idx.size(1), dtype=library.long, device=idx.device)
+            parts = self.transformer
+            x = parts.wte(idx) + parts.wpe(places)
+            for norm, attention in zip(parts.norms, parts.attention, strict=True):
+                x = x + attention(norm(x))
+                x = x + parts.mlp(x)
+            return self.lm_head(x)
+
+        def generate(self, idx: Any, count: int) -> Any:
+            for _ in range(count):
+                logits = self(idx[:, -sizes.places :])[:, -1, :] / 0.8
+                best, _ = library.topk(logits, 3)
+                logits[logits < best[:, [-1]]] = -float("Inf")
+                chosen = functional.softmax(logits, dim=-1).argmax(-1, keepdim=True)
+                idx = library.cat((idx, chosen), dim=1)
+            return idx
+
+    return SimpleNamespace(Encoder=Encoder, GPT2=GPT2, GPT2Decode=GPT2Decode, Tied=Tied)

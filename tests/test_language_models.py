@@ -88,11 +88,41 @@ def trained(library: Any, wrap: Callable[..., Any], name: str) -> list[np.ndarra
     return losses + list(after.values())
 
 
+def tied(library: Any, wrap: Callable[..., Any]) -> list[np.ndarray]:
+    """Return losses, words and parameters after clipped steps of AdamW in two groups."""
+    model = make(library, "Tied")
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": 0.1},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    optimizer = library.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), eps=1e-4)
+
+    def step(words: Any, target: Any) -> Any:
+        logits = model(words)
+        loss = library.nn.functional.cross_entropy(
+            logits.view(-1, logits.size(-1)), target.view(-1), ignore_index=-1
+        )
+        loss.backward()
+        norm = library.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss, norm
+
+    step = wrap(step)
+    words, target = library.tensor(WORDS), library.tensor(np.where(NEXT % 7, NEXT, -1))
+    found = [np.array(x.item()) for _ in range(3) for x in step(words, target)]
+    with library.no_grad():
+        found.append(model.eval().generate(words[:, :3], 6).numpy())
+    return found + [p.detach().numpy() for p in parameters]
+
+
 STORIES: dict[str, Callable[[Any, Callable[..., Any]], list[np.ndarray]]] = {
     "logits": logits,
     "decoded": decoded,
     "trained_encoder": lambda library, wrap: trained(library, wrap, "Encoder"),
     "trained_gpt2": lambda library, wrap: trained(library, wrap, "GPT2"),
+    "tied": tied,
 }
 
 
