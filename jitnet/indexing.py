@@ -181,13 +181,12 @@ def _spelled(places: tuple[tuple[int, Tensor], ...], view: Tensor) -> list[tuple
 
 @dataclass(frozen=True)
 class _Places:
-    """Advanced indices as one: rows of a tensor whose indexed dims were brought to the front."""
+    """Advanced indices as one: places of a dim that joins the indexed dims, brought together."""
 
-    order: tuple[int, ...]  # the view's dims: indexed first
-    rows: int  # the product of the indexed dims
-    rest: tuple[int, ...]  # sizes of the other dims
-    index: Tensor  # which rows, in the shape of the broadcast indices
-    at: int  # where the index's dims stand in the result
+    order: tuple[int, ...]  # the view's dims: indexed ones side by side
+    sizes: tuple[int, ...]  # of the other dims, and of the indexed ones as one
+    index: Tensor  # which places of it, in the shape of the broadcast indices
+    at: int  # which dim it is, and where the index's dims stand in the result
 
 
 def _places(view: Tensor, places: list[tuple[int, Tensor]]) -> _Places:
@@ -197,12 +196,13 @@ def _places(view: Tensor, places: list[tuple[int, Tensor]]) -> _Places:
     together = axes == list(range(axes[0], axes[0] + len(axes)))
     sizes = view._type.shape
     index = linear_index([(to_shape(line, shape), sizes[axis], axis) for axis, line in places])
+    at = axes[0] if together else 0
+    others = [sizes[axis] for axis in rest]
     return _Places(
-        order=(*axes, *rest),
-        rows=numel(sizes[axis] for axis in axes),
-        rest=tuple(sizes[axis] for axis in rest),
+        order=(*rest[:at], *axes, *rest[at:]),
+        sizes=(*others[:at], numel(sizes[axis] for axis in axes), *others[at:]),
         index=index,
-        at=axes[0] if together else 0,
+        at=at,
     )
 
 
@@ -241,17 +241,19 @@ def _checked(index: Tensor, size: int, axis: int) -> Tensor:
     return index if low >= 0 else Tensor._from_array(np.where(values < 0, values + size, values))
 
 
-def _rows(view: Tensor, places: _Places) -> Tensor:
-    """Return the view as [rows, *rest]."""
+def _joined(view: Tensor, places: _Places) -> Tensor:
+    """Return the view with its indexed dims as one."""
     if places.order != tuple(range(view.ndim)):
         view = ops.permute(view, axes=places.order)
-    return ops.reshape(view, shape=(places.rows, *places.rest))
+    return view if view._type.shape == places.sizes else ops.reshape(view, shape=places.sizes)
 
 
-def _moved(rank: int, count: int, at: int) -> tuple[int, ...]:
-    """Return the order that moves the first `count` of `rank` dims to start at place `at`."""
-    rest = list(range(count, rank))
-    return (*rest[:at], *range(count), *rest[at:])
+def _apart(joined: Tensor, places: _Places, shape: tuple[int, ...]) -> Tensor:
+    """Return what _joined joined, in the view's shape again."""
+    view = ops.reshape(joined, shape=tuple(shape[axis] for axis in places.order))
+    if places.order == tuple(range(len(shape))):
+        return view
+    return ops.permute(view, axes=tuple(places.order.index(axis) for axis in range(len(shape))))
 
 
 def getitem(x: Tensor, key: Any) -> Tensor:
@@ -268,11 +270,7 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     if not read.places:
         return read.view if read.view is not x else ops.reshape(x, shape=x._type.shape)
     places = _places(read.view, _spelled(read.places, read.view))
-    found = ops.take(_rows(read.view, places), places.index)
-    if places.at:
-        found = ops.permute(found, axes=_moved(found.ndim, places.index.ndim, places.at))
-        found = found.contiguous()
-    return found
+    return ops.take(_joined(read.view, places), places.index, axis=places.at)
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
@@ -301,18 +299,11 @@ def _is_view(view: Tensor, x: Tensor) -> bool:
 
 def put_rows(view: Tensor, places: _Places, value: Any, accumulate: bool) -> Tensor:
     """Return the view's elements with value at the places (or added there)."""
-    index_shape = places.index._type.shape
-    found = places.rest[: places.at] + index_shape + places.rest[places.at :]
-    filling = _filling(value, found, view)
-    if places.at:
-        back = _moved(len(found), len(index_shape), places.at)
-        filling = ops.permute(filling, axes=tuple(back.index(i) for i in range(len(back))))
-    rows = ops.put(_rows(view, places), places.index, filling, accumulate=accumulate)
-    moved = ops.reshape(rows, shape=tuple(view._type.shape[axis] for axis in places.order))
-    if places.order == tuple(range(view.ndim)):
-        return moved
-    inverse = tuple(places.order.index(axis) for axis in range(view.ndim))
-    return ops.permute(moved, axes=inverse)
+    at, sizes = places.at, places.sizes
+    filling = _filling(value, sizes[:at] + places.index._type.shape + sizes[at + 1 :], view)
+    joined = _joined(view, places)
+    done = ops.put(joined, places.index, filling, axis=at, accumulate=accumulate)
+    return done if joined is view else _apart(done, places, view._type.shape)
 
 
 def _filling(value: Any, shape: tuple[int, ...], target: Tensor) -> Tensor:

@@ -200,6 +200,8 @@ def test_activation_that_is_a_function() -> None:
 
 def test_initial_values() -> None:
     """Zeros where PyTorch has zeros, and the same bounds elsewhere."""
+    jitnet.manual_seed(0)
+    torch.manual_seed(0)
     options = {"d_model": 64, "nhead": 2, "num_encoder_layers": 1, "num_decoder_layers": 1}
     layers = [jitnet.nn.Transformer(**options), torch.nn.Transformer(**options)]
     layers += [

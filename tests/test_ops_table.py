@@ -111,9 +111,11 @@ def structural_cases() -> Iterator[Case]:
     summed = ops.sum_pool.eval(image, **SUM_POOL)
     yield Case(ops.sum_pool_grad, (summed,), {"shape": image.shape, **SUM_POOL})
     yield Case(ops.pick, (real(3, 4, 2), whole(3, 2, high=4)), {"axis": 1})
-    yield Case(ops.take, (real(5, 2), whole(2, 3)))
-    yield Case(ops.put, (real(5, 2), np.array([4, 0, 2]), real(3, 2)), {"accumulate": False})
-    yield Case(ops.put, (real(5, 2), whole(2, 3), real(2, 3, 2)), {"accumulate": True})
+    yield Case(ops.take, (real(5, 2), whole(2, 3)), {"axis": 0})
+    yield Case(
+        ops.put, (real(5, 2), np.array([4, 0, 2]), real(3, 2)), {"axis": 0, "accumulate": False}
+    )
+    yield Case(ops.put, (real(5, 2), whole(2, 3), real(2, 3, 2)), {"axis": 0, "accumulate": True})
     state = np.array([5, 7])
     for op in (ops.random_uniform, ops.random_normal):
         yield Case(op, (state,), {"shape": (3, 5), "dtype": float32})
@@ -271,7 +273,12 @@ REFUSED: list[tuple[Op, tuple[TensorType, ...], dict[str, Any], str]] = [
     (ops.sum, (TensorType(bool_, (2,)),), {"axes": (0,)}, "sum wants"),
     (ops.sum, (TensorType(float32, (2,)),), {"axes": (1,)}, "dims from 0"),
     (ops.max, (TensorType(float32, (0, 2)),), {"axes": (0,)}, "no elements"),
-    (ops.take, (TensorType(float32, (2,)), TensorType(float32, (2,))), {}, "signed integers"),
+    (
+        ops.take,
+        (TensorType(float32, (2,)), TensorType(float32, (2,))),
+        {"axis": 0},
+        "signed integers",
+    ),
 ]
 
 
@@ -289,6 +296,6 @@ def test_indices_are_checked() -> None:
     for bad in (-1, 5):
         index = np.array([0, bad])
         with pytest.raises(IndexError, match=f"index {bad} is out of bounds .* size 5"):
-            ops.take.eval(np.zeros(5), index)
+            ops.take.eval(np.zeros(5), index, axis=0)
         with pytest.raises(IndexError, match=f"index {bad} is out of bounds"):
-            ops.put.eval(np.zeros(5), index, np.zeros(2), accumulate=True)
+            ops.put.eval(np.zeros(5), index, np.zeros(2), axis=0, accumulate=True)

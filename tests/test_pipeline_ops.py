@@ -268,9 +268,9 @@ def test_looking_up() -> None:
             v = sample(rng, dtype, (2, 9, *rest))
             a, b, c = argument("x", x), argument("i", i), argument("v", v)
             results = [
-                ops.take(a.node, b.node),
-                ops.put(a.node, b.node, c.node, accumulate=True),
-                ops.put(a.node, b.node, c.node, accumulate=False),
+                ops.take(a.node, b.node, axis=0),
+                ops.put(a.node, b.node, c.node, axis=0, accumulate=True),
+                ops.put(a.node, b.node, c.node, axis=0, accumulate=False),
             ]
             check(results, [a, b, c], [x, i, v])
     x = rng.standard_normal((6, 10)).astype(np.float32)
@@ -284,7 +284,7 @@ def test_index_out_of_range_stops_before_anything_is_written() -> None:
     x = np.zeros((4, 3), np.float32)
     i = np.array([0, 9], np.int64)
     a, b = argument("x", x), argument("i", i)
-    y = ops.take(ops.add(a.node, ops.full_like(a.node, value=1.0)), b.node)
+    y = ops.take(ops.add(a.node, ops.full_like(a.node, value=1.0)), b.node, axis=0)
     grown = ops.add(a.node, ops.full_like(a.node, value=1.0))
     graph = Graph("bad", (a, b), (Output(y, "y"), Output(grown, "x", 0)))
     compiled = compile_graph(graph, host_target())

@@ -171,10 +171,10 @@ class Grower:
         item = argument(f"i{len(self.inputs)}", index)
         self.inputs.append(item)
         self.arrays.append(index)
-        rows = ops.take(x, item.node)
+        rows = ops.take(x, item.node, axis=0)
         if self.choose.random() < 0.5:
             return rows
-        return ops.put(self.like(x.shape), item.node, ops.neg(rows), accumulate=True)
+        return ops.put(self.like(x.shape), item.node, ops.neg(rows), axis=0, accumulate=True)
 
     def pool(self) -> Node:
         """A maximum over windows, or its gradient"""

@@ -1,4 +1,4 @@
-"""Reading and writing at looked-up places: take and put rows, pick one element of each line."""
+"""Reading and writing at looked-up places of a dim: take, put, pick one element of each line."""
 
 from __future__ import annotations
 
@@ -18,59 +18,72 @@ from .leaves import full_like, iota_like
 from .movement import expand, reshape
 
 
-def _take_type(x: TensorType, i: TensorType) -> TensorType:
+def _taken(x: TensorType, i: TensorType, axis: int) -> tuple[int, ...]:
+    return (*x.shape[:axis], *i.shape, *x.shape[axis + 1 :])
+
+
+def _take_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
     check.kind("take's index", ("int",), i)
-    check.rank_at_least("take", 1, x)
-    return TensorType(x.dtype, (*i.shape, *x.shape[1:]))
+    check.axes_of("take", x, (axis,))
+    return TensorType(x.dtype, _taken(x, i, axis))
 
 
-def _put_type(x: TensorType, i: TensorType, v: TensorType, *, accumulate: bool) -> TensorType:
+def _put_type(
+    x: TensorType, i: TensorType, v: TensorType, *, axis: int, accumulate: bool
+) -> TensorType:
     check.kind("put's index", ("int",), i)
-    check.rank_at_least("put", 1, x)
+    check.axes_of("put", x, (axis,))
     check.same_dtype("put", x, v)
-    wanted = (*i.shape, *x.shape[1:])
+    wanted = _taken(x, i, axis)
     if v.shape != wanted:
         raise ShapeError(f"put wants values of shape {list(wanted)} for {x} and {i}, got {v}")
     return x
 
 
-def check_index(i: np.ndarray, size: int) -> None:
+def check_index(i: np.ndarray, size: int, axis: int) -> None:
     """Raise IndexError naming the first index outside 0 .. size - 1."""
     if not i.size or (i.min() >= 0 and i.max() < size):
         return
     bad = i[(i < 0) | (i >= size)].flat[0]
-    raise IndexError(f"index {bad} is out of bounds for dimension 0 with size {size}")
+    raise IndexError(f"index {bad} is out of bounds for dimension {axis} with size {size}")
 
 
-def _take(x: np.ndarray, i: np.ndarray) -> np.ndarray:
-    check_index(i, x.shape[0])
-    return np.take(x, i, axis=0)
+def _take(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
+    check_index(i, x.shape[axis], axis)
+    return np.take(x, i, axis=axis)
 
 
-def _put(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, accumulate: bool) -> np.ndarray:
-    check_index(i, x.shape[0])
+def _put(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, accumulate: bool) -> np.ndarray:
+    check_index(i, x.shape[axis], axis)
     result = x.copy()
+    at = (*(slice(None),) * axis, i)
     if not accumulate:
-        result[i] = v  # the last of several equal indices wins
+        result[at] = v  # the last of several equal indices wins
     elif x.dtype == np.bool_:
-        np.logical_or.at(result, i, v)
+        np.logical_or.at(result, at, v)
     else:
-        np.add.at(result, i, v)
+        np.add.at(result, at, v)
     return result
 
 
-def _put_grad(g: Any, y: Any, x: Any, i: Any, v: Any, *, accumulate: bool) -> tuple[Any, ...]:
-    def rest() -> Any:
-        return g if accumulate else put(g, i, full_like(v, value=0), accumulate=False)
+def _take_grad(g: Any, y: Any, x: Any, i: Any, *, axis: int) -> tuple[Any, None]:
+    return put(full_like(x, value=0), i, g, axis=axis, accumulate=True), None
 
-    return rest, None, lambda: take(g, i)
+
+def _put_grad(
+    g: Any, y: Any, x: Any, i: Any, v: Any, *, axis: int, accumulate: bool
+) -> tuple[Any, ...]:
+    def rest() -> Any:
+        return g if accumulate else put(g, i, full_like(v, value=0), axis=axis, accumulate=False)
+
+    return rest, None, lambda: take(g, i, axis=axis)
 
 
 take = Op(
     "take",
     _take_type,
     _take,
-    grad=lambda g, y, x, i: (put(full_like(x, value=0), i, g, accumulate=True), None),
+    _take_grad,
     lower=Inline(places.take),
     keeps=(1,),
 )
@@ -87,7 +100,7 @@ def _pick_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
 
 
 def _pick(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
-    check_index(i, x.shape[axis])
+    check_index(i, x.shape[axis], axis)
     where = np.expand_dims(i, axis)
     return np.take_along_axis(x, where, axis).reshape(i.shape)
 

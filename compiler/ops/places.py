@@ -151,10 +151,11 @@ def slice_assign(read: Read, at: Place, node: Any) -> Expr:
 
 
 def take(read: Read, at: Place, node: Any) -> Expr:
-    """Row i of the argument, i looked up; the range of i is checked before the program's work."""
-    table, rank = node.args[0].shape, len(node.args[1].shape)
-    row = read(1, at[:rank])
-    return read(0, (lookup(row, table[0]), *at[rank:]))
+    """Place i along `axis`, i looked up; the range of i is checked before the program's work."""
+    axis = node.params["axis"]
+    after = axis + len(node.args[1].shape)
+    place = lookup(read(1, at[axis:after]), node.args[0].shape[axis])
+    return read(0, (*at[:axis], place, *at[after:]))
 
 
 def pick(read: Read, at: Place, node: Any) -> Expr:

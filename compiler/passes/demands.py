@@ -54,8 +54,7 @@ Found = tuple[Node, int, type[Exception], str]
 def _index(node: Node) -> Found | None:
     if node.op not in (ops.take, ops.put, ops.pick):
         return None
-    axis = node.params.get("axis", 0)
-    size = node.args[0].shape[axis]
+    size = node.args[0].shape[node.params["axis"]]
     text = f"index {{value}} is out of range: wanted 0 to {size - 1} for a dim of size {size}"
     return node.args[1], size, IndexError, text
 

@@ -41,16 +41,17 @@ def _copy(group: Group, node: Node, storage: Mapping[Node, Storage]) -> tuple[St
 
 def _put(node: Node, storage: Mapping[Node, Storage]) -> tuple[Stmt, ...]:
     x, index, value = node.args
+    axis = node.params["axis"]
     target = storage[node]
     reader = Reader(storage)
-    items = tuple(Var(f"i{axis}", size) for axis, size in enumerate(index.shape))
-    rows = tuple(Var(f"r{axis}", size) for axis, size in enumerate(x.shape[1:]))
+    items = tuple(Var(f"i{number}", size) for number, size in enumerate(index.shape))
+    rows = tuple(Var(f"r{other}", size) for other, size in enumerate(x.shape) if other != axis)
     at = tuple(of(var) for var in items)
-    inside = tuple(of(var) for var in rows)
-    row = lookup(reader.read(index, at), x.shape[0])
-    expr = reader.read(value, (*at, *inside))
-    accumulate = bool(node.params["accumulate"])
-    body: tuple[Stmt, ...] = (Store(target.buffer, target.at((row, *inside)), expr, accumulate),)
+    before, behind = (tuple(of(var) for var in part) for part in (rows[:axis], rows[axis:]))
+    found = lookup(reader.read(index, at), x.shape[axis])
+    expr = reader.read(value, (*before, *at, *behind))
+    place = target.at((*before, found, *behind))
+    body: tuple[Stmt, ...] = (Store(target.buffer, place, expr, bool(node.params["accumulate"])),)
     for var in reversed(items):
         body = (For(var, body, "serial"),)
     live = [var for var in rows if var.extent != 1]

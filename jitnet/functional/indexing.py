@@ -88,7 +88,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         line = ops.reshape(places, shape=x._type.shape[:axis] + x._type.shape[axis + 1 :])
         return ops.pick(x, line, axis=axis).reshape(index._type.shape)  # type: ignore[no-any-return]
     flat = _flat_places(x, axis, places, "gather")
-    found = ops.take(ops.reshape(x, shape=(x._type.numel,)), flat)
+    found = ops.take(ops.reshape(x, shape=(x._type.numel,)), flat, axis=0)
     return found if found._type.shape == index._type.shape else found.reshape(index._type.shape)
 
 
@@ -138,6 +138,7 @@ def _scattered(
         line,
         ops.reshape(flat, shape=count),
         ops.reshape(values, shape=count),
+        axis=0,
         accumulate=accumulate,
     )
     return ops.reshape(done, shape=input._type.shape)
@@ -280,7 +281,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         # Rows of an identity that no kernel writes down: a lookup checks the classes at each call.
         shape = (num_classes, num_classes)
         identity = creation.counting(shape, 0).eq(creation.counting(shape, 1))
-        return to_dtype(ops.take(identity, index), int64)
+        return to_dtype(ops.take(identity, index, axis=0), int64)
     values = index._copied()
     wrong = values[(values < 0) | (values >= num_classes)]
     if wrong.size:
@@ -314,7 +315,7 @@ def embedding(
         shape = (weight._type.shape[0], 1)
         at = creation.counting(shape, 0).eq(padding_idx)
         weight = where(at, weight.detach(), weight)
-    return ops.take(weight, index)
+    return ops.take(weight, index, axis=0)
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
