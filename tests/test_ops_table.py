@@ -112,6 +112,10 @@ def structural_cases() -> Iterator[Case]:
     yield Case(ops.sum_pool_grad, (summed,), {"shape": image.shape, **SUM_POOL})
     yield Case(ops.pick, (real(3, 4, 2), whole(3, 2, high=4)), {"axis": 1})
     yield Case(ops.take, (real(5, 2), whole(2, 3)), {"axis": 0})
+    yield Case(ops.take, (real(2, 5, 3), whole(2, 2)), {"axis": 1})
+    yield Case(
+        ops.put, (real(2, 5), np.array([1, 4]), real(2, 2)), {"axis": 1, "accumulate": False}
+    )
     yield Case(
         ops.put, (real(5, 2), np.array([4, 0, 2]), real(3, 2)), {"axis": 0, "accumulate": False}
     )

@@ -273,10 +273,43 @@ def test_looking_up() -> None:
                 ops.put(a.node, b.node, c.node, axis=0, accumulate=False),
             ]
             check(results, [a, b, c], [x, i, v])
+    for shape, axis in (((4, 7), 1), ((2, 7, 5), 1), ((2, 3, 7), 2), ((1, 7, 1), 1)):
+        x, i = sample(rng, float32, shape), rng.integers(0, 7, (2, 3)).astype(np.int64)
+        v = sample(rng, float32, (*shape[:axis], 2, 3, *shape[axis + 1 :]))
+        a, b, c = argument("x", x), argument("i", i), argument("v", v)
+        results = [ops.take(a.node, b.node, axis=axis)] + [
+            ops.put(a.node, b.node, c.node, axis=axis, accumulate=flag) for flag in (True, False)
+        ]
+        check(results, [a, b, c], [x, i, v])
     x = rng.standard_normal((6, 10)).astype(np.float32)
     labels = rng.integers(0, 10, 6).astype(np.int64)
     a, b = argument("x", x), argument("labels", labels)
     check([ops.pick(a.node, b.node, axis=1)], [a, b], [x, labels])
+
+
+@pytest.mark.parametrize("reads", ["nothing", "after", "before", "in_step", "itself"])
+def test_putting_into_an_input(reads: str) -> None:
+    """A state is written where it lies, unless what is put there comes from elsewhere in it."""
+    x = np.arange(2 * 4 * 3, dtype=np.float32).reshape(2, 4, 3)
+    i = np.array([2, 0], np.int64)
+    v = -np.ones((2, 2, 3), np.float32)
+    a, b, c = argument("x", x), argument("i", i), argument("v", v)
+    turned = ops.flip(a.node, axes=(1,))
+    value = ops.take(turned, b.node, axis=1) if reads == "itself" else c.node
+    base = ops.neg(a.node) if reads == "in_step" else a.node
+    new = ops.put(base, b.node, value, axis=1, accumulate=False)
+    seen = {"before": turned, "after": ops.mul(new, new)}.get(reads, c.node)
+    outputs = (Output(ops.neg(seen), "y"), Output(new, "x", 0))
+    graph = Graph("put", (a, b, c), outputs)
+    wanted = evaluate(graph, [x, i, v])
+    compiled = compile_graph(graph, host_target())
+    names = [kernel.name for kernel in compiled.kernels]
+    copied = any(name.endswith(("_base", "_copy")) for name in names)
+    assert copied == (reads in ("in_step", "itself")), names
+    y = np.empty(wanted[0].shape, np.float32)
+    assert load(compiled).run([x.ctypes.data, i.ctypes.data, v.ctypes.data, y.ctypes.data]) == 0
+    np.testing.assert_array_equal(y, wanted[0])
+    np.testing.assert_array_equal(x, wanted[1])
 
 
 def test_index_out_of_range_stops_before_anything_is_written() -> None:

@@ -18,7 +18,7 @@ from .codes import Codes
 from .demands import demands, surely_holds
 from .fuse import Fuser, Group, space_vars, spread, squeeze
 from .locals import name_locals
-from .materialize import CHEAP, materialize
+from .materialize import CHEAP, materialize, place_of
 from .patterns import Patterns
 from .storage import Reader, Storage, is_inline, ordered_strides
 from .work import ALONE_BELOW, OPERATIONS_A_CYCLE, SERIAL_BELOW, Work
@@ -182,7 +182,7 @@ class Assembler:
         if group is None or old not in task.reads:
             return True
         if group.kind == "scatter":
-            return False
+            return self._puts_over(node, old)
         for root in group.roots:
             if isinstance(root.op.lower, Contraction):
                 if any(read.node is old for read in self.fuser.reads(root)):
@@ -198,6 +198,15 @@ class Assembler:
                 if group.levels[root] > group.levels[node]:
                     return False
         return True
+
+    def _puts_over(self, node: Node, old: Node) -> bool:
+        """Whether a put changes some elements of `old` itself, and looks nowhere else in it."""
+        x, index, value = node.args
+        place = place_of(node.shape)
+        if not self.given[old].holds(Reader(self._draft).read(x, place), place):
+            return False
+        stop = {*self.layout.roots, *self.given}
+        return old not in {*_sources(index, stop), *_sources(value, stop)}
 
     # -- memory of the kernels' results -------------------------------------------------------
 

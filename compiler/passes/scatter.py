@@ -18,23 +18,29 @@ def lower_scatter(
 ) -> list[tuple[str, tuple[Stmt, ...]]]:
     """Return two kernel bodies: the first argument copied, then the values put.
 
-    Threads share the dims of a row; the rows themselves are put in order by one thread, so equal
-    indices meet in a fixed order.
+    What is put over the argument itself needs no copy. Threads share the dims of a row; the rows
+    themselves are put in order by one thread, so equal indices meet in a fixed order.
     """
     node = group.roots[0]
-    return [("_base", _copy(group, node, storage)), ("", _put(node, storage))]
+    put = ("", _put(node, storage))
+    copy = _copy(group, node, storage)
+    return [put] if copy is None else [("_base", copy), put]
 
 
-def _copy(group: Group, node: Node, storage: Mapping[Node, Storage]) -> tuple[Stmt, ...]:
+def _copy(group: Group, node: Node, storage: Mapping[Node, Storage]) -> tuple[Stmt, ...] | None:
+    """Return the loops that copy the argument; None where it lies in the result's place."""
     target = storage[node]
     plain = tuple(Var(f"i{axis}", size) for axis, size in enumerate(group.space))
     reader = Reader(storage)
 
-    def store(place: tuple[Index, ...]) -> Stmt:
+    def store(place: tuple[Index, ...]) -> Store:
         full = spread(node.shape, place)
         return Store(target.buffer, target.at(full), reader.read(node.args[0], full))
 
-    draft = store(tuple(of(var) for var in plain))
+    place = tuple(of(var) for var in plain)
+    draft = store(place)
+    if target.holds(draft.expr, spread(node.shape, place)):
+        return None
     loops = choose_loops(Group("loops", group.space), plain, accesses_of([draft]))
     return tuple(outer_loops(loops, [store(loops.place)]))
 

@@ -37,6 +37,15 @@ class Storage:
             flat = flat + position * stride
         return flat
 
+    def holds(self, expr: Expr, place: Place) -> bool:
+        """Whether an expression is nothing but the element at a place."""
+        return (
+            isinstance(expr, Load)
+            and expr.buffer == self.buffer
+            and expr.index == self.at(place)
+            and not expr.conditions
+        )
+
 
 def ordered_strides(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
     """Return packed strides with order[0] the slowest dim and order[-1] the fastest."""
