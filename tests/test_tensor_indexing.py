@@ -207,3 +207,45 @@ def test_in_place_on_indexed() -> None:
     x[x > 10] -= 1
     x[[0, 1], [0, 2]] += 100
     assert x.tolist() == [[110, 21, 11], [3, 8, 105]]
+
+
+ALONG: dict[str, tuple[Any, Any]] = {
+    "select": (lambda lib, x, i, v: x.index_select(1, i[:2]), None),
+    "select_one": (lambda lib, x, i, v: x.index_select(-1, i[0]), None),
+    "select_scalar": (lambda lib, x, i, v: x[0, 0].index_select(0, i[:1] * 0), None),
+    "select_negative": (lambda lib, x, i, v: x.index_select(1, -i), (IndexError, RuntimeError)),
+    "select_outside": (lambda lib, x, i, v: x.index_select(0, i), IndexError),
+    "select_matrix": (lambda lib, x, i, v: x.index_select(0, i[None]), IndexError),
+    "copy": (lambda lib, x, i, v: x.index_copy(1, i, v), None),
+    "copy_to_line": (lambda lib, x, i, v: x[0].index_copy(0, i, v[1]), None),
+    "copy_scalar": (lambda lib, x, i, v: x[0].index_copy(0, i[0], v[0, 0]), None),
+    "copy_negative": (lambda lib, x, i, v: x.index_copy(1, -i, v), IndexError),
+    "copy_fewer": (lambda lib, x, i, v: x.index_copy(1, i, v[:, :1]), (IndexError, RuntimeError)),
+    "copy_row": (lambda lib, x, i, v: x.index_copy(1, i, v[:1]), RuntimeError),
+    "copy_whole": (lambda lib, x, i, v: x.index_copy(1, i, v.long()), RuntimeError),
+    "add": (lambda lib, x, i, v: x.index_add(1, i, v, alpha=3), None),
+    "add_negative": (lambda lib, x, i, v: x.index_add(1, -i, v), (IndexError, RuntimeError)),
+    "add_row": (lambda lib, x, i, v: x.index_add(1, i, v[0]), RuntimeError),
+    "fill": (lambda lib, x, i, v: x.index_fill(1, -i, 7.0), None),
+    "fill_outside": (lambda lib, x, i, v: x.index_fill(1, i * 2, 7.0), IndexError),
+    "fill_line": (lambda lib, x, i, v: x.index_fill(1, i, v[0]), RuntimeError),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALONG)
+def test_along_a_dim(name: str) -> None:
+    """index_select, index_copy, index_add and index_fill: results and refusals are PyTorch's."""
+    torch = oracle()
+    function, error = ALONG[name]
+    arrays = np.arange(8.0).reshape(2, 4), np.array([3, 1, 3]), -np.ones((2, 3))
+    mine, theirs = ([lib.tensor(array) for array in arrays] for lib in (jitnet, torch))
+    compiled = jitnet.compile(lambda *tensors: function(jitnet, *tensors))
+    if error is None:
+        wanted = function(torch, *theirs).tolist()
+        assert function(jitnet, *mine).tolist() == wanted == compiled(*mine).tolist()
+        return
+    for run in (lambda: function(torch, *theirs), lambda: function(jitnet, *mine)):
+        with pytest.raises(error):
+            run()
+    with pytest.raises(error):
+        compiled(*mine)

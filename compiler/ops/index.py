@@ -56,7 +56,7 @@ def _take(x: np.ndarray, i: np.ndarray, *, axis: int) -> np.ndarray:
 def _put(x: np.ndarray, i: np.ndarray, v: np.ndarray, *, axis: int, accumulate: bool) -> np.ndarray:
     check_index(i, x.shape[axis], axis)
     result = x.copy()
-    at = (*(slice(None),) * axis, i)
+    at: Any = (*(slice(None),) * axis, i)
     if not accumulate:
         result[at] = v  # the last of several equal indices wins
     elif x.dtype == np.bool_:

@@ -165,42 +165,70 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return _scattered(input, dim, index, src, True, "scatter_add")
 
 
+def _along(input: Tensor, dim: int, index: Tensor, name: str) -> tuple[Tensor, int, Tensor]:
+    """Return input with at least one dim, dim counted from 0, and a vector of its places."""
+    index = _index(index, name)
+    if index.ndim > 1:
+        raise IndexError(at_line(f"{name} wants a vector as index, got {index._type}"))
+    x = _one_dim(input)
+    return x, normal_dim(dim, x.ndim), _one_dim(index)
+
+
+def _inside_along(input: Tensor, dim: int, index: Tensor, name: str) -> tuple[Tensor, int, Tensor]:
+    """Return what _along does, of places that are 0 or more; compiled code checks them itself."""
+    x, axis, places = _along(input, dim, index, name)
+    if not creation.tracing():
+        _inside(places, x._type.shape[axis], axis, x._type.numel)
+    return x, axis, places
+
+
 @with_out
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Return the rows of dim that a vector of indices names."""
-    index = _index(index, "index_select")
-    if index.ndim > 1:
-        raise IndexError(at_line(f"index_select wants a vector as index, got {index._type}"))
-    axis = normal_dim(dim, input.ndim)
-    if input.ndim == 0:
-        return input.reshape(1)[index].reshape(())  # type: ignore[no-any-return]
-    key = (*(slice(None),) * axis, index.reshape(-1))
-    return input[key]
+    x, axis, places = _inside_along(input, dim, index, "index_select")
+    found = ops.take(x, places, axis=axis)
+    return found if input.ndim else ops.reshape(found, shape=())
 
 
-def _along(
-    input: Tensor, dim: int, index: Tensor, value: Any, accumulate: bool, name: str
+def _put_along(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, accumulate: bool, name: str
 ) -> Tensor:
-    from ..indexing import _places, put_rows
-
-    axis = normal_dim(dim, input.ndim)
-    places = _places(input, [(axis, _index(index, name).reshape(-1))])
-    return put_rows(input, places, value, accumulate)
+    x, axis, places = _inside_along(input, dim, index, name)
+    shape = (*x._type.shape[:axis], places._type.numel, *x._type.shape[axis + 1 :])
+    if source._type.dtype is not x._type.dtype:
+        raise DTypeError(
+            at_line(f"{name} wants a source of input's {x._type.dtype}, got {source._type}")
+        )
+    if source._type.shape != shape:
+        if source.ndim or any(size != 1 for size in shape):
+            raise ShapeError(
+                at_line(f"{name} wants a source of shape {list(shape)}, got {source._type}")
+            )
+        source = ops.reshape(source, shape=shape)
+    done = ops.put(x, places, source, axis=axis, accumulate=accumulate)
+    return done if input.ndim else ops.reshape(done, shape=())
 
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Return input with alpha * source added to the rows of dim that index names."""
-    return _along(input, dim, index, source if alpha == 1 else source * alpha, True, "index_add")
+    source = source if alpha == 1 else source * alpha
+    return _put_along(input, dim, index, source, True, "index_add")
 
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Return input with the rows of dim that index names replaced by source."""
-    return _along(input, dim, index, source, False, "index_copy")
+    return _put_along(input, dim, index, source, False, "index_copy")
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """Return input with the rows of dim that index names set to value."""
-    return _along(input, dim, index, value, False, "index_fill")
+    """Return input with the rows of dim that index names, negative ones from the end, set."""
+    from ..indexing import _places, put_rows
+
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(at_line(f"index_fill wants one value, got {value._type}"))
+    x, axis, places = _along(input, dim, index, "index_fill")
+    done = put_rows(x, _places(x, [(axis, places)]), value, False)
+    return done if input.ndim else ops.reshape(done, shape=())
 
 
 def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
