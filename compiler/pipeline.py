@@ -28,6 +28,7 @@ from jitnet.compiler.passes.name import name_kernels
 from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
 from jitnet.compiler.passes.transpose import transpose_products
+from jitnet.compiler.passes.winograd import winograd
 from jitnet.runtime import cache
 from jitnet.runtime.target import Target
 
@@ -36,6 +37,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     share,  # equal values once: forward recomputed by backward meets itself here
     transpose_products,  # gradients of weights come out in the weights' own layout
     mask_from_result,  # before fusion decides what to keep for the backward pass
+    winograd,  # before padding is taken out of convolutions: it pads as its tiles want
     decompose,  # pools as windows, padding out of convolutions, long sums in two steps
     simplify,  # what decomposing left: reshapes of reshapes, casts, zeros
     share,  # both halves of a gradient often decompose into the same windows

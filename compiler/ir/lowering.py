@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .index import Index, Var
+
+Place = tuple[Index, ...]
+
 
 @dataclass(frozen=True)
 class Pointwise:
@@ -41,6 +45,28 @@ class Contraction:
     """
 
     kind: str  # "matmul", "conv", "conv_input_grad", "conv_weight_grad"
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Blocks of the argument become blocks of the result: each is matrix @ block @ matrix.T."""
+
+    blocks: Callable[[Any], Blocks]  # of a node
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Where the blocks of a transform are.
+
+    variables: a loop for each dim outside a block.  matrix: rows of numbers.
+    source, target: the place of element i, j of a block in the argument, in the result, given the
+    place of the block, an index for each variable.
+    """
+
+    variables: tuple[Var, ...]
+    matrix: tuple[tuple[float, ...], ...]
+    source: Callable[[Place, int, int], Place]
+    target: Callable[[Place, int, int], Place]
 
 
 @dataclass(frozen=True)

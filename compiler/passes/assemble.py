@@ -12,7 +12,7 @@ from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
 from jitnet.compiler.ir.loops import Buffer, Check, For, Stmt
-from jitnet.compiler.ir.lowering import Contraction, Reduction
+from jitnet.compiler.ir.lowering import Contraction, Reduction, Transform
 
 from .codes import Codes
 from .demands import demands, surely_holds
@@ -184,7 +184,7 @@ class Assembler:
         if group.kind == "scatter":
             return self._puts_over(node, old)
         for root in group.roots:
-            if isinstance(root.op.lower, Contraction):
+            if isinstance(root.op.lower, Contraction | Transform):
                 if any(read.node is old for read in self.fuser.reads(root)):
                     return False
                 continue
@@ -237,7 +237,9 @@ class Assembler:
 
     def _read_later(self, group: Group, root: Node) -> bool:
         """Whether a later loop over the same row reads a value too costly to compute again."""
-        if isinstance(root.op.lower, Reduction | Contraction) or group.is_row_value(root):
+        if isinstance(root.op.lower, Reduction | Contraction | Transform) or group.is_row_value(
+            root
+        ):
             return False
         later = any(
             read.node is root and group.levels[reader] > group.levels[root]

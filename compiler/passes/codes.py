@@ -17,6 +17,7 @@ from .lower import lower_loops
 from .patterns import Patterns
 from .scatter import lower_scatter
 from .storage import Storage
+from .transform import lower_transform
 
 Bodies = list[tuple[str, tuple[Stmt, ...]]]  # each with what it adds to the kernel's name
 Given = tuple[str, Code, tuple[Buffer, ...]]  # the same, and the memory that the code works on
@@ -108,6 +109,8 @@ def _lower(group: Group, storage: Mapping[Node, Storage]) -> Bodies:
     match group.kind:
         case "contract":
             return [("", lower_contraction(group, storage, targets))]
+        case "transform":
+            return [("", lower_transform(group, storage, targets))]
         case "scatter":
             return lower_scatter(group, storage)
         case "loops":

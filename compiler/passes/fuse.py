@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of
 from jitnet.compiler.ir.loops import Bound, Const, Expr
-from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter
+from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter, Transform
 from jitnet.runtime.dtype import int64
 
 from .materialize import reduced_axes
@@ -24,6 +24,7 @@ from .storage import Conditions, Place, Reader, Storage
 ROW_LIMIT = 1 << 14  # elements of a row that later loops over it may find in the cache
 KEEP_PARALLEL = 16  # rows below which a reduction would starve the threads of a big map
 SMALL = 1 << 13
+KINDS = {Contraction: "contract", Transform: "transform", Scatter: "scatter"}  # begin a group each
 MOST_NESTED = 200  # expressions inside one another: what walks over them is recursive
 
 
@@ -40,7 +41,7 @@ class Read:
 class Group:
     """A kernel in the making."""
 
-    kind: str  # "loops", "contract" or "scatter"
+    kind: str  # "loops", or one of KINDS
     space: tuple[int, ...]
     axes: tuple[int, ...] = ()
     roots: list[Node] = field(default_factory=list)
@@ -134,8 +135,8 @@ class Fuser:
     def _add(self, root: Node) -> None:
         lower = root.op.lower
         reads = self.reads(root)
-        if isinstance(lower, Contraction | Scatter):
-            kind = "contract" if isinstance(lower, Contraction) else "scatter"
+        kind = KINDS.get(type(lower))
+        if kind is not None:
             self._open(Group(kind, squeeze(root.shape)), root)
             return
         depends = {self._group_of[read.node] for read in reads if read.node in self._group_of}
@@ -202,7 +203,7 @@ class Fuser:
 
         reader = Reader({}, stop)
         lower = root.op.lower
-        if isinstance(lower, Contraction | Scatter):
+        if type(lower) in KINDS:
             return [Read(arg, (), ()) for arg in _kept_below(root, self._roots, self._given)]
         source = root.args[0] if isinstance(lower, Reduction) else root
         place = spread(source.shape, [of(var) for var in space_vars(squeeze(source.shape))])

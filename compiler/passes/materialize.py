@@ -11,13 +11,26 @@ from dataclasses import dataclass
 from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.index import Index, Var, of, ravel, unravel
 from jitnet.compiler.ir.loops import Buffer, Load, subexpressions
-from jitnet.compiler.ir.lowering import Contraction, Inline, Pointwise, Reduction, Scatter
+from jitnet.compiler.ir.lowering import (
+    Contraction,
+    Inline,
+    Pointwise,
+    Reduction,
+    Scatter,
+    Transform,
+)
+from jitnet.compiler.ops.winograd import (
+    winograd_result_tiles,
+    winograd_results,
+    winograd_tiles,
+)
 
 from .storage import Reader, Storage, is_inline, is_view, ordered_strides
 
 CHEAP = 3  # cost up to which recomputing a value beats writing and reading it
 LARGEST = 150  # cost at which an expression is cut even if it is read once
 DEEPEST = 60  # nested expressions at which one is cut
+READ_OFTEN = ("window", "winograd_tiles")  # ops that read elements more than once
 CHANNELS_LAST_FROM = 8  # channels below which images keep their planes
 
 COSTS = {
@@ -114,7 +127,7 @@ def consumers(graph: Graph, node: Node, repeats: bool = False) -> Iterator[tuple
     """Yield who reads node, looking through views, and whether it reads elements repeatedly."""
     for user in dict.fromkeys(graph.users[node]):
         if not is_view(user):
-            yield user, repeats or user.op.name == "window"
+            yield user, repeats or user.op.name in READ_OFTEN
             continue
         grows = user.op.name in ("expand", "window") and user.type.numel > node.type.numel
         yield from consumers(graph, user, repeats or grows)
@@ -164,6 +177,8 @@ def _order(
     last = (0, *row_major[2:], 1)
     lower = node.op.lower
     wide = node.shape[1] // node.params.get("groups", 1) >= CHANNELS_LAST_FROM
+    if isinstance(lower, Transform):
+        return last if node.op is winograd_results else row_major
     if isinstance(lower, Contraction):
         return last if lower.kind in ("conv", "conv_input_grad") and wide else row_major
     if wide and node in images:
@@ -201,6 +216,8 @@ def _is_image_operand(user: Node, node: Node, images: set[Node]) -> bool:
     lower = user.op.lower
     if isinstance(lower, Pointwise) or user.op.name == "pad":
         return user in images and user.shape[:2] == node.shape[:2]
+    if isinstance(lower, Transform):
+        return user.op in (winograd_tiles, winograd_result_tiles)
     if not isinstance(lower, Contraction) or lower.kind == "matmul":
         return False
     if lower.kind == "conv_input_grad" and user.shape[1] < CHANNELS_LAST_FROM:

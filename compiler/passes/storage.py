@@ -16,6 +16,7 @@ from jitnet.compiler.ir.lowering import (
     Pointwise,
     Reduction,
     Scatter,
+    Transform,
 )
 
 Place = tuple[Index, ...]
@@ -93,7 +94,7 @@ class Reader:
 
                 built: Expr = build(read, place, node)
                 return built
-            case Reduction() | Contraction() | Scatter() | Decompose() | None:
+            case Reduction() | Contraction() | Transform() | Scatter() | Decompose() | None:
                 raise AssertionError(f"{node} is not computed element by element")
             case other:
                 assert_never(other)

@@ -8,7 +8,7 @@ from math import prod
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.loops import subexpressions
-from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter
+from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter, Transform
 
 from .contract import multiply_adds
 from .fuse import Group, space_vars, spread, squeeze
@@ -18,6 +18,7 @@ from .storage import Reader, Storage
 
 OPERATIONS_A_CYCLE = 8  # element operations of one thread, as materialize counts them
 PRODUCTS_A_CYCLE = 16  # multiply-adds of one thread
+TRANSFORM = 8  # element operations for each result of a transform of blocks
 SERIAL_BELOW = 2_000  # cycles of a kernel that one thread does sooner than two can meet
 ALONE_BELOW = 60_000  # cycles of a whole program that is done before a second thread wakes up
 
@@ -46,6 +47,8 @@ class Work:
             return multiply_adds(root)
         if isinstance(lower, Scatter):
             return 0
+        if isinstance(lower, Transform):
+            return TRANSFORM
         reader = Reader(self._draft)
         source = root.args[0] if isinstance(lower, Reduction) else root
         place = spread(source.shape, [of(var) for var in space_vars(squeeze(source.shape))])
