@@ -2,21 +2,22 @@
 
     Graph -> simplified Graph -> kernels (loops) -> LLVM IR -> object code
 
-Each step is a function that returns its result; `compile_graph` runs them, times them and, when
-debugging, verifies what each made.
+Each step is a function that returns its result. `compile_graph` runs and times them, unless a
+program of the same graph is kept on disk; then nothing runs until somebody looks at the stages.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jitnet.compiler.codegen.microkernels import library
+from jitnet.compiler.binary import Binary
 from jitnet.compiler.codegen.program import SYMBOL, Step, render
+from jitnet.compiler.identity import graph_key
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.verify import verify
@@ -29,7 +30,7 @@ from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
 from jitnet.compiler.passes.transpose import transpose_products
 from jitnet.compiler.passes.winograd import winograd
-from jitnet.runtime import cache
+from jitnet.runtime import cache, cpu
 from jitnet.runtime.target import Target
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -45,38 +46,43 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
 
 
 @dataclass(frozen=True)
-class Compiled:
-    """All that became of a graph, from the trace to machine code.
+class Stages:
+    """What a graph becomes on the way to machine code.
 
-    slots of the program: the status, one for each graph input, each fresh output, each constant.
     messages: status code -> the error that tells the user; {value} is the status's next word.
+    """
+
+    optimized: Graph
+    kernels: tuple[Kernel, ...]
+    barriers: tuple[bool, ...]  # before each kernel
+    memory: MemoryPlan
+    llvm: str
+    imports: tuple[str, ...]  # micro-kernels that it calls
+    scratch_bytes: int
+    constants: tuple[NDArray[np.generic], ...]
+    messages: dict[int, tuple[type[Exception], str]]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A graph's machine code, new or from the cache; `stages`, if need be, are gone through again.
+
     phases: seconds by step.
     """
 
     graph: Graph
-    optimized: Graph
-    kernels: tuple[Kernel, ...]
-    barriers: tuple[bool, ...]  # before each kernel
-    llvm: str
-    object_code: bytes
-    cached: bool
-    memory: MemoryPlan
-    scratch_bytes: int
-    constants: tuple[NDArray[np.generic], ...]
-    messages: dict[int, tuple[type[Exception], str]]
-    phases: dict[str, float]
     target: Target
-    symbol: str = SYMBOL
+    binary: Binary
+    cached: bool
+    phases: dict[str, float]
+    _stages: list[Stages]  # none for code from the cache, until somebody looks
 
     @property
-    def arena_bytes(self) -> int:
-        """Bytes of the memory that kernels share."""
-        return self.memory.arena_bytes
-
-    @property
-    def library(self) -> str:
-        """LLVM IR of the micro-kernels that the program calls: the same for every program."""
-        return library(self.target)
+    def stages(self) -> Stages:
+        """What the graph became on the way, for people to read."""
+        if not self._stages:
+            self._stages.append(lower(self.graph, self.target))
+        return self._stages[0]
 
 
 def optimize(graph: Graph, after: Callable[[str, Graph], None] | None = None) -> Graph:
@@ -108,43 +114,71 @@ def schedule(plan: Plan) -> tuple[tuple[Step, ...], MemoryPlan]:
     return tuple(steps), memory
 
 
-def compile_graph(graph: Graph, target: Target) -> Compiled:
-    """Return machine code for a graph, from the cache where it has been compiled before."""
-    phases: dict[str, float] = {}
-    started = time.perf_counter()
+class Clock:
+    """Measures the steps of one compilation."""
 
-    def done(phase: str) -> None:
-        nonlocal started
+    def __init__(self) -> None:
+        self.phases: dict[str, float] = {}
+        self._started = time.perf_counter()
+
+    def done(self, phase: str) -> None:
+        """Note that a step has ended, and the next begins."""
         now = time.perf_counter()
-        phases[phase] = phases.get(phase, 0.0) + now - started
-        started = now
+        self.phases[phase] = self.phases.get(phase, 0.0) + now - self._started
+        self._started = now
 
+
+def lower(graph: Graph, target: Target, clock: Clock | None = None) -> Stages:
+    """Return what a graph becomes, up to LLVM IR."""
+    clock = clock or Clock()
     optimized = optimize(graph)
-    done("graph passes")
+    clock.done("graph passes")
     plan = Assembler(optimized).plan()
-    done("kernels")
+    clock.done("kernels")
     steps, memory = schedule(plan)
-    done("memory")
+    clock.done("memory")
     rendered = render(steps, memory.offsets, memory.scratch_bytes, target)
-    done("emit")
-    object_code, cached = cache.compile_cached(rendered.text, target)
-    done("load from cache" if cached else "llvm")
-    return Compiled(
-        graph=graph,
-        optimized=optimized,
-        kernels=tuple(step.kernel for step in steps),
-        barriers=tuple(step.barrier for step in steps),
-        llvm=rendered.text,
-        object_code=object_code,
-        cached=cached,
-        memory=memory,
-        scratch_bytes=rendered.scratch_bytes,
-        constants=tuple(_arrays(plan)),
-        messages=dict(enumerate(plan.messages, start=1)),
-        phases=phases,
-        target=target,
+    clock.done("emit")
+    return Stages(
+        optimized,
+        tuple(step.kernel for step in steps),
+        tuple(step.barrier for step in steps),
+        memory,
+        rendered.text,
+        rendered.imports,
+        rendered.scratch_bytes,
+        tuple(np.ascontiguousarray(node.params["value"]) for node in plan.constants),
+        dict(enumerate(plan.messages, start=1)),
     )
 
 
-def _arrays(plan: Plan) -> Sequence[NDArray[np.generic]]:
-    return [np.ascontiguousarray(node.params["value"]) for node in plan.constants]
+def generate(stages: Stages, target: Target) -> Binary:
+    """Return the machine code of lowered stages."""
+    return Binary(
+        cpu.compile_object(stages.llvm, target),
+        SYMBOL,
+        stages.imports,
+        all(kernel.serial for kernel in stages.kernels),
+        stages.memory.arena_bytes,
+        stages.scratch_bytes,
+        stages.constants,
+    )
+
+
+def compile_graph(graph: Graph, target: Target) -> Compiled:
+    """Return machine code for a graph; from the cache, with no step done, where it is there."""
+    clock = Clock()
+    key = graph_key(graph, target)
+    clock.done("key")
+    stages: list[Stages] = []
+
+    def make() -> bytes:
+        stages.append(lower(graph, target, clock))
+        binary = generate(stages[0], target)
+        clock.done("llvm")
+        return binary.to_bytes()
+
+    data, cached = cache.keep(key, make)
+    binary = Binary.from_bytes(data)
+    clock.done("read from cache" if cached else "write to cache")
+    return Compiled(graph, target, binary, cached, clock.phases, stages)

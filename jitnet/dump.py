@@ -23,33 +23,36 @@ def _trace(compiled: Compiled) -> str:
 
 
 def _graph(compiled: Compiled) -> str:
-    return str(compiled.optimized)
+    return str(compiled.stages.optimized)
 
 
 def _kernels(compiled: Compiled) -> str:
     """Return every kernel with its cost, its share of the arena and the barriers between them."""
+    stages = compiled.stages
     parts: list[str] = []
-    for kernel, waits in zip(compiled.kernels, compiled.barriers, strict=True):
+    for kernel, waits in zip(stages.kernels, stages.barriers, strict=True):
         if waits:
             parts.append("--- all threads wait here ---")
         arena = sum(
             buffer.size * buffer.dtype.size for buffer in kernel.writes if buffer.place == "arena"
         )
         head, *rest = str(kernel).splitlines()
-        share = f", {size(arena)} of the arena's {size(compiled.arena_bytes)}" if arena else ""
+        share = (
+            f", {size(arena)} of the arena's {size(compiled.binary.arena_bytes)}" if arena else ""
+        )
         parts.append("\n".join([head, f"  # {cost_of(kernel)}{share}", *rest]))
     return "\n\n".join(parts)
 
 
 def _llvm(compiled: Compiled) -> str:
-    return compiled.llvm
+    return compiled.stages.llvm
 
 
 def _asm(compiled: Compiled) -> str:
     """Return the assembly, each kernel under its loops and the user's lines."""
-    printed = {f"{kernel.name}:": str(kernel) for kernel in compiled.kernels}
+    printed = {f"{kernel.name}:": str(kernel) for kernel in compiled.stages.kernels}
     lines: list[str] = []
-    for line in cpu.assembly(compiled.llvm, compiled.target).splitlines():
+    for line in cpu.assembly(compiled.stages.llvm, compiled.target).splitlines():
         if line in printed:
             lines.extend(f"# {text}".rstrip() for text in printed[line].splitlines())
         lines.append(line)

@@ -62,15 +62,16 @@ def _guards(variant: Variant) -> list[str]:
 def _program(native: Native, what: str) -> list[str]:
     compiled = native.compiled
     phases = ", ".join(f"{name} {_milliseconds(s)}" for name, s in native.phases.items())
-    constants = sum(array.nbytes for array in compiled.constants)
+    binary, stages = compiled.binary, compiled.stages
+    constants = sum(array.nbytes for array in binary.constants)
     lines = [
         f"{what}: {phases}",
-        f"  memory: arena {size(compiled.arena_bytes)}, scratch {size(compiled.scratch_bytes)} "
-        f"a thread, constants {size(constants)}, code {size(len(compiled.object_code))}",
-        f"  {len(compiled.kernels)} kernels, {sum(compiled.barriers)} barriers between them:",
+        f"  memory: arena {size(binary.arena_bytes)}, scratch {size(binary.scratch_bytes)} "
+        f"a thread, constants {size(constants)}, code {size(len(binary.object_code))}",
+        f"  {len(stages.kernels)} kernels, {sum(stages.barriers)} barriers between them:",
     ]
-    width = max((len(kernel.name) for kernel in compiled.kernels), default=0)
-    for kernel in compiled.kernels:
+    width = max((len(kernel.name) for kernel in stages.kernels), default=0)
+    for kernel in stages.kernels:
         place = f"  # {', '.join(kernel.lines[:3])}" if kernel.lines else ""
         lines.append(f"    {kernel.name:<{width}}  {cost_of(kernel)}{place}")
     return lines

@@ -42,5 +42,5 @@ class Native:
 
     def error(self, status: int) -> Exception:
         """Return the exception for a status of the program."""
-        kind, text = self.compiled.messages[status]
+        kind, text = self.compiled.stages.messages[status]
         return kind(text.replace("{value}", str(self.program.status[1])))

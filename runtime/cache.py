@@ -1,4 +1,4 @@
-"""Keeps object code on disk, so that a second process need not run LLVM."""
+"""Keeps compiled code on disk, so that a second process need not compile."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from . import cpu
@@ -28,32 +29,40 @@ _warned: set[str] = set()
 
 
 def compile_cached(text: str, target: Target) -> tuple[bytes, bool]:
-    """Return the object code of LLVM IR text, and whether it came from disk.
+    """Return the object code of LLVM IR text, and whether it came from disk."""
+    return keep(text_key(text, target), lambda: cpu.compile_object(text, target))
+
+
+def text_key(text: str, target: Target) -> bytes:
+    """Return the digest of everything that decides what the object code of a text will be."""
+    return digest(str(FORMAT), cpu.llvm_version(), target.triple, target.cpu, target.features, text)
+
+
+def digest(*parts: str) -> bytes:
+    """Return a digest of texts that tells apart all lists of texts."""
+    found = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        found.update(len(data).to_bytes(8, "little"))
+        found.update(data)
+    return found.digest()
+
+
+def keep(key: bytes, make: Callable[[], bytes]) -> tuple[bytes, bool]:
+    """Return the data kept under a key, else what `make` makes; and whether it came from disk.
 
     JITNET_CACHE=0 turns the disk off, JITNET_CACHE_DIR moves it, JITNET_CACHE_MEGABYTES bounds it.
     """
     folder = cache_folder()
     if folder is None:
-        return cpu.compile_object(text, target), False
-    key = cache_key(text, target)
+        return make(), False
     path = folder / f"{key.hex()}{_SUFFIX}"
     found = _read(path, key)
     if found is not None:
         return found, True
-    code = cpu.compile_object(text, target)
-    _write(path, key, code)
-    return code, False
-
-
-def cache_key(text: str, target: Target) -> bytes:
-    """Return the digest of everything that decides what the object code will be."""
-    parts = (str(FORMAT), cpu.llvm_version(), target.triple, target.cpu, target.features, text)
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode()
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.digest()
+    data = make()
+    _write(path, key, data)
+    return data, False
 
 
 def cache_folder() -> Path | None:
@@ -97,38 +106,38 @@ def _is_private(status: os.stat_result) -> bool:
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
-def _digest(key: bytes, code: bytes) -> bytes:
-    return hashlib.sha256(key + code).digest()
+def _checksum(key: bytes, data: bytes) -> bytes:
+    return hashlib.sha256(key + data).digest()
 
 
 def _read(path: Path, key: bytes) -> bytes | None:
-    """Return the code of an intact entry; a damaged one counts as missing and is written anew."""
+    """Return the data of an intact entry; a damaged one counts as missing and is written anew."""
     try:
-        data = path.read_bytes()
+        entry = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         _warn(f"jitnet cannot read its compiled code: {error}; compiling again")
         return None
     start = len(_MAGIC) + _DIGEST_BYTES
-    code = data[start:]
-    if data[:start] != _MAGIC + _digest(key, code):
+    data = entry[start:]
+    if entry[:start] != _MAGIC + _checksum(key, data):
         return None
     try:
         os.utime(path)  # eviction takes the entry that was used longest ago
     except OSError:  # a cache that cannot be written still serves; it cannot evict either
-        return code
-    return code
+        return data
+    return data
 
 
-def _write(path: Path, key: bytes, code: bytes) -> None:
-    """Write an entry whole or not at all; failing to is a warning, since the code is at hand."""
+def _write(path: Path, key: bytes, data: bytes) -> None:
+    """Write an entry whole or not at all; failing to is a warning, since the data is at hand."""
     try:
         handle, temporary = tempfile.mkstemp(suffix=".part", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(_MAGIC + _digest(key, code))
-                file.write(code)
+                file.write(_MAGIC + _checksum(key, data))
+                file.write(data)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -40,7 +40,7 @@ def run(graph: Graph, arrays: list[np.ndarray], threads: int = 2) -> list[np.nda
     ]
     set_num_threads(threads)
     status = program.run([array.ctypes.data for array in (*arrays, *fresh)])
-    assert status == 0, compiled.messages[status]
+    assert status == 0, compiled.stages.messages[status]
     return results
 
 

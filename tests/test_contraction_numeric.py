@@ -24,7 +24,8 @@ from jitnet.compiler.codegen.contraction import (
 from jitnet.compiler.codegen.contraction_choice import plan
 from jitnet.compiler.codegen.contraction_form import Sizes, canonical
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value, vector
-from jitnet.compiler.codegen.microkernels import dot_columns, library, line_vectors
+from jitnet.compiler.codegen.library import library, parts
+from jitnet.compiler.codegen.microkernels import dot_columns, line_vectors
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
 
@@ -57,7 +58,9 @@ def engine_for(target: Target) -> tuple[llvm.ExecutionEngine, llvm.TargetMachine
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=1, jit=True
     )
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(library(target)), machine)
+    engine = llvm.create_mcjit_compiler(
+        llvm.parse_assembly(library(parts(target), target)), machine
+    )
     return engine, machine
 
 

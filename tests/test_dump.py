@@ -68,7 +68,7 @@ def test_backward_is_shown_once_it_exists() -> None:
     assert "backward: compiled when" in function.explain()
     y.sum().backward()
     assert "variant 1, backward" in function.dump()
-    assert "backward: graph passes" in function.explain()
+    assert "backward: key" in function.explain()
 
 
 @pytest.mark.parametrize("stage", ["cuda", "ptx"])

@@ -303,7 +303,7 @@ def test_putting_into_an_input(reads: str) -> None:
     graph = Graph("put", (a, b, c), outputs)
     wanted = evaluate(graph, [x, i, v])
     compiled = compile_graph(graph, host_target())
-    names = [kernel.name for kernel in compiled.kernels]
+    names = [kernel.name for kernel in compiled.stages.kernels]
     copied = any(name.endswith(("_base", "_copy")) for name in names)
     assert copied == (reads in ("in_step", "itself")), names
     y = np.empty(wanted[0].shape, np.float32)
@@ -324,7 +324,7 @@ def test_index_out_of_range_stops_before_anything_is_written() -> None:
     program = load(compiled)
     out = np.zeros((2, 3), np.float32)
     status = program.run([x.ctypes.data, i.ctypes.data, out.ctypes.data])
-    kind, text = compiled.messages[status]
+    kind, text = compiled.stages.messages[status]
     assert kind is IndexError and "out of range" in text and "{value}" in text
     assert program.status[1] == 9
     assert not x.any()
@@ -339,7 +339,7 @@ def test_whole_numbers_divided_by_zero_are_refused() -> None:
         compiled = compile_graph(Graph("divide", (a, b), outputs), host_target())
         out = np.zeros(4, np.int64)
         status = load(compiled).run([array.ctypes.data for array in (x, y, out)])
-        assert compiled.messages[status][0] is ZeroDivisionError
+        assert compiled.stages.messages[status][0] is ZeroDivisionError
         np.testing.assert_array_equal(x, np.arange(4))
 
 

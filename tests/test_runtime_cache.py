@@ -72,16 +72,16 @@ def test_the_key_names_all_that_decides(monkeypatch: pytest.MonkeyPatch) -> None
 
     target = host_target()
     keys = {
-        cache.cache_key(text(), target),
-        cache.cache_key(text(2), target),
-        cache.cache_key(text(), replace(target, cpu="other")),
-        cache.cache_key(text(), replace(target, features="+other")),
-        cache.cache_key(text(), replace(target, triple="other")),
+        cache.text_key(text(), target),
+        cache.text_key(text(2), target),
+        cache.text_key(text(), replace(target, cpu="other")),
+        cache.text_key(text(), replace(target, features="+other")),
+        cache.text_key(text(), replace(target, triple="other")),
     }
     monkeypatch.setattr(cache, "FORMAT", cache.FORMAT + 1)
-    keys.add(cache.cache_key(text(), target))
+    keys.add(cache.text_key(text(), target))
     monkeypatch.setattr(cpu, "llvm_version", lambda: "0.0")
-    keys.add(cache.cache_key(text(), target))
+    keys.add(cache.text_key(text(), target))
     assert len(keys) == 7
 
 

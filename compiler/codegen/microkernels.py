@@ -22,7 +22,6 @@ from jitnet.runtime.target import Target
 
 from .emitter import I64, PTR, Function, Module, Value, vector
 from .masks import has_masks, lane_mask, masked_load
-from .squares import emit_squares, square_names
 
 MAX_VECTORS = 2
 DTYPES = (float32, float64)
@@ -135,33 +134,6 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
             return [(dot_rows(target), v + 1) for v in range(dot_columns(target))]
         case _:
             return [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
-
-
-def tiles(target: Target) -> list[Tile]:
-    """Return every kernel of a target's library."""
-    return [
-        Tile(dtype, rows + 1, vectors, kind)
-        for dtype in DTYPES
-        for kind in ARGUMENTS
-        for most, vectors in sizes(target, kind)
-        for rows in range(most)
-    ]
-
-
-def symbols(target: Target) -> tuple[str, ...]:
-    """Return the names that `library` defines."""
-    names = [tile.name(target) for tile in tiles(target)]
-    return (*names, *(name for dtype in DTYPES for name in square_names(dtype)))
-
-
-def library(target: Target) -> str:
-    """Return the LLVM IR of every kernel for a target: the tiles, and what packs B for them."""
-    module = Module(target)
-    for tile in tiles(target):
-        EMITTERS[tile.kind](module, tile)
-    for dtype in DTYPES:
-        emit_squares(module, dtype)
-    return module.text()
 
 
 def emit_tile(module: Module, tile: Tile) -> None:

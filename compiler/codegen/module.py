@@ -9,6 +9,7 @@ from jitnet.runtime.target import Target
 from .values import PTR, Value, literal
 
 ROLLED = ", !llvm.loop !0"  # on a branch back: leave the loop as it stands
+BARRIER = "jitnet_barrier"  # the runtime's function at which all threads wait
 SELDOM = ", !prof !2"  # on a branch: the first way is rare
 METADATA = (
     '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}',
@@ -30,6 +31,11 @@ class Module:
     def declare(self, name: str, returns: str, args: Sequence[str]) -> None:
         """Note that `name` is called with these types."""
         self.declarations[name] = f"declare {returns} @{name}({', '.join(args)})"
+
+    def micro_kernels(self) -> tuple[str, ...]:
+        """Return the kernels of the library that are declared."""
+        mine = (name for name in self.declarations if name.startswith("jitnet_"))
+        return tuple(sorted(name for name in mine if name != BARRIER))
 
     def function_table(self, names: Sequence[str]) -> Value:
         """Return a pointer to an array of functions; equal arrays are stored once."""

@@ -12,6 +12,7 @@ from jitnet.runtime.target import Target
 from .contract import scratch_of
 from .emitter import I64, PTR, Function, Module, Value
 from .kernel import CodeWriter
+from .module import BARRIER
 
 SYMBOL = "program"
 ARGS = [
@@ -37,6 +38,7 @@ class Rendered:
     """LLVM IR of a program and what it needs of memory."""
 
     text: str
+    imports: tuple[str, ...]  # micro-kernels that it calls
     scratch_bytes: int
 
 
@@ -50,7 +52,7 @@ def render(
         CodeWriter(module, code, offsets).write()
     _Program(module, steps, offsets).write()
     tiles = [tile for code in codes for tile in _scratch(code, target)]
-    return Rendered(module.text(), max([scratch_bytes, *tiles]))
+    return Rendered(module.text(), module.micro_kernels(), max([scratch_bytes, *tiles]))
 
 
 def _scratch(code: Code, target: Target) -> list[int]:
@@ -69,7 +71,7 @@ class _Program:
         self._slots, self._arena, self._scratch, self._team, self._thread, self._threads = (
             self.f.args
         )
-        module.declare("jitnet_barrier", "void", [PTR, I64])
+        module.declare(BARRIER, "void", [PTR, I64])
 
     def write(self) -> None:
         """Write it all."""
@@ -112,7 +114,7 @@ class _Program:
         return self.f.load(entry, PTR, 8)
 
     def _wait(self) -> None:
-        self.f.call("jitnet_barrier", [self._team, self._threads])
+        self.f.call(BARRIER, [self._team, self._threads])
 
     def _stop_if_failed(self, status: Value) -> None:
         """Return from the program, on every thread, if a check has set the status."""

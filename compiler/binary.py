@@ -1,0 +1,70 @@
+"""Binary: all that running a program takes, and its form on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LENGTH_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Machine code and what it asks of its surroundings.
+
+    symbol: the function that runs the program.  imports: the micro-kernels that it calls.
+    serial: whether one thread does it all.  constants: for the slots after the outputs.
+    """
+
+    object_code: bytes
+    symbol: str
+    imports: tuple[str, ...]
+    serial: bool
+    arena_bytes: int
+    scratch_bytes: int
+    constants: tuple[NDArray[np.generic], ...]
+
+    def to_bytes(self) -> bytes:
+        """Return a header that says what there is, then code and constants as they are."""
+        header = {
+            "symbol": self.symbol,
+            "imports": self.imports,
+            "serial": self.serial,
+            "arena_bytes": self.arena_bytes,
+            "scratch_bytes": self.scratch_bytes,
+            "code": len(self.object_code),
+            "constants": [[array.dtype.str, array.shape] for array in self.constants],
+        }
+        text = json.dumps(header).encode()
+        arrays = [array.tobytes() for array in self.constants]
+        return b"".join(
+            [len(text).to_bytes(_LENGTH_BYTES, "little"), text, self.object_code, *arrays]
+        )
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Binary:
+        """Return what `to_bytes` wrote."""
+        start = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
+        header: dict[str, Any] = json.loads(data[_LENGTH_BYTES:start])
+        code = data[start : start + header["code"]]
+        at = start + header["code"]
+        constants: list[NDArray[np.generic]] = []
+        for name, shape in header["constants"]:
+            dtype = np.dtype(name)
+            count = int(np.prod(shape, dtype=np.int64))
+            constants.append(np.frombuffer(data, dtype, count, at).reshape(shape).copy())
+            at += count * dtype.itemsize
+        assert at == len(data), "the entry is longer than its header says"
+        return Binary(
+            code,
+            header["symbol"],
+            tuple(header["imports"]),
+            header["serial"],
+            header["arena_bytes"],
+            header["scratch_bytes"],
+            tuple(constants),
+        )
