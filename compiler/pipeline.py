@@ -28,6 +28,7 @@ from jitnet.compiler.passes.memory import MemoryPlan, conflicts, plan_memory
 from jitnet.compiler.passes.name import name_kernels
 from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
+from jitnet.compiler.passes.sums import join_sums
 from jitnet.compiler.passes.transpose import transpose_products
 from jitnet.compiler.passes.winograd import winograd
 from jitnet.runtime import cache, cpu
@@ -36,6 +37,7 @@ from jitnet.runtime.target import Target
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     simplify,  # algebra and constant folding, on the ops that the user named
     share,  # equal values once: forward recomputed by backward meets itself here
+    join_sums,  # before transposes: a weight's gradient over many time steps is one product
     transpose_products,  # gradients of weights come out in the weights' own layout
     mask_from_result,  # before fusion decides what to keep for the backward pass
     winograd,  # before padding is taken out of convolutions: it pads as its tiles want

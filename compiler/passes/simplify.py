@@ -13,6 +13,7 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node, make
 from jitnet.compiler.ir.lowering import Pointwise
 
+from . import pieces
 from .rewrite import rewrite, with_args
 from .storage import is_view
 
@@ -250,4 +251,5 @@ RULES = (
     unit_argument,
     sum_of_full,
     reshape_later,
+    *pieces.RULES,
 )

@@ -19,17 +19,27 @@ def transpose_products(graph: Graph) -> Graph:
 
     def change(node: Node, args: tuple[Node, ...]) -> Node:
         product = node.args[0] if node.args else node
-        swap = _swap_last(len(node.shape))
-        turns = node.op is ops.permute and node.params["axes"] == swap
-        if not turns or product.op is not ops.matmul:
+        if not is_turn(node) or product.op is not ops.matmul:
             return with_args(node, args)
         if len(users[product]) > 1 or product in outputs:
             return with_args(node, args)
         a, b = args[0].args
-        left, right = (make(ops.permute, x, axes=swap, line=node.line) for x in (b, a))
+        left, right = (make(ops.permute, x, line=node.line, **node.params) for x in (b, a))
         return make(ops.matmul, left, right, line=product.line)
 
     return rebuild(graph, change)
+
+
+def is_turn(node: Node) -> bool:
+    """Whether a value is its argument with the last two dims exchanged."""
+    return node.op is ops.permute and node.params["axes"] == _swap_last(len(node.shape))
+
+
+def turned(x: Node) -> Node:
+    """Exchange the last two dims of a value."""
+    if is_turn(x):
+        return x.args[0]
+    return make(ops.permute, x, axes=_swap_last(len(x.shape)), line=x.line)
 
 
 def _swap_last(rank: int) -> tuple[int, ...]:
