@@ -23,9 +23,11 @@ from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.verify import verify
 from jitnet.compiler.passes.assemble import Assembler, Plan
 from jitnet.compiler.passes.decompose import decompose
+from jitnet.compiler.passes.join import join_parts
 from jitnet.compiler.passes.mask import mask_from_result
 from jitnet.compiler.passes.memory import MemoryPlan, conflicts, plan_memory
 from jitnet.compiler.passes.name import name_kernels
+from jitnet.compiler.passes.overlap import share_parts
 from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
 from jitnet.compiler.passes.sums import join_sums
@@ -44,6 +46,8 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     decompose,  # pools as windows, padding out of convolutions, long sums in two steps
     simplify,  # what decomposing left: reshapes of reshapes, casts, zeros
     share,  # both halves of a gradient often decompose into the same windows
+    share_parts,  # states after all steps and before them overlap: slices of one concatenation
+    join_parts,  # last: what steps of a loop compute is written right where it is gathered
 )
 
 

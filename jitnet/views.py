@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitnet.compiler.ir.dims import contiguous_strides
+from jitnet.compiler.ir.dims import reshaped_strides
 from jitnet.compiler.ir.graph import Node, make
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ops import expand, permute, reshape, slice, slice_assign
@@ -24,34 +24,6 @@ def moved_strides(
     if op is slice:
         return tuple(a * b for a, b in zip(strides, params["steps"], strict=True))
     return reshaped_strides(shape, strides, params["shape"])
-
-
-def reshaped_strides(
-    shape: tuple[int, ...], strides: tuple[int, ...], new_shape: tuple[int, ...]
-) -> tuple[int, ...] | None:
-    """Return the strides of shape[strides] seen as new_shape; None if memory does not allow it."""
-    if 0 in shape:
-        return contiguous_strides(new_shape)
-    old = [(size, step) for size, step in zip(shape, strides, strict=True) if size != 1]
-    chunks: list[tuple[int, int]] = []  # (elements, innermost stride), outermost first
-    for size, step in old:
-        if chunks and chunks[-1][1] == size * step:
-            chunks[-1] = (chunks[-1][0] * size, step)
-        else:
-            chunks.append((size, step))
-    result: list[int] = []
-    room, step = chunks.pop() if chunks else (1, 1)
-    for size in reversed(new_shape):
-        while room == 1 and size != 1:
-            if not chunks:
-                return None
-            room, step = chunks.pop()
-        if room % size:
-            return None
-        result.append(step)
-        room //= size
-        step *= size
-    return tuple(reversed(result))
 
 
 def written(base: Node, steps: tuple[Step, ...], value: Node) -> Node:

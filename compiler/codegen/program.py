@@ -105,7 +105,11 @@ class _Program:
     def _pointer(self, buffer: Buffer) -> Value:
         """Return where a buffer is, looked up right before its use: there may be thousands."""
         if buffer.place == "slot":
-            return self._slot(buffer.slot)
+            start = self._slot(buffer.slot)
+            if not buffer.offset:
+                return start
+            skipped = buffer.offset * buffer.dtype.size
+            return self.f.emit_here(f"getelementptr inbounds i8, {start}, i64 {skipped}", PTR)
         place = f"getelementptr inbounds i8, {self._arena}, i64 {self._offsets[buffer]}"
         return self.f.emit_here(place, PTR)
 

@@ -27,6 +27,7 @@ class Buffer:
     place: "slot" (pointer number `slot` of those that the caller passes), "arena" (memory of the
     program that kernels share) or "scratch" (memory of each thread, within one kernel).
     size: elements that accesses span.
+    whole, offset: the buffer that this one is a part of, and the element at which it begins.
     """
 
     name: str
@@ -34,6 +35,21 @@ class Buffer:
     size: int
     place: str
     slot: int = -1
+    whole: Buffer | None = None
+    offset: int = 0
+
+    @property
+    def owner(self) -> Buffer:
+        """The buffer that this one is a part of, or itself."""
+        return self if self.whole is None else self.whole
+
+    def part(self, offset: int, size: int) -> Buffer:
+        """Return the buffer of `size` elements from `offset` on; itself if that is all of it."""
+        if offset == 0 and size == self.size:
+            return self
+        owner, start = self.owner, self.offset + offset
+        name = f"{owner.name}@{start}"
+        return Buffer(name, self.dtype, size, self.place, self.slot, owner, start)
 
     def __str__(self) -> str:
         return self.name

@@ -75,6 +75,15 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """The result is its arguments next to each other in memory: each is written where it belongs.
+
+    So it needs no loops of its own. passes/join.py sees to it that the arguments are values of
+    their own, which nothing else wants elsewhere.
+    """
+
+
+@dataclass(frozen=True)
 class Decompose:
     """The op is written with other ops before loops are made: build(node) -> node."""
 

@@ -81,7 +81,18 @@ from .leaves import constant, full, full_like, iota, iota_like
 from .matmul import OPS as _matmul_ops
 from .matmul import matmul
 from .movement import OPS as _movement_ops
-from .movement import concat, copy, expand, flip, pad, permute, reshape, slice, slice_assign
+from .movement import (
+    concat,
+    copy,
+    expand,
+    flip,
+    join,
+    pad,
+    permute,
+    reshape,
+    slice,
+    slice_assign,
+)  # fmt: skip
 from .pool import OPS as _pool_ops
 from .pool import max_pool, max_pool_gather, max_pool_grad, max_pool_index, sum_pool, sum_pool_grad
 from .random import OPS as _random_ops
@@ -107,7 +118,7 @@ __all__ = [
     "cast", "ceil", "concat", "constant", "copy", "conv", "conv_input_grad", "conv_weight_grad",
     "cos", "cosh", "div", "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "flip",
     "floor", "floor_divide", "fmod", "full", "full_like", "ge", "gt", "iota", "iota_like",
-    "isfinite", "isinf", "isnan", "le", "left_shift", "log", "log10", "log1p", "log2",
+    "isfinite", "isinf", "isnan", "join", "le", "left_shift", "log", "log10", "log1p", "log2",
     "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "matmul", "max", "max_pool",
     "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum", "min", "minimum", "mul",
     "ne", "neg", "pad", "permute", "pick", "pow", "prod", "put", "random_bits", "random_normal",

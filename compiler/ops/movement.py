@@ -9,7 +9,7 @@ import numpy as np
 
 from jitnet.compiler.ir.dims import Shape, numel
 from jitnet.compiler.ir.errors import ShapeError
-from jitnet.compiler.ir.lowering import Inline
+from jitnet.compiler.ir.lowering import Inline, Joined
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 
@@ -246,6 +246,12 @@ concat = Op(
     grad=_concat_grad,
     lower=Inline(places.concat),
     keeps=(),
+)
+join = Op(  # what passes make of a concatenation in memory
+    "join",
+    _concat_type,
+    eval=lambda *xs, axis: np.concatenate(xs, axis),
+    lower=Joined(),
 )
 slice_assign = Op(
     "slice_assign",

@@ -12,15 +12,17 @@ from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
 from jitnet.compiler.ir.loops import Buffer, Check, For, Stmt
-from jitnet.compiler.ir.lowering import Contraction, Reduction, Transform
+from jitnet.compiler.ir.lowering import Contraction, Joined, Reduction, Transform
 
 from .codes import Codes
 from .demands import demands, surely_holds
 from .fuse import Fuser, Group, space_vars, spread, squeeze
 from .locals import name_locals
-from .materialize import CHEAP, materialize, place_of
+from .materialize import CHEAP, materialize
+from .orders import place_of
+from .parts import blocks, parts_of
 from .patterns import Patterns
-from .storage import Reader, Storage, is_inline, ordered_strides
+from .storage import Reader, Storage, is_inline
 from .work import ALONE_BELOW, OPERATIONS_A_CYCLE, SERIAL_BELOW, Work
 
 Message = tuple[type[Exception], str]
@@ -60,18 +62,18 @@ class Assembler:
         self.late: set[Node] = set()  # outputs into inputs that are copied there at the end
         self.messages: list[Message] = []
         self._check_nodes: dict[Task, Node] = {}
-        self._draft = self._drafted()
-        self.work = Work(self._draft, patterns)
-        alone = sum(map(self.work.cycles, self.fuser.groups)) < ALONE_BELOW
-        self.codes = Codes(patterns, self.storage, alone)
+        self.work = Work(self.layout.draft, patterns)
 
     def plan(self) -> Plan:
         """Return the kernels in order."""
         tasks = [*self._checks(), *self._tasks()]
         order = self._order(tasks)
         self._place_roots()
-        kernels = [kernel for task in order for kernel in self._kernels(task)]
-        kernels.extend(self._late_copies())
+        alone = sum(map(self.work.cycles, self.fuser.groups)) < ALONE_BELOW
+        patterns = Patterns({*self.layout.roots, *self.storage})
+        codes = Codes(patterns, self.storage, alone)
+        kernels = [kernel for task in order for kernel in self._kernels(task, codes)]
+        kernels.extend(self._late_copies(codes))
         return Plan(tuple(kernels), tuple(self.constants), tuple(self.messages))
 
     # -- memory given from outside ------------------------------------------------------------
@@ -110,7 +112,7 @@ class Assembler:
         for demand in demands(self.graph):
             node = demand.node
             place = spread(node.shape, [of(var) for var in space_vars(squeeze(node.shape))])
-            expr = self._index_reader(self._draft).read(node, place)
+            expr = self._index_reader(self.layout.draft).read(node, place)
             if surely_holds(demand, expr):
                 continue
             self.messages.append((demand.error, demand.text))
@@ -127,15 +129,6 @@ class Assembler:
     def _index_reader(self, storage: dict[Node, Storage]) -> Reader:
         stop = self._looked_up()
         return Reader({node: place for node, place in storage.items() if node in stop})
-
-    def _drafted(self) -> dict[Node, Storage]:
-        """Return where every value would be if all kept ones lay in the arena."""
-        draft = dict(self.given)
-        for node in self.layout.roots:
-            strides = ordered_strides(node.shape, self.layout.orders[node])
-            buffer = Buffer("", node.dtype, node.type.numel, "arena")
-            draft[node] = Storage(buffer, strides)
-        return draft
 
     def _order(self, tasks: list[Task]) -> list[Task]:
         """Return the tasks, each after what it needs and before what would overwrite its input."""
@@ -203,7 +196,7 @@ class Assembler:
         """Whether a put changes some elements of `old` itself, and looks nowhere else in it."""
         x, index, value = node.args
         place = place_of(node.shape)
-        if not self.given[old].holds(Reader(self._draft).read(x, place), place):
+        if not self.given[old].holds(Reader(self.layout.draft).read(x, place), place):
             return False
         stop = {*self.layout.roots, *self.given}
         return old not in {*_sources(index, stop), *_sources(value, stop)}
@@ -223,14 +216,21 @@ class Assembler:
                 slots[node] = self.given[self.graph.inputs[output.into].node]
         checked = self._check_reads()
         names = {node: f"t{number}" for number, node in enumerate(self.layout.roots)}
+        for root in reversed(self.layout.roots):
+            if isinstance(root.op.lower, Joined) and root not in self.layout.parts:
+                self.storage[root] = slots.get(root) or self._in_arena(root, names[root])
+                self.storage.update(parts_of(root, self.storage[root]))
         for group in self.fuser.groups:
             for root in group.roots:
+                if root in self.storage:
+                    continue
                 if root in slots:
                     self.storage[root] = slots[root]
                 elif root in self.late or root in checked or self.fuser.is_read_outside(root):
                     self.storage[root] = self._in_arena(root, names[root])
                 elif self._read_later(group, root):
                     self.storage[root] = self._in_scratch(group, root, names[root])
+        self.storage.update(blocks(self.graph.nodes, self.storage))
 
     def _check_reads(self) -> set[Node]:
         return {node for task in self._check_nodes for node in task.reads}
@@ -249,7 +249,7 @@ class Assembler:
         return later and self.work.operations(root) > CHEAP
 
     def _in_arena(self, root: Node, name: str) -> Storage:
-        strides = ordered_strides(root.shape, self.layout.orders[root])
+        strides = self.layout.draft[root].strides
         return Storage(Buffer(name, root.dtype, root.type.numel, "arena"), strides)
 
     def _in_scratch(self, group: Group, root: Node, name: str) -> Storage:
@@ -262,20 +262,20 @@ class Assembler:
 
     # -- kernels ------------------------------------------------------------------------------
 
-    def _kernels(self, task: Task) -> Iterator[Kernel]:
+    def _kernels(self, task: Task, codes: Codes) -> Iterator[Kernel]:
         if task.check is not None:
             yield self._check_kernel(task)
             return
         group = task.group
         assert group is not None
-        if all(root.type.numel == 0 for root in group.roots):
+        if group.kind == "join" or all(root.type.numel == 0 for root in group.roots):
             return
         fused = _fused(group, set(self.layout.roots) | set(self.given))
         names = tuple(dict.fromkeys(node.op.name for node in fused))
         lines = tuple(dict.fromkeys(node.line for node in fused if node.line))
         title = "_".join(list(dict.fromkeys(root.op.name for root in group.roots))[:3])
         is_small = self.work.cycles(group) < SERIAL_BELOW
-        for suffix, code, buffers in self.codes.of(group, is_small):
+        for suffix, code, buffers in codes.of(group, is_small):
             yield Kernel(title + suffix, code, buffers, names, lines)
 
     def _check_kernel(self, task: Task) -> Kernel:
@@ -293,7 +293,7 @@ class Assembler:
             "check", Code("", name_locals(body), buffers, True), buffers, ("check",), lines
         )
 
-    def _late_copies(self) -> Iterator[Kernel]:
+    def _late_copies(self, codes: Codes) -> Iterator[Kernel]:
         """Yield kernels that move results computed aside into the inputs that they replace."""
         for output in self.graph.outputs:
             if output.node not in self.late or output.into is None:
@@ -301,7 +301,7 @@ class Assembler:
             target = self.given[self.graph.inputs[output.into].node]
             node, source = output.node, self.storage[output.node]
             is_small = node.type.numel < SERIAL_BELOW * OPERATIONS_A_CYCLE
-            _, code, buffers = self.codes.copy(node, source, target, is_small)
+            _, code, buffers = codes.copy(node, source, target, is_small)
             lines = (node.line,) if node.line else ()
             yield Kernel("copy", code, buffers, ("copy",), lines)
 

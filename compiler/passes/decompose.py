@@ -10,7 +10,7 @@ from jitnet.compiler.ir.graph import Graph, Node, make
 from jitnet.compiler.ir.lowering import Contraction, Decompose, Reduction, Scatter
 from jitnet.compiler.ops.phases import gradient_margin
 
-from .materialize import reduced_axes
+from .orders import reduced_axes
 from .rewrite import rewrite
 
 PIECES = 64  # into how many parts a long reduction with few results is cut

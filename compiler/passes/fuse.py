@@ -14,17 +14,22 @@ from dataclasses import dataclass, field
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of
 from jitnet.compiler.ir.loops import Bound, Const, Expr
-from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter, Transform
+from jitnet.compiler.ir.lowering import Contraction, Joined, Reduction, Scatter, Transform
 from jitnet.runtime.dtype import int64
 
-from .materialize import reduced_axes
+from .orders import reduced_axes
 from .patterns import Patterns
 from .storage import Conditions, Place, Reader, Storage
 
 ROW_LIMIT = 1 << 14  # elements of a row that later loops over it may find in the cache
 KEEP_PARALLEL = 16  # rows below which a reduction would starve the threads of a big map
 SMALL = 1 << 13
-KINDS = {Contraction: "contract", Transform: "transform", Scatter: "scatter"}  # begin a group each
+KINDS = {  # of groups, by what begins one
+    Contraction: "contract",
+    Transform: "transform",
+    Scatter: "scatter",
+    Joined: "join",
+}
 MOST_NESTED = 200  # expressions inside one another: what walks over them is recursive
 
 
@@ -214,7 +219,7 @@ class Fuser:
         return found
 
     def _fits(self, group: Group, root: Node, reads: list[Read]) -> bool:
-        if group.kind == "scatter":
+        if group.kind in ("scatter", "join"):
             return False
         space = own_space(root)
         if isinstance(root.op.lower, Reduction):

@@ -34,22 +34,29 @@ class MemoryPlan:
 
 def plan_memory(kernels: Sequence[Kernel]) -> MemoryPlan:
     """Place every buffer: each in the lowest gap there is when it is first written."""
-    last = {buffer: number for number, kernel in enumerate(kernels) for buffer in kernel.buffers}
+    last = {
+        buffer.owner: number for number, kernel in enumerate(kernels) for buffer in kernel.buffers
+    }
     offsets: dict[Buffer, int] = {}
     arena = _Arena()
     heirs: dict[Code, list[tuple[int, int]]] = {}
     for number, kernel in enumerate(kernels):
         if kernel.code not in heirs:
             heirs[kernel.code] = _heirs(kernel.code)
-        dying = {buffer for buffer in kernel.buffers if last[buffer] == number}
+        touched = {buffer.owner for buffer in kernel.buffers}
+        dying = {buffer for buffer in touched if last[buffer] == number}
         inherited = _reuse_in_place(kernel, heirs[kernel.code], dying, offsets)
-        for buffer in sorted(kernel.writes, key=lambda item: (-item.size, item.name)):
+        written = {buffer.owner for buffer in kernel.writes}
+        for buffer in sorted(written, key=lambda item: (-item.size, item.name)):
             if buffer.place == "arena" and buffer not in offsets:
                 offsets[buffer] = arena.take(_bytes(buffer))
         for buffer in dying - inherited:
             if buffer.place == "arena":
                 arena.give_back(offsets[buffer], _end(buffer, offsets[buffer]))
     scratch = max([0, *(_place_scratch(kernel, offsets) for kernel in kernels)])
+    for buffer in (buffer for kernel in kernels for buffer in kernel.buffers):
+        if buffer.place == "arena" and buffer.whole is not None:
+            offsets[buffer] = offsets[buffer.whole] + buffer.offset * buffer.dtype.size
     return MemoryPlan(offsets, arena.size, scratch)
 
 
@@ -117,11 +124,18 @@ def _reuse_in_place(
         source, target = kernel.buffers[one], kernel.buffers[other]
         if source.place != "arena" or source not in dying or source in inherited:
             continue
+        if target.whole is not None or _in_parts(source, kernel):
+            continue
         same_size = target.size == source.size and target.dtype.size == source.dtype.size
         if target.place == "arena" and target not in offsets and same_size:
             offsets[target] = offsets[source]
             inherited.add(source)
     return inherited
+
+
+def _in_parts(buffer: Buffer, kernel: Kernel) -> bool:
+    """Whether a kernel also touches a buffer, or the one it is part of, by another name."""
+    return sum(1 for each in kernel.buffers if each.owner is buffer.owner) > 1
 
 
 @dataclass(frozen=True)
@@ -203,11 +217,15 @@ def _overlap(
         for other in others:
             if one is other:
                 return one.place != "scratch"
-            if one.place == other.place == "slot" and one.slot == other.slot:
-                return True
-            if one.place != "arena" or other.place != "arena":
+            if one.place != other.place or one.slot != other.slot or one.place == "scratch":
                 continue
-            start, there = offsets[one], offsets[other]
-            if start < _end(other, there) and there < _end(one, start):
+            (start, end), (first, last) = _span(one, offsets), _span(other, offsets)
+            if start < last and first < end:
                 return True
     return False
+
+
+def _span(buffer: Buffer, offsets: dict[Buffer, int]) -> tuple[int, int]:
+    """Return the bytes of the arena, or of its slot, from which to which a buffer lies."""
+    start = offsets[buffer] if buffer.place == "arena" else buffer.offset * buffer.dtype.size
+    return start, start + buffer.size * buffer.dtype.size

@@ -77,6 +77,28 @@ def rebuild(graph: Graph, change: Callable[[Node, tuple[Node, ...]], Node]) -> G
     return replace(graph, outputs=outputs)
 
 
+def substitute(graph: Graph, replacements: dict[Node, Node]) -> Graph:
+    """Return the graph with some values replaced by others, made of the graph's old values.
+
+    What a replacement reads is replaced too.
+    """
+    inputs = {item.node for item in graph.inputs}
+    done: dict[Node, Node] = {node: node for node in inputs}
+    stack = [output.node for output in graph.outputs]
+    while stack:
+        node = stack[-1]
+        becomes = replacements.get(node, node)
+        missing = [arg for arg in becomes.args if arg not in done]
+        if missing and node not in done:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        if node not in done:
+            done[node] = with_args(becomes, tuple(done[arg] for arg in becomes.args))
+    outputs = tuple(replace(output, node=done[output.node]) for output in graph.outputs)
+    return replace(graph, outputs=outputs)
+
+
 def with_args(node: Node, args: tuple[Node, ...]) -> Node:
     """Return node reading these arguments; itself if it already does."""
     same = all(new is old for new, old in zip(args, node.args, strict=True))

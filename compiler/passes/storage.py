@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import assert_never
 
 from jitnet.compiler.ir.graph import Node
@@ -13,6 +14,7 @@ from jitnet.compiler.ir.lowering import (
     Contraction,
     Decompose,
     Inline,
+    Joined,
     Pointwise,
     Reduction,
     Scatter,
@@ -46,6 +48,12 @@ class Storage:
             and expr.index == self.at(place)
             and not expr.conditions
         )
+
+    def view(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Storage:
+        """Return the part of the memory that begins `offset` elements later and has this shape."""
+        span = 1 + sum(abs((size - 1) * step) for size, step in zip(shape, strides, strict=True))
+        size = span if prod(shape) else 0
+        return Storage(self.buffer.part(self.offset + offset, size), strides)
 
 
 def ordered_strides(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
@@ -94,8 +102,18 @@ class Reader:
 
                 built: Expr = build(read, place, node)
                 return built
-            case Reduction() | Contraction() | Transform() | Scatter() | Decompose() | None:
+            case (
+                Reduction()
+                | Contraction()
+                | Transform()
+                | Scatter()
+                | Joined()
+                | Decompose()
+                | None
+            ):
                 raise AssertionError(f"{node} is not computed element by element")
+            case Decompose() | None:
+                raise AssertionError(f"{node} should have been decomposed, or given")
             case other:
                 assert_never(other)
 

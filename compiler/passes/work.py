@@ -8,7 +8,7 @@ from math import prod
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.loops import subexpressions
-from jitnet.compiler.ir.lowering import Contraction, Reduction, Scatter, Transform
+from jitnet.compiler.ir.lowering import Contraction, Joined, Reduction, Scatter, Transform
 
 from .contract import multiply_adds
 from .fuse import Group, space_vars, spread, squeeze
@@ -45,7 +45,7 @@ class Work:
         lower = root.op.lower
         if isinstance(lower, Contraction):
             return multiply_adds(root)
-        if isinstance(lower, Scatter):
+        if isinstance(lower, Scatter | Joined):
             return 0
         if isinstance(lower, Transform):
             return TRANSFORM
@@ -59,6 +59,8 @@ class Work:
     def cycles(self, group: Group) -> int:
         """Return roughly how long one thread works at a group."""
         first = group.roots[0]
+        if group.kind == "join":
+            return 0
         if isinstance(first.op.lower, Contraction):
             return self.operations(first) // PRODUCTS_A_CYCLE
         size = prod(group.space)

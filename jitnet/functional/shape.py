@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from jitnet.compiler import ops
-from jitnet.compiler.ir.dims import numel
+from jitnet.compiler.ir.dims import numel, reshaped_strides
 
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor, strides_of
-from ..views import reshaped_strides
 from .promote import broadcast_shapes, normal_dim, normal_dims, to_shape
 from .unary import clone
 
