@@ -7,8 +7,17 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from benchmarks.networks import LeNet, ResNet18
-from benchmarks.work import Call, Decoding, Inference, Matmul, Training, Work
+from benchmarks.kinds import (
+    anything,
+    infers,
+    infers_images,
+    is_elementwise,
+    is_forward,
+    is_matmul,
+    trains,
+    trains_images,
+)
+from benchmarks.work import Work
 
 # glibc's malloc keeps what is freed: no page faults for large temporaries.
 KEEP_MEMORY = {
@@ -16,36 +25,6 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": "1000000000000",
     "MALLOC_TOP_PAD_": "67108864",
 }
-
-
-def anything(work: Work) -> bool:
-    """Every kind of work."""
-    return True
-
-
-def trains(work: Work) -> bool:
-    """Whether a step includes an optimizer's update."""
-    return isinstance(work, Training)
-
-
-def infers(work: Work) -> bool:
-    """Whether a step is a forward pass of a network."""
-    return isinstance(work, (Inference, Decoding))
-
-
-def trains_images(work: Work) -> bool:
-    """Whether a step trains a network of convolutions."""
-    return isinstance(work, Training) and isinstance(work.network, (LeNet, ResNet18))
-
-
-def infers_images(work: Work) -> bool:
-    """Whether a step is a forward pass of a network of convolutions."""
-    return isinstance(work, Inference) and isinstance(work.network, (LeNet, ResNet18))
-
-
-def is_other(work: Work) -> bool:
-    """Whether a step has no optimizer."""
-    return not trains(work)
 
 
 @dataclass(frozen=True)
@@ -76,6 +55,7 @@ class Peer:
     does: Callable[[Work], bool] = anything
     command: str = ""  # a program that it needs beside the package
     plain_only: bool = False  # never run with a malloc that keeps memory
+    reads_model: bool = False  # wants the workload as an ONNX file
 
     @property
     def lacks(self) -> str:
@@ -109,7 +89,7 @@ TORCH_COMPILE = Peer(
     "torch",
     "pytorch",
     (
-        _setting("default", "compile", fits=is_other),
+        _setting("default", "compile", fits=lambda work: not trains(work)),
         _setting("compiled optimizer", "compile", fits=trains),
         _setting("fused optimizer", "compile", "fused", fits=trains),
         _setting("max-autotune", "compile", "max-autotune"),
@@ -132,12 +112,37 @@ TINYGRAD = Peer(
     (
         Setting("clang", environment={"DEV": "CPU"}),
         Setting("LLVM", environment={"DEV": "CPU:LLVM"}),
+        Setting("clang, beam search", environment={"DEV": "CPU", "BEAM": "2"}, fits=is_matmul),
     ),
     command="clang",
 )
-NUMPY = Peer("numpy", "NumPy", "numpy", "array", does=lambda work: isinstance(work, (Call, Matmul)))
+ONNX_RUNTIME = Peer(
+    "onnxruntime",
+    "ONNX Runtime",
+    "onnxruntime",
+    "ort",
+    (Setting(), _setting("bound memory", "bound")),
+    does=is_forward,
+    reads_model=True,
+)
+OPENVINO = Peer("openvino", "OpenVINO", "openvino", "vino", does=is_forward, reads_model=True)
+NUMPY = Peer(
+    "numpy",
+    "NumPy",
+    "numpy",
+    "array",
+    does=lambda work: is_matmul(work) or is_elementwise(work),
+)
+NUMBA = Peer(
+    "numba",
+    "Numba",
+    "numba",
+    "loops",
+    (Setting(), _setting("parallel", "parallel")),
+    does=is_elementwise,
+)
 
-PEERS = (TORCH, TORCH_COMPILE, JAX, TINYGRAD, NUMPY)
+PEERS = (TORCH, TORCH_COMPILE, JAX, TINYGRAD, ONNX_RUNTIME, OPENVINO, NUMPY, NUMBA)
 ALL = (JITNET, JITNET_EAGER, *PEERS)
 
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.adapters.models import VARIABLE as MODEL_VARIABLE
 from benchmarks.peers import Peer, Setting
 from benchmarks.results import Result
 from benchmarks.workloads import Workload
@@ -21,7 +22,10 @@ from benchmarks.workloads import Workload
 ROOT = Path(__file__).parents[1]
 START_LIMIT = 180.0  # seconds; a peer that compiles for longer is not waited for
 TURN_LIMIT = 60.0  # seconds, beyond a turn's own
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CPU_COUNT")
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    *("NUMBA_NUM_THREADS", "CPU_COUNT"),  # the last one is tinygrad's
+)
 CACHE_VARIABLES = {
     "XDG_CACHE_HOME": "",
     "JITNET_CACHE_DIR": "jitnet",
@@ -35,11 +39,31 @@ class PeerError(Exception):
     """A peer could not do a workload; the message is the peer's own."""
 
 
+def export(workload: Workload, file: Path) -> None:
+    """Write a workload as an ONNX model, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.export", workload.name, str(file)]
+    try:
+        subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=START_LIMIT
+        )
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.strip().splitlines()[-1:]
+        raise PeerError(f"no ONNX model: {' '.join(last)}") from error
+    except subprocess.TimeoutExpired as error:
+        raise PeerError(f"no ONNX model within {START_LIMIT:.0f} s") from error
+
+
 class Process:
     """A process that holds one case; its caches are in a folder, and so cold if that is empty."""
 
     def __init__(
-        self, workload: Workload, peer: Peer, setting: Setting, threads: int, folder: Path
+        self,
+        workload: Workload,
+        peer: Peer,
+        setting: Setting,
+        threads: int,
+        folder: Path,
+        model: Path | None = None,
     ) -> None:
         self.peer, self.setting = peer, setting
         self.samples: list[float] = []
@@ -57,15 +81,17 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=ROOT,
-                env=self._environment(threads, folder),
+                env=self._environment(threads, folder, model),
                 start_new_session=True,
             )
 
-    def _environment(self, threads: int, folder: Path) -> dict[str, str]:
+    def _environment(self, threads: int, folder: Path, model: Path | None) -> dict[str, str]:
         caches = {name: str(folder / end) for name, end in CACHE_VARIABLES.items()}
         counts = dict.fromkeys(THREAD_VARIABLES, str(threads))
+        models = {MODEL_VARIABLE: str(model)} if model else {}
         return {
             **os.environ,
+            **models,
             **counts,
             **caches,
             **self.peer.environment,
@@ -135,7 +161,3 @@ class Process:
             values=self.values,
             trial=trial,
         )
-
-    def failure(self, error: Exception) -> Result:
-        """Return the line of a process that failed."""
-        return Result(self.peer.name, self.peer.title, self.setting.name, error=str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.peers import JITNET
+from benchmarks.peers import JITNET, Peer, Setting
 
 AGREEMENT = 2e-4  # relative; float32 sums differ by their order
 
@@ -30,6 +30,11 @@ class Result:
     def worked(self) -> bool:
         """Whether there is a time."""
         return not self.error
+
+
+def failure(peer: Peer, setting: Setting, error: Exception) -> Result:
+    """Return the line of a setting that failed."""
+    return Result(peer.name, peer.title, setting.name, error=str(error))
 
 
 def best_of_each(results: list[Result]) -> list[Result]:

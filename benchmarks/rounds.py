@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.peers import Peer, Setting
-from benchmarks.process import PeerError, Process
-from benchmarks.results import Result
+from benchmarks.process import PeerError, Process, export
+from benchmarks.results import Result, failure
 from benchmarks.workloads import Workload
 
 CLOSE = 1.1  # settings within this factor of their peer's best one all take part in the rounds
@@ -58,6 +58,8 @@ class _Heat:
 
         Each is tried with a malloc that keeps memory; the best one then without.
         """
+        if peer.reads_model and not self._has_model(peer):
+            return
         fitting = [each for each in peer.settings if each.fits(self.workload.work)]
         if peer.plain_only:
             tried = [self._try(peer, setting, setting.name) for setting in fitting]
@@ -74,12 +76,27 @@ class _Heat:
                 self.done.append(process.result(trial=True))
                 process.close()
 
+    def _has_model(self, peer: Peer) -> bool:
+        """Write the ONNX model where it is not there yet."""
+        if not self._model.exists():
+            self.tell(f"{self.workload.name}: its ONNX model is written")
+            try:
+                export(self.workload, self._model)
+            except PeerError as error:
+                self.done.append(failure(peer, Setting("export"), error))
+        return self._model.exists()
+
+    @property
+    def _model(self) -> Path:
+        return self.folder / "model.onnx"
+
     def _try(self, peer: Peer, setting: Setting, caches: str) -> Process | None:
         """Return a new process after its first turn; None where it failed."""
         self.tell(f"{self.workload.name}: {peer.title} ({setting.name}) starts")
         folder = self.folder / peer.name / caches
         folder.mkdir(parents=True, exist_ok=True)
-        process = Process(self.workload, peer, setting, self.plan.threads, folder)
+        model = self._model if peer.reads_model else None
+        process = Process(self.workload, peer, setting, self.plan.threads, folder, model)
         self.running.append(process)
         if not self._works(process, process.start):
             return None
@@ -102,7 +119,7 @@ class _Heat:
             action()
         except PeerError as error:
             self.running.remove(process)
-            self.done.append(process.failure(error))
+            self.done.append(failure(process.peer, process.setting, error))
             process.close()
             return False
         return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,17 +16,20 @@ from rich.console import Console
 
 import jitnet
 from benchmarks import inputs, report
+from benchmarks.adapters.models import VARIABLE
 from benchmarks.adapters.torch_names import build
 from benchmarks.case import Case
 from benchmarks.child import begin
 from benchmarks.floor import Machine
 from benchmarks.networks import Gpt2, LeNet, Mlp, Network, ResNet18, Transformer
 from benchmarks.peers import ALL, JITNET, NUMPY, PEERS, Peer, Setting
+from benchmarks.process import Process
 from benchmarks.results import Result, best_of_each, disagreements
 from benchmarks.rounds import Plan, run
 from benchmarks.work import (
     Adam,
     Decoding,
+    Elementwise,
     Inference,
     Sgd,
     SoftmaxLayerNorm,
@@ -83,6 +88,39 @@ def test_compiled_and_eager_agree(work: Work) -> None:
 @pytest.mark.parametrize("work", WORK)
 def test_jitnet_and_its_peers_agree(work: Work, adapter: str) -> None:
     assert _values("jitnet", work) == pytest.approx(_values(adapter, work), rel=1e-4)
+
+
+@pytest.mark.parametrize("options", [(), ("parallel",)])
+@pytest.mark.parametrize("adapter", ["array", "loops"])
+@pytest.mark.parametrize("name", ["elementwise_fwd_1e3", "call_overhead"])
+def test_plain_arrays_and_loops_agree(name: str, adapter: str, options: tuple[str, ...]) -> None:
+    work = workload_named(name).work
+    pytest.importorskip("scipy", reason="NumPy has no erf")
+    values = _values(adapter, work, frozenset(options))
+    assert _values("jitnet", work) == pytest.approx(values, rel=1e-4)
+
+
+ENGINES = [("ort", ""), ("ort", "bound"), ("vino", "")]
+MODELS = [
+    pytest.param(Inference(GPT2), id="gpt2_prefill"),
+    pytest.param(Decoding(GPT2, 8), id="gpt2_decode"),
+    pytest.param(SoftmaxLayerNorm(8, 32, backward=False), id="softmax_layernorm_fwd"),
+    pytest.param(Elementwise(1000, backward=False), id="elementwise_fwd_1e3"),
+]
+
+
+@pytest.mark.parametrize(("adapter", "option"), ENGINES)
+@pytest.mark.parametrize("work", MODELS)
+def test_engines_read_the_model_of_a_workload(
+    work: Work, adapter: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip({"ort": "onnxruntime", "vino": "openvino"}[adapter])
+    pytest.importorskip("onnx", reason="PyTorch exports models with it")
+    export = pytest.importorskip("benchmarks.export", reason="PyTorch exports the models")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "model.onnx"))
+    export.export(work, tmp_path / "model.onnx")
+    values = _values(adapter, work, frozenset({option}))
+    assert _values("jitnet", work) == pytest.approx(values, rel=1e-4)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: type(network).__name__)
@@ -154,6 +192,29 @@ def test_what_a_peer_cannot_do_is_a_row_with_its_own_words() -> None:
     results = run(workload_named("mlp_train"), [broken], QUICK, lambda line: None)
     assert [each.error for each in results] == ["NotImplementedError: NumPy has no Training"] * 2
     assert best_of_each(results) == results[:1]
+
+
+def test_a_workload_without_a_model_is_one_row() -> None:
+    reader = Peer("reader", "Reader", "numpy", "array", (Setting(), Setting("b")), reads_model=True)
+    (result,) = run(workload_named("mlp_train"), [reader], QUICK, lambda line: None)
+    assert result.error.startswith("no ONNX model: ")
+
+
+def test_a_peer_that_dies_in_a_turn_is_a_row_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turn = Process.turn
+
+    def dying(process: Process, seconds: float) -> None:
+        if process.peer.name == "mortal" and process.samples:
+            os.kill(process._process.pid, signal.SIGKILL)
+        turn(process, seconds)
+
+    monkeypatch.setattr(Process, "turn", dying)
+    mortal = replace(NUMPY, name="mortal", plain_only=True)
+    results = run(workload_named("call_overhead"), [mortal, JITNET], QUICK, lambda line: None)
+    assert [each.peer for each in results if each.worked] == ["jitnet"]
+    assert [each.peer for each in results if each.error] == ["mortal"]
 
 
 def test_the_best_setting_counts_and_jitnet_comes_first() -> None:
