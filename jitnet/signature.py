@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from jitnet.runtime.dtype import DType
 
@@ -164,19 +166,36 @@ def tensor_key(tensor: Tensor) -> TensorKey:
 
 def shared_memory(leaves: Sequence[Any]) -> Iterator[Sharing]:
     """Yield the tensors among the leaves that share memory with an earlier one."""
-    first: dict[int, int] = {}
-    found: set[int] = set()
+    for group in memories(leaves):
+        for position in group if len(group) > 1 else ():
+            leaf = leaves[position]
+            base = leaf if leaf._base is None else leaf._base
+            yield _sharing(position, group[0], leaf, base)
+
+
+def memories(leaves: Sequence[Any]) -> list[list[int]]:
+    """Return the positions of tensors, those that lie in one memory together.
+
+    Views of one base whose bytes lie apart, such as the layers of a cache, are memories of their
+    own, unless gradients flow to the base.
+    """
+    found: dict[int, list[int]] = {}
     for position, leaf in enumerate(leaves):
-        if not isinstance(leaf, Tensor):
-            continue
-        base = leaf if leaf._base is None else leaf._base
-        start = first.setdefault(id(base), position)
-        if start == position:
-            continue
-        if start not in found:
-            found.add(start)
-            yield _sharing(start, start, leaves[start], base)
-        yield _sharing(position, start, leaf, base)
+        if isinstance(leaf, Tensor):
+            base = leaf if leaf._base is None else leaf._base
+            found.setdefault(id(base), []).append(position)
+    result: list[list[int]] = []
+    for group in found.values():
+        apart = len(group) > 1 and _lie_apart([leaves[position] for position in group])
+        result += [[position] for position in group] if apart else [group]
+    return result
+
+
+def _lie_apart(tensors: Sequence[Tensor]) -> bool:
+    if any(tensor._base is None or tensor._base.requires_grad for tensor in tensors):
+        return False
+    spans = sorted(byte_bounds(tensor._copied()) for tensor in tensors)
+    return all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
 def _sharing(position: int, first: int, tensor: Tensor, base: Tensor) -> Sharing:

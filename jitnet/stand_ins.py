@@ -12,6 +12,7 @@ from . import capture
 from .bindings import Argument, Number, graph_input
 from .capturing import Trace
 from .results import Existing, Given
+from .signature import memories
 from .tensor import Tensor, strides_of
 
 _SLOTS = tuple(name for name in Tensor.__slots__ if name != "__weakref__")
@@ -26,7 +27,8 @@ def stand_ins(trace: Trace, by_value: frozenset[int]) -> list[Any]:
             bases.setdefault(id(base), []).append(position)
             trace.kept[id(base)] = base
     trace.originals = {key: set(positions) for key, positions in bases.items()}
-    groups = {position: group for group in bases.values() for position in group}
+    free = [None if i in trace.pinned else leaf for i, leaf in enumerate(trace.leaves)]
+    groups = {position: group for group in memories(free) for position in group}
     made: dict[int, Tensor] = {}
     result: list[Any] = []
     for position, leaf in enumerate(trace.leaves):

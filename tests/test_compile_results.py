@@ -344,3 +344,30 @@ def test_index_error_names_the_line_and_changes_nothing() -> None:
         fn(jitnet.tensor([0, 3]))
     assert state.item() == 2
     np.testing.assert_array_equal(fn(jitnet.tensor([-1])).numpy(), matrix()[-1:].numpy() * 3)
+
+
+def test_views_of_one_base_that_lie_apart_are_memories_of_their_own() -> None:
+    @jitnet.compile
+    def step(rows: list[jitnet.Tensor], x: jitnet.Tensor) -> jitnet.Tensor:
+        total = x.sum()
+        for row in rows:
+            row.add_(x)
+            total = total + (row * x).sum()
+        return total
+
+    x = jitnet.tensor([1.0, -2.0, 3.0])
+    compiled, eager = (jitnet.arange(12.0).reshape(4, 3) for _ in range(2))
+    cases = [
+        lambda base: list(base.unbind(0)),
+        lambda base: [base[0], base[2]],
+        lambda base: [base[0], base.reshape(-1)[1:4], base[2]],  # these overlap
+    ]
+    for views in cases:
+        got = step(views(compiled), x)
+        with jitnet.eager():
+            want = step(views(eager), x)
+        assert got.item() == want.item()
+        assert compiled.tolist() == eager.tolist()
+    report = step.explain()
+    assert "rows[0] f32[3]" in report
+    assert "uses 0 tensors of its own, overwrites 4" in report  # no base, no copy of it
