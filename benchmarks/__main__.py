@@ -5,14 +5,48 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import floor, report
-from benchmarks.peers import ALL, JITNET, PEERS, Peer, peer_named
-from benchmarks.rounds import Plan, run
-from benchmarks.workloads import WORKLOADS, workloads_like
+from benchmarks import floor
+from benchmarks.catalog import SCALED, workloads_like
+from benchmarks.kinds import is_large
+from benchmarks.peers import ALL, JAX, JITNET, PEERS, TORCH, Peer, peer_named
+from benchmarks.reports import latency, scaling, speed, threads
+from benchmarks.rounds import Plan
+from benchmarks.setup import Setup
+from benchmarks.workloads import WORKLOADS, Workload
+
+
+@dataclass(frozen=True)
+class Report:
+    """What --report can ask for: what it runs, on which workloads, and for whom by default."""
+
+    run: Callable[[Setup], None]
+    title: str
+    workloads: tuple[Workload, ...] = WORKLOADS
+    peers: tuple[Peer, ...] = (JITNET, *PEERS)
+
+
+REPORTS = {
+    "speed": Report(speed.run, "the time of a step"),
+    "latency": Report(latency.run, "the time to a first result, and the packages' weight"),
+    "threads": Report(
+        threads.run,
+        "jitnet on one thread and on all, and beside other pools",
+        workloads=tuple(each for each in WORKLOADS if is_large(each.work)),
+        peers=(JITNET,),
+    ),
+    "scaling": Report(
+        scaling.run,
+        "the time of a step over batch, width, depth and length",
+        workloads=SCALED,
+        peers=(JITNET, TORCH, JAX),
+    ),
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,11 +55,18 @@ def _parser() -> argparse.ArgumentParser:
         "workloads", nargs="*", metavar="workload", help="names or their beginnings; default: all"
     )
     parser.add_argument(
+        "--report",
+        choices=REPORTS,
+        default="speed",
+        help="; ".join(f"{name}: {report.title}" for name, report in REPORTS.items()),
+    )
+    parser.add_argument(
         "--peers",
         nargs="+",
         metavar="PEER",
         choices=[peer.name for peer in ALL],
-        help=f"which, of {', '.join(peer.name for peer in ALL)}; default: the installed peers",
+        help=f"which, of {', '.join(peer.name for peer in ALL)}; default: the installed peers, "
+        "for scaling jitnet, torch and jax",
     )
     parser.add_argument("--threads", type=int, default=len(_processors()), help="default: all")
     parser.add_argument("--rounds", type=int, default=7, help="turns that each gets (7)")
@@ -41,12 +82,34 @@ def _processors() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _show_lists(console: Console) -> None:
-    for workload in WORKLOADS:
+def _show_lists(report: Report, console: Console) -> None:
+    for workload in report.workloads:
         console.print(f"{workload.name:<28} {workload.title}")
     for peer in ALL:
         absent = f" (absent: {peer.lacks})" if peer.lacks else ""
-        console.print(f"--peers {peer.name:<10} {peer.title}{absent}")
+        console.print(f"--peers {peer.name:<12} {peer.title}{absent}")
+
+
+def _setup(parser: argparse.ArgumentParser, asked: argparse.Namespace, console: Console) -> Setup:
+    if min(asked.threads, asked.rounds) < 1 or asked.seconds <= 0:
+        parser.error("--threads, --rounds and --seconds want positive numbers")
+    report = REPORTS[asked.report]
+    try:
+        workloads = workloads_like(asked.workloads, report.workloads)
+    except ValueError as error:
+        parser.error(str(error))
+    peers = tuple(peer_named(name) for name in asked.peers or ()) or report.peers
+    for peer in peers:
+        if peer.lacks:
+            console.print(f"[dim]{peer.title} is left out: there is no {peer.lacks} here[/]")
+    asked.out.mkdir(parents=True, exist_ok=True)
+    plan = Plan(asked.threads, asked.rounds, asked.seconds)
+    machine = floor.measure(asked.threads)
+    console.print(
+        f"{machine.processor}, {machine.threads} threads: {machine.flops / 1e9:.0f} GFLOP/s, "
+        f"{machine.bandwidth / 1e9:.0f} GB/s ({floor.HOW})"
+    )
+    return Setup(workloads, peers, plan, machine, asked.out, console)
 
 
 def main() -> None:
@@ -54,37 +117,11 @@ def main() -> None:
     parser = _parser()
     asked = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 110)
+    report = REPORTS[asked.report]
     if asked.list:
-        _show_lists(console)
-        return
-    if min(asked.threads, asked.rounds) < 1 or asked.seconds <= 0:
-        parser.error("--threads, --rounds and --seconds want positive numbers")
-    try:
-        workloads = workloads_like(asked.workloads)
-    except ValueError as error:
-        parser.error(str(error))
-    peers: list[Peer] = [peer_named(name) for name in asked.peers or []] or [JITNET, *PEERS]
-    for peer in peers:
-        if peer.lacks:
-            console.print(f"[dim]{peer.title} is left out: there is no {peer.lacks} here[/]")
-    plan = Plan(asked.threads, asked.rounds, asked.seconds)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    machine = floor.measure(asked.threads)
-    console.print(
-        f"{machine.processor}, {machine.threads} threads: {machine.flops / 1e9:.0f} GFLOP/s, "
-        f"{machine.bandwidth / 1e9:.0f} GB/s ({floor.HOW})"
-    )
-    outcomes = []
-    for workload in workloads:
-        with console.status(workload.name) as status:
-            results = run(workload, peers, plan, status.update)
-        outcomes.append(report.Outcome(workload, machine.floor_ms(workload), tuple(results)))
-        report.show(outcomes[-1], console)
-        report.write_json(outcomes, machine, plan, asked.out / "benchmarks.json")
-    report.show_ratios(outcomes, console)
-    if report.can_plot():
-        console.print(*report.write_plot(outcomes, asked.out))
-    console.print(asked.out / "benchmarks.json")
+        _show_lists(report, console)
+    else:
+        report.run(_setup(parser, asked, console))
 
 
 if __name__ == "__main__":

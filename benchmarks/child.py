@@ -10,15 +10,14 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import resource
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks.case import Case
-from benchmarks.workloads import workload_named
+from benchmarks.catalog import workload_named
+from benchmarks.memory import peak_megabytes
 
 BATCH_SECONDS = 0.005  # steps shorter than this are timed several at a time
 
@@ -29,36 +28,32 @@ class First:
 
     version: str
     first_seconds: float  # from the start of the process to the first result
+    call_seconds: float  # from the first call, with all imports done and data made, to its result
     values: tuple[float, ...]  # after steps 1 and 3
-
-
-def peak_megabytes() -> float:
-    """Return the most memory that this process has held."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(each for each in status.read_text().splitlines() if each.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    digest: str  # of all bits after step 3
 
 
 def begin(case: Case, version: str, started: float) -> First:
     """Run three steps."""
-    results = []
-    first_seconds = 0.0
-    for number in (1, 2, 3):
-        result = case.step()
-        case.wait(result)
-        value = case.value(result)
-        if number == 1:
-            first_seconds = time.time() - started
-        if number != 2:
-            results.append(value)
-    return First(version, first_seconds, tuple(results))
+    called = time.time()
+    case.load()
+    first = _value(case, case.step())
+    ended = time.time()
+    case.wait(case.step())
+    last = case.step()
+    values = (first, _value(case, last))
+    return First(version, ended - started, ended - called, values, case.digest(last))
+
+
+def _value(case: Case, result: Any) -> float:
+    case.wait(result)
+    return case.value(result)
 
 
 def timed(case: Case, steps: int) -> float:
     """Return the seconds that one of so many steps took, the last one waited for."""
+    if case.between is not None:
+        case.between()
     start = time.perf_counter()
     for _ in range(steps):
         result = case.step()
@@ -66,13 +61,20 @@ def timed(case: Case, steps: int) -> float:
     return (time.perf_counter() - start) / steps
 
 
+def batch_of(case: Case, seconds: float) -> int:
+    """Return how many steps of so many seconds are timed together."""
+    if case.between is not None:
+        return 1
+    return max(1, int(BATCH_SECONDS / max(seconds, 1e-8)))
+
+
 def measure(case: Case, seconds: float) -> list[float]:
     """Return milliseconds a step, batch by batch, after a warm-up that is not counted."""
     step = timed(case, 1)
     warm_up_ends = time.perf_counter() + seconds / 4
     while time.perf_counter() < warm_up_ends:
-        step = timed(case, max(1, int(BATCH_SECONDS / max(step, 1e-8))))
-    steps = max(1, int(BATCH_SECONDS / max(step, 1e-8)))
+        step = timed(case, batch_of(case, step))
+    steps = batch_of(case, step)
     times = []
     ends = time.perf_counter() + seconds
     while not times or time.perf_counter() < ends:

@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.adapters import models
 from benchmarks.adapters.torch_names import build, chain, gpt2, normalized
+from benchmarks.catalog import workload_named
 from benchmarks.work import (
     Call,
     Decoding,
@@ -21,7 +22,6 @@ from benchmarks.work import (
     SoftmaxLayerNorm,
     Work,
 )
-from benchmarks.workloads import workload_named
 
 OPSET = 17  # the first with layer norm; older exporters end here
 

@@ -12,6 +12,8 @@ from benchmarks.work import (
     SoftmaxLayerNorm,
     Training,
     Work,
+    flops,
+    traffic,
 )
 
 
@@ -54,3 +56,8 @@ def is_elementwise(work: Work) -> bool:
 def is_matmul(work: Work) -> bool:
     """Whether a step is a product of two matrices."""
     return isinstance(work, Matmul)
+
+
+def is_large(work: Work) -> bool:
+    """Whether a step computes enough for several threads, and more than it moves."""
+    return flops(work) > 1e7 and flops(work) > 4 * traffic(work)

@@ -103,7 +103,17 @@ TORCH_COMPILE = Peer(
         _setting("channels-last, frozen", "compile", "channels-last", "freeze", fits=infers_images),
     ),
 )
-JAX = Peer("jax", "JAX jit", "jax", "xla", environment={"JAX_PLATFORMS": "cpu"})
+JAX = Peer(
+    "jax",
+    "JAX jit",
+    "jax",
+    "xla",
+    environment={
+        "JAX_PLATFORMS": "cpu",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # what it compiled fast is kept too
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    },
+)
 TINYGRAD = Peer(
     "tinygrad",
     "tinygrad",

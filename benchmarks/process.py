@@ -31,6 +31,7 @@ CACHE_VARIABLES = {
     "JITNET_CACHE_DIR": "jitnet",
     "TORCHINDUCTOR_CACHE_DIR": "inductor",
     "TRITON_CACHE_DIR": "triton",
+    "JAX_COMPILATION_CACHE_DIR": "jax",
     "CACHEDB": "tinygrad.db",
 }
 
@@ -68,9 +69,9 @@ class Process:
         self.peer, self.setting = peer, setting
         self.samples: list[float] = []
         self.peak = float("nan")
-        self.first_seconds = float("nan")
+        self.first_seconds = self.call_seconds = float("nan")
         self.values: tuple[float, ...] = ()
-        self.version = ""
+        self.version = self.digest = ""
         self._errors = folder / f"errors of {setting.name}"
         options = ",".join(sorted(setting.options))
         command = [sys.executable, "-m", "benchmarks.child", workload.name, peer.adapter, options]
@@ -109,7 +110,8 @@ class Process:
         """Wait for the first three steps."""
         first = self._answer(START_LIMIT)
         self.version, self.values = first["version"], tuple(first["values"])
-        self.first_seconds = first["first_seconds"]
+        self.first_seconds, self.call_seconds = first["first_seconds"], first["call_seconds"]
+        self.digest = first["digest"]
 
     def turn(self, seconds: float) -> None:
         """Time steps for so many seconds."""
@@ -157,6 +159,7 @@ class Process:
             best_ms=min(self.samples),
             samples=len(self.samples),
             first_seconds=self.first_seconds,
+            call_seconds=self.call_seconds,
             peak_megabytes=self.peak,
             values=self.values,
             trial=trial,

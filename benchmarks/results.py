@@ -21,6 +21,7 @@ class Result:
     best_ms: float = float("nan")
     samples: int = 0
     first_seconds: float = float("nan")  # from the start of the process to the first result
+    call_seconds: float = float("nan")  # from the first call to its result
     peak_megabytes: float = float("nan")
     values: tuple[float, ...] = ()
     error: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Plan:
 
 
 def run(
-    workload: Workload, peers: list[Peer], plan: Plan, tell: Callable[[str], None]
+    workload: Workload, peers: Sequence[Peer], plan: Plan, tell: Callable[[str], None]
 ) -> list[Result]:
     """Return one result for each setting of each peer that is installed."""
     with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as name:
@@ -51,7 +51,7 @@ class _Heat:
     folder: Path  # of everybody's caches
     running: list[Process] = field(default_factory=list)
     done: list[Result] = field(default_factory=list)
-    cold: dict[Path, float] = field(default_factory=dict)  # seconds to each folder's first result
+    cold: dict[Path, tuple[float, float]] = field(default_factory=dict)  # seconds to first results
 
     def enter(self, peer: Peer) -> None:
         """Try all settings of a peer for one turn each, and keep the best ones running.
@@ -100,7 +100,8 @@ class _Heat:
         self.running.append(process)
         if not self._works(process, process.start):
             return None
-        process.first_seconds = self.cold.setdefault(folder, process.first_seconds)
+        cold = (process.first_seconds, process.call_seconds)
+        process.first_seconds, process.call_seconds = self.cold.setdefault(folder, cold)
         return process if self._take_turn(process) else None
 
     def take_turns(self) -> None:

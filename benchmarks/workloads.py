@@ -118,19 +118,3 @@ OPERATIONS = (
     _matmul(1, 768, 3072),
 )
 WORKLOADS = (*TRAINING, *INFERENCE, *OPERATIONS)
-
-
-def workload_named(name: str) -> Workload:
-    """Return a workload by its name."""
-    return next(each for each in WORKLOADS if each.name == name)
-
-
-def workloads_like(patterns: list[str]) -> tuple[Workload, ...]:
-    """Return the workloads whose names are, or begin with, one of the patterns; all for none."""
-    for pattern in patterns:
-        if not any(each.name.startswith(pattern) for each in WORKLOADS):
-            names = ", ".join(each.name for each in WORKLOADS)
-            raise ValueError(f"no workload begins with {pattern!r}; there are {names}")
-    if not patterns:
-        return WORKLOADS
-    return tuple(each for each in WORKLOADS if each.name.startswith(tuple(patterns)))

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 import jitnet
-from benchmarks import inputs, report
+from benchmarks import inputs
 from benchmarks.adapters.models import VARIABLE
 from benchmarks.adapters.torch_names import build
 from benchmarks.case import Case
-from benchmarks.child import begin
-from benchmarks.floor import Machine
+from benchmarks.catalog import SCALED, workload_named, workloads_like
+from benchmarks.child import begin, measure
 from benchmarks.networks import Gpt2, LeNet, Mlp, Network, ResNet18, Transformer
 from benchmarks.peers import ALL, JITNET, NUMPY, PEERS, Peer, Setting
 from benchmarks.process import Process
@@ -38,7 +37,7 @@ from benchmarks.work import (
     flops,
     traffic,
 )
-from benchmarks.workloads import WORKLOADS, workload_named, workloads_like
+from benchmarks.workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[1]
 QUICK = Plan(threads=1, rounds=2, seconds=0.01)
@@ -51,7 +50,6 @@ SMALL = (
     "matmul_64x784x128",
     "matmul_1x768x3072",
 )
-MACHINE = Machine("some processor", 2, flops=1e11, bandwidth=1e10)
 
 
 def _result(peer: Peer, milliseconds: float, setting: str = "default", error: str = "") -> Result:
@@ -172,6 +170,20 @@ def test_names_are_unique_and_found_by_their_beginnings() -> None:
         workloads_like(["lennet"])
 
 
+def test_series_have_names_of_their_own() -> None:
+    names = [each.name for each in (*WORKLOADS, *SCALED)]
+    assert len(set(names)) == len(names)
+    assert [each.name for each in workloads_like(["mlp_depth_1"], SCALED)] == [
+        "mlp_depth_1",
+        "mlp_depth_16",
+    ]
+
+
+def test_what_is_done_between_steps_is_not_timed() -> None:
+    slow = Case(lambda: 1.0, float, between=lambda: time.sleep(0.005))
+    assert max(measure(slow, 0.02)) < 5
+
+
 def test_a_case_is_stepped_three_times_and_read_after_one_and_three() -> None:
     steps = iter((5.0, 4.0, 3.0))
     assert begin(Case(lambda: next(steps), float), "1", 0.0).values == (5.0, 3.0)
@@ -243,41 +255,6 @@ def test_results_that_differ_are_told() -> None:
     assert disagreements([_result(torch, 1.0), _result(jax, 1.0)]) == []
     (line,) = disagreements([odd, _result(torch, 1.0), _result(jax, 1.0)])
     assert line.startswith("jitnet: (2.0, 1.1), but PyTorch eager")
-
-
-def test_the_report_shows_ratio_floor_and_failures(tmp_path: Path) -> None:
-    torch, compile = PEERS[:2]
-    workload = workload_named("lenet_train_b128")
-    results = (
-        _result(JITNET, 2.0),
-        _result(torch, 5.0),
-        _result(compile, math.nan, error="it broke"),
-    )
-    outcome = report.Outcome(workload, MACHINE.floor_ms(workload), results)
-    assert outcome.ratio == 2.5
-    assert outcome.floor_ms == pytest.approx(4.1, rel=1e-3)
-    console = Console(record=True, width=120)
-    report.show(outcome, console)
-    report.show_ratios([outcome], console)
-    text = console.export_text()
-    assert "torch.compile (default) failed: it broke" in text
-    assert "lenet_train_b128" in text and "2.5" in text
-    report.write_json([outcome], MACHINE, QUICK, tmp_path / "out.json")
-    record = json.loads((tmp_path / "out.json").read_text())["workloads"][0]
-    assert record["ratio"] == 2.5
-    assert record["results"][2]["median_ms"] is None
-
-
-def test_the_plot_is_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the plot needs matplotlib")
-    outcome = report.Outcome(workload_named("mlp_train"), 0.5, (_result(JITNET, 2.0),))
-    assert all(path.stat().st_size > 1000 for path in report.write_plot([outcome], tmp_path))
-    assert report.write_plot([], tmp_path) == []
-
-
-def test_durations_are_read_easily() -> None:
-    shown = [report.duration(each) for each in (math.nan, 0.000439, 0.0996, 0.194, 23.61, 1234.5)]
-    assert shown == ["-", "0.439 us", "99.6 us", "0.194 ms", "23.6 ms", "1234 ms"]
 
 
 def test_the_command_lists_and_refuses() -> None:

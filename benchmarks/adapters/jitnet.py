@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, assert_never
 
 import jitnet
 import jitnet.nn.functional as F
 from benchmarks import inputs
+from benchmarks.adapters.pools import pools
 from benchmarks.adapters.torch_names import build, chain, gpt2, normalized, optimizer_for
-from benchmarks.case import Case, magnitude
+from benchmarks.case import Case, digest_of, magnitude
 from benchmarks.work import (
     Call,
     Decoding,
@@ -30,8 +32,21 @@ def use_threads(count: int) -> None:
 
 
 def case(work: Work, options: frozenset[str]) -> Case:
-    """Return the workload; the option "eager" leaves it uncompiled."""
+    """Return the workload.
+
+    The options are "eager", which leaves it uncompiled, "beside", with the thread pools of NumPy
+    and PyTorch in the process, and "between", with calls of both between the steps.
+    """
     compiler = (lambda function: function) if "eager" in options else jitnet.compile
+    found = _case(work, compiler)
+    if options & {"beside", "between"}:
+        use = pools()
+        use()
+        return replace(found, between=use) if "between" in options else found
+    return found
+
+
+def _case(work: Work, compiler: Callable[[Any], Any]) -> Case:
     match work:
         case Training():
             return _training(work, compiler)
@@ -63,6 +78,15 @@ def case(work: Work, options: frozenset[str]) -> Case:
             assert_never(work)
 
 
+def _magnitude(result: Any) -> float:
+    return magnitude(result.numpy())
+
+
+def _reading(step: Callable[[], Any]) -> Case:
+    """Return the case of a step whose result is all that it makes."""
+    return Case(step, _magnitude, digest=lambda result: digest_of([result.numpy()]))
+
+
 def _forward(function: Callable[..., Any], *arrays: Any) -> Case:
     values = [jitnet.from_numpy(array) for array in arrays]
 
@@ -70,7 +94,7 @@ def _forward(function: Callable[..., Any], *arrays: Any) -> Case:
     def step() -> Any:
         return function(*values)
 
-    return Case(step, lambda result: magnitude(result.numpy()))
+    return _reading(step)
 
 
 def _decoding(work: Decoding, compiler: Callable[[Any], Any]) -> Case:
@@ -83,7 +107,7 @@ def _decoding(work: Decoding, compiler: Callable[[Any], Any]) -> Case:
     def step() -> Any:
         return decode(token, place, keys, values)
 
-    return Case(step, lambda result: magnitude(result.numpy()))
+    return _reading(step)
 
 
 def _gradient(compiler: Callable[[Any], Any], loss: Callable[[], Any], *leaves: Any) -> Case:
@@ -97,7 +121,7 @@ def _gradient(compiler: Callable[[Any], Any], loss: Callable[[], Any], *leaves: 
         backward()
         return leaves[0].grad
 
-    return Case(step, lambda result: magnitude(result.numpy()))
+    return Case(step, _magnitude, digest=lambda _: digest_of(leaf.grad.numpy() for leaf in leaves))
 
 
 def _training(work: Training, compiler: Callable[[Any], Any]) -> Case:
@@ -114,4 +138,7 @@ def _training(work: Training, compiler: Callable[[Any], Any]) -> Case:
         optimizer.step()
         return loss
 
-    return Case(lambda: train(x, y), lambda loss: loss.item())
+    def digest(loss: Any) -> str:
+        return digest_of(each.detach().numpy() for each in (loss, *model.parameters()))
+
+    return Case(lambda: train(x, y), lambda loss: loss.item(), digest=digest)

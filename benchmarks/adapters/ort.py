@@ -22,23 +22,52 @@ def use_threads(count: int) -> None:
 
 def case(work: Work, options: frozenset[str]) -> Case:
     """Return the workload; the option "bound" gives inputs and outputs their memory once."""
-    session = onnxruntime.InferenceSession(models.path(), _options)
-    arrays = models.arrays(work)
-    if "bound" in options:
-        return _bound(session, arrays)
-    feed = {each.name: array for each, array in zip(session.get_inputs(), arrays, strict=True)}
-    return Case(lambda: session.run(None, feed), lambda results: magnitude(results[0]))
+    engine = _Bound(work) if "bound" in options else _Fed(work)
+    return Case(engine.step, engine.value, load=engine.load)
 
 
-def _bound(session: onnxruntime.InferenceSession, arrays: list[np.ndarray]) -> Case:
-    binding = session.io_binding()
-    for each, array in zip(session.get_inputs(), arrays, strict=True):
-        binding.bind_ortvalue_input(each.name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
-    results = [np.empty(each.shape, DTYPES[each.type]) for each in session.get_outputs()]
-    for each, array in zip(session.get_outputs(), results, strict=True):
-        binding.bind_ortvalue_output(each.name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+class _Fed:
+    """A session that is given all inputs in each call, and makes new outputs."""
 
-    def value(_: None) -> float:
-        return magnitude(binding.get_outputs()[0].numpy())
+    def __init__(self, work: Work) -> None:
+        self.arrays = models.arrays(work)
 
-    return Case(lambda: session.run_with_iobinding(binding), value)
+    def load(self) -> None:
+        """Read and optimize the model."""
+        self.session = onnxruntime.InferenceSession(models.path(), _options)
+        names = [each.name for each in self.session.get_inputs()]
+        self.feed = dict(zip(names, self.arrays, strict=True))
+
+    def step(self) -> list[np.ndarray]:
+        """Return all outputs."""
+        return self.session.run(None, self.feed)
+
+    def value(self, results: list[np.ndarray]) -> float:
+        """Return the first output's magnitude."""
+        return magnitude(results[0])
+
+
+class _Bound:
+    """A session that reads and writes memory that it was given once."""
+
+    def __init__(self, work: Work) -> None:
+        self.arrays = models.arrays(work)
+
+    def load(self) -> None:
+        """Read and optimize the model, and bind its memory."""
+        self.session = onnxruntime.InferenceSession(models.path(), _options)
+        self.binding = self.session.io_binding()
+        wrap = onnxruntime.OrtValue.ortvalue_from_numpy
+        for each, array in zip(self.session.get_inputs(), self.arrays, strict=True):
+            self.binding.bind_ortvalue_input(each.name, wrap(array))
+        for each in self.session.get_outputs():
+            result = wrap(np.empty(each.shape, DTYPES[each.type]))
+            self.binding.bind_ortvalue_output(each.name, result)
+
+    def step(self) -> None:
+        """Compute all outputs."""
+        self.session.run_with_iobinding(self.binding)
+
+    def value(self, _: None) -> float:
+        """Return the first output's magnitude."""
+        return magnitude(self.binding.get_outputs()[0].numpy())

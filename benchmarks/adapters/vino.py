@@ -21,13 +21,23 @@ def use_threads(count: int) -> None:
 
 def case(work: Work, options: frozenset[str]) -> Case:
     """Return the workload; there are no options."""
-    core = openvino.Core()
-    compiled = core.compile_model(core.read_model(models.path()), "CPU", _properties)
-    request = compiled.create_infer_request()
-    feed = dict(enumerate(models.arrays(work)))
+    engine = _Engine(work)
+    return Case(engine.step, magnitude, load=engine.load)
 
-    def step() -> np.ndarray:
-        request.infer(feed, share_inputs=True, share_outputs=True)
-        return request.get_output_tensor(0).data
 
-    return Case(step, magnitude)
+class _Engine:
+    """A request that shares its inputs and outputs with NumPy."""
+
+    def __init__(self, work: Work) -> None:
+        self.feed = dict(enumerate(models.arrays(work)))
+
+    def load(self) -> None:
+        """Read and compile the model."""
+        core = openvino.Core()
+        compiled = core.compile_model(core.read_model(models.path()), "CPU", _properties)
+        self.request = compiled.create_infer_request()
+
+    def step(self) -> np.ndarray:
+        """Return the first output."""
+        self.request.infer(self.feed, share_inputs=True, share_outputs=True)
+        return self.request.get_output_tensor(0).data

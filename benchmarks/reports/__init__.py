@@ -1,0 +1,1 @@
+"""What `python -m benchmarks --report` can measure: one module for each report."""
