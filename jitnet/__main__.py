@@ -16,7 +16,7 @@ _DESCRIPTION = """\
 Run a script, then print what each of its compiled functions became.
 
 stages: trace (the ops as they were called), graph (after simplification), kernels (the fused
-loops), llvm (LLVM IR), asm (machine code), all."""
+loops), llvm (LLVM IR), asm (machine code), call (what a call looks at and does), all."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

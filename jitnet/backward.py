@@ -29,28 +29,20 @@ class CompiledNode(TapeNode):
         name: str,
         owners: Sequence[Tensor],
         kept: Sequence[Any],
-        saved: Sequence[Array],
+        saved: Sequence[Tensor],
         backward: Backward,
         variant: Variant,
     ) -> None:
         super().__init__(owners)
         self._name = name
         self._kept: Sequence[Any] | None = kept
-        self._saved = saved
+        self._saved: Sequence[Array] = [tensor._copied() for tensor in saved]  # no cycle
         self._backward = backward
         self._variant = variant
-        self._counts = [
+        self._counts = [  # writing into one of these makes backward impossible
             (tensor._counter, tensor._counter.count, tensor._type)
-            for tensor in kept
+            for tensor in (*kept, *saved)
             if isinstance(tensor, Tensor)
-        ]
-
-    def watch_outputs(self, tensors: Sequence[Tensor | None]) -> None:
-        """Note results that are also saved: writing into one makes backward impossible."""
-        self._counts += [
-            (tensor._counter, tensor._counter.count, tensor._type)
-            for tensor in tensors
-            if tensor is not None
         ]
 
     @property
@@ -79,7 +71,7 @@ class CompiledNode(TapeNode):
                 raise RuntimeError(at_line(STALE.format(kind=what, name=self.name(), times=times)))
         arrays = [item._copied() if isinstance(item, Tensor) else item for item in self._kept]
         arrays += [*self._saved, *map(self._gradient, grads, self._root_types())]
-        return [Tensor._from_array(array) for array in self._variant.run_backward(arrays)]
+        return list(self._variant.run_backward(arrays))
 
     def _root_types(self) -> list[Any]:
         inputs = self._backward.graph.inputs

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from jitnet.runtime.routine import MISSED
+
 from . import capture
+from .acting import Build
 from .explain import explain
-from .launch import Build
 from .modes import mode
 from .naming import leaf_names
 from .native import Native
@@ -28,6 +30,7 @@ from .tree import Tree, flatten
 from .variant import Variant
 
 DEFAULT_LIMIT = 64  # variants of one function that are kept
+_RECENT = 8  # variants that a call tries before it asks which it needs
 
 _BACKENDS = ("jitnet", "inductor")
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
@@ -64,7 +67,8 @@ class CompiledFunction:
         self._limit = limit
         self._variants: dict[Signature, list[Variant]] = {}
         self._order: list[Variant] = []
-        self._latest: Variant | None = None
+        self._recent: tuple[Variant, ...] = ()  # used last, the latest first
+        self._takes: tuple[Callable[..., Any], ...] = ()  # of those whose leaves are the arguments
         self._has_warned = False
         self._by_value: dict[Tree, frozenset[int]] = {}
         for listener in _listeners:
@@ -73,14 +77,26 @@ class CompiledFunction:
     # -- calling ---------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            for take in self._takes:
+                result = take(*args)
+                if result is not MISSED:
+                    return result
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Carry out a call that no recent variant could take as it was given."""
         inside_trace = capture.active is not None and capture.current() is not None
         if inside_trace or mode.now.eager:
             return self.__wrapped__(*args, **kwargs)
-        latest = self._latest
-        if latest is not None and not kwargs and latest.takes(args):
-            return latest.run(args)
         leaves, tree = flatten((args, kwargs))
-        return self._variant(leaves, tree).run(leaves)
+        for variant in self._recent:
+            take = variant.launch.take
+            if take is not None and not variant.is_flat and variant.signature.tree == tree:
+                result = take(*leaves)
+                if result is not MISSED:
+                    return result
+        return self._variant(leaves, tree).launch.run(leaves)
 
     def _variant(self, leaves: list[Any], tree: Tree) -> Variant:
         """Return a variant for such arguments and the present state of Python."""
@@ -95,9 +111,16 @@ class CompiledFunction:
     def _find(self, signature: Signature, leaves: list[Any]) -> Variant | None:
         for variant in self._variants.get(signature, ()):
             if variant.fits(leaves):
-                self._latest = variant
+                self._prefer(variant)
                 return variant
         return None
+
+    def _prefer(self, variant: Variant) -> None:
+        """Try this variant first in the calls to come."""
+        others = [other for other in self._recent if other is not variant and other in self._order]
+        self._recent = (variant, *others)[:_RECENT]
+        takes = [each.launch.take for each in self._recent if each.is_flat]
+        self._takes = tuple(take for take in takes if take is not None)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the compiled function of one instance, as a method is."""
@@ -122,7 +145,7 @@ class CompiledFunction:
             self._make_room(reason)
         self._variants.setdefault(signature, []).insert(0, variant)
         self._order.append(variant)
-        self._latest = variant
+        self._prefer(variant)
         return variant
 
     def _make_room(self, reason: str) -> None:
@@ -155,7 +178,7 @@ class CompiledFunction:
             f"because {reason}; the oldest variants are dropped. Keep what changes in a tensor, "
             "pass it as a float, or bring shapes to few sizes; "
             f"{self.__name__}.explain() lists the reason of every variant",
-            stacklevel=6,
+            stacklevel=7,
         )
 
     # -- looking ---------------------------------------------------------------------------------
@@ -170,7 +193,7 @@ class CompiledFunction:
         return explain(self.__qualname__, self._order)
 
     def dump(self, stage: str = "graph") -> str:
-        """Return what the function became: trace, graph, kernels, llvm, asm, or all."""
+        """Return what the function became: trace, graph, kernels, llvm, asm, call, or all."""
         from .dump import dump
 
         return dump(self, stage)
@@ -254,8 +277,7 @@ def _compile_module(module: Module, limit: int) -> Module:
     compiled = CompiledFunction(module, limit)
 
     class Compiled(cls):  # type: ignore[misc,valid-type]
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return compiled(*args, **kwargs)
+        __call__ = staticmethod(compiled)
 
         def explain(self) -> str:
             """Return what was compiled and why."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jitnet.compiler.pipeline import Compiled
 from jitnet.runtime import cpu
+from jitnet.runtime.routine import Routine
 
 from .costs import cost_of, size
 from .native import Native
@@ -15,15 +16,14 @@ if TYPE_CHECKING:
     from .compile import CompiledFunction
 
 _NOT_YET = ("cuda", "ptx")
-SUFFIXES = {"trace": "txt", "graph": "txt", "kernels": "txt", "llvm": "ll", "asm": "s"}
-
-
-def _trace(compiled: Compiled) -> str:
-    return str(compiled.graph)
-
-
-def _graph(compiled: Compiled) -> str:
-    return str(compiled.stages.optimized)
+SUFFIXES = {
+    "trace": "txt",
+    "graph": "txt",
+    "kernels": "txt",
+    "llvm": "ll",
+    "asm": "s",
+    "call": "txt",
+}
 
 
 def _kernels(compiled: Compiled) -> str:
@@ -44,10 +44,6 @@ def _kernels(compiled: Compiled) -> str:
     return "\n\n".join(parts)
 
 
-def _llvm(compiled: Compiled) -> str:
-    return compiled.stages.llvm
-
-
 def _asm(compiled: Compiled) -> str:
     """Return the assembly, each kernel under its loops and the user's lines."""
     printed = {f"{kernel.name}:": str(kernel) for kernel in compiled.stages.kernels}
@@ -59,12 +55,13 @@ def _asm(compiled: Compiled) -> str:
     return "\n".join(lines)
 
 
-STAGES: dict[str, Callable[[Compiled], str]] = {
-    "trace": _trace,
-    "graph": _graph,
-    "kernels": _kernels,
-    "llvm": _llvm,
-    "asm": _asm,
+STAGES: dict[str, Callable[[Compiled, Routine], str]] = {
+    "trace": lambda compiled, routine: str(compiled.graph),
+    "graph": lambda compiled, routine: str(compiled.stages.optimized),
+    "kernels": lambda compiled, routine: _kernels(compiled),
+    "llvm": lambda compiled, routine: compiled.stages.llvm,
+    "asm": lambda compiled, routine: _asm(compiled),
+    "call": lambda compiled, routine: str(routine),
 }
 _TITLES = {
     "trace": "trace: the ops that the function did",
@@ -72,6 +69,7 @@ _TITLES = {
     "kernels": "kernels: the loops that the program runs, in order",
     "llvm": "llvm: the program as LLVM IR",
     "asm": "asm: the program as machine code",
+    "call": "call: what a call looks at, and does",
 }
 
 
@@ -91,10 +89,10 @@ def pieces(function: CompiledFunction, stage: str) -> Iterator[tuple[str, str, s
     stages = check_stage(stage)
     for number, variant in enumerate(function.variants, 1):
         names = (f"{number}", f"{number} backward")
-        for name, executable in zip(names, variant.executables, strict=False):
-            if isinstance(executable, Native):
+        for name, launch in zip(names, variant.programs, strict=False):
+            if isinstance(launch.executable, Native):
                 for each in stages:
-                    yield name, each, STAGES[each](executable.compiled)
+                    yield name, each, STAGES[each](launch.executable.compiled, launch.routine)
 
 
 def dump(function: CompiledFunction, stage: str) -> str:

@@ -27,10 +27,10 @@ def describe(variant: Variant) -> list[str]:
     """Return the lines about one variant."""
     lines = [*_interface(variant), *_guards(variant)]
     lines.append(f"traced in {_milliseconds(variant.seconds)}")
-    for executable, what in zip(variant.executables, ("program", "backward"), strict=False):
-        if isinstance(executable, Native):
-            lines += _program(executable, what)
-    if variant.traced.backward is not None and len(variant.executables) == 1:
+    for launch, what in zip(variant.programs, ("program", "backward"), strict=False):
+        if isinstance(launch.executable, Native):
+            lines += _program(launch.executable, what)
+    if variant.traced.backward is not None and len(variant.programs) == 1:
         lines.append("backward: compiled when backward() first needs it")
     return lines
 

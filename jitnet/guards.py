@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jitnet.runtime import facts
+from jitnet.runtime.endings import ReturnThis
+from jitnet.runtime.instruction import Instruction
+from jitnet.runtime.routine import MISSED, Routine
 
 from . import capture
 from .nn import epoch
@@ -16,29 +22,60 @@ class Guards:
     def __init__(self, watches: Iterable[Watch]) -> None:
         watches = [watch for watch in watches if watch.keys or isinstance(watch, (Names, Items))]
         self.watches = tuple(watches)
-        self._always = [(watch.probe(), watch) for watch in watches if not watch.structural]
+        self._always = tuple(watch for watch in watches if not watch.structural)
         self._structural = tuple(watch for watch in watches if watch.structural)
         self._epoch = epoch.current, capture.structure
+        self._look_closely: Callable[[], Any] | None = None  # at what is structural
+        self._replace: Callable[[list[Instruction]], None] | None = None
 
     def hold(self) -> bool:
         """Whether Python's state is as it was when the variant was traced."""
-        for probe, watch in self._always:
-            if not probe() and not self._still_holds(watch):
-                return False
+        return all(watch.holds() for watch in self._always) and self._structure_holds()
+
+    def _structure_holds(self) -> bool:
         now = epoch.current, capture.structure
-        if now == self._epoch:
-            return True
-        for watch in self._structural:
-            if not watch.holds():
+        if now != self._epoch:
+            if not all(watch.holds() for watch in self._structural):
                 return False
-        self._epoch = now
+            self._epoch = now
         return True
 
-    def _still_holds(self, watch: Watch) -> bool:
-        """Look closely at a watch whose quick probe failed; if it holds, let the probe learn it."""
-        if not watch.holds():
-            return False
-        self._always = [(each.probe(), each) for _, each in self._always]
+    # -- in native code --------------------------------------------------------------------------
+
+    def looks(self) -> list[Instruction]:
+        """Return how native code tells that the guards hold, as they are now: always as many.
+
+        If it cannot tell, `hold` has to.
+        """
+        found = self._looks_at_epochs()
+        for watch in self._always:
+            found += watch.looks()
+        return found
+
+    def _looks_at_epochs(self) -> list[Instruction]:
+        modules, tensors = self._epoch
+        return [
+            facts.EntryOr(vars(epoch), "current", modules, self._moved),
+            facts.EntryOr(vars(capture), "structure", tensors, self._moved),
+        ]
+
+    def follow(self, replace: Callable[[list[Instruction]], None]) -> None:
+        """Give what puts other instructions in the place of the first of `looks`."""
+        self._replace = replace
+
+    def _moved(self) -> bool:
+        """Whether the guards hold although something structural was set, here or elsewhere."""
+        now = epoch.current, capture.structure
+        if self._look_closely is None:
+            close = [look for watch in self._structural for look in watch.looks()]
+            self._look_closely = Routine([*close, ReturnThis(True)]).call()
+        if self._look_closely() is MISSED:
+            if not self._structure_holds():
+                return False
+            self._look_closely = None  # what it looks for was learned anew
+        self._epoch = now
+        assert self._replace is not None
+        self._replace(self._looks_at_epochs())
         return True
 
     def first_change(self) -> Change | None:

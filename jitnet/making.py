@@ -19,6 +19,7 @@ from .tensor import Tensor, filled, leaf
 from .tensor import counting as index_along
 
 _default: DType = float32
+DEFAULT = "_default"  # the global of this module that compiled code looks at
 
 
 def get_default_dtype() -> DType:

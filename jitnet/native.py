@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.load import load
 from jitnet.compiler.pipeline import compile_graph
+from jitnet.runtime.acts import Run
 from jitnet.runtime.cpu import host_target
 from jitnet.runtime.layout import address_of
 
@@ -34,11 +35,11 @@ class Native:
         self._bound[number] = array
         self.program.bind(1 + number, address_of(array))
 
-    def entry(self, inputs: Sequence[int]) -> Callable[..., int]:
-        """Return a function of an array for each of these inputs and each fresh output."""
+    def instruction(self, inputs: Sequence[int]) -> Run:
+        """Return what runs it, given memory for each of these inputs and each fresh output."""
         first = 1 + self._inputs
         slots = [*(1 + number for number in inputs), *range(first, first + self._fresh)]
-        return self.program.entry(slots)
+        return self.program.instruction(slots)
 
     def error(self, status: int) -> Exception:
         """Return the exception for a status of the program."""

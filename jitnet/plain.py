@@ -5,15 +5,9 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+from jitnet.runtime.instruction import ABSENT
 
-class _Missing:
-    """Stands for an entry that does not exist."""
-
-    def __repr__(self) -> str:
-        return "nothing"
-
-
-MISSING = _Missing()
+MISSING = ABSENT  # stands for an entry that does not exist
 BY_IDENTITY = object()
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
 

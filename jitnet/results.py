@@ -6,22 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .bindings import Memory
 from .grad_mode import enable_grad, no_grad
 from .tensor import Step, Tensor
 
-Array = np.ndarray[Any, Any]
-
 
 @dataclass
 class Made:
-    """What one call works with: its leaves, its fresh arrays, and the tensors made so far."""
+    """What one call works with: its leaves, and its fresh outputs."""
 
     leaves: Sequence[Any]
-    arrays: Sequence[Array]
-    tensors: dict[int, Tensor]  # by output number; each output becomes one tensor
+    outputs: Sequence[Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,18 +54,14 @@ class Existing:
 
 @dataclass(frozen=True, eq=False)
 class Fresh:
-    """A new tensor that owns the array of one of the graph's outputs."""
+    """A new tensor: one of the graph's outputs."""
 
     output: int
     requires_grad: bool
 
     def make(self, made: Made) -> Tensor:
-        """Return it, the same one each time within a call."""
-        tensor = made.tensors.get(self.output)
-        if tensor is None:
-            tensor = Tensor._from_array(made.arrays[self.output], self.requires_grad)
-            made.tensors[self.output] = tensor
-        return tensor
+        """Return it."""
+        return made.outputs[self.output]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +72,7 @@ class PythonNumber:
 
     def make(self, made: Made) -> float:
         """Return it."""
-        return float(made.arrays[self.output])
+        return float(made.outputs[self.output]._copied())
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,3 +98,16 @@ class ViewOf:
 
 
 Recipe = Constant | Given | Existing | Fresh | PythonNumber | ViewOf
+
+
+def fresh_outputs(recipes: Sequence[Recipe]) -> dict[int, Fresh]:
+    """Return the outputs that recipes are made of, by number."""
+    found: dict[int, Fresh] = {}
+    stack = list(recipes)
+    while stack:
+        recipe = stack.pop()
+        if isinstance(recipe, Fresh):
+            found[recipe.output] = recipe
+        if isinstance(recipe, ViewOf):
+            stack.append(recipe.base)
+    return found

@@ -6,15 +6,20 @@ entry, and by value only where an object was replaced.
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from jitnet.runtime import facts, looks
+from jitnet.runtime.instruction import Instruction
+
+from .holder import HOLDER
 from .plain import BY_IDENTITY, MISSING, brief, dotted, same, simple_copy
 from .tensor import Tensor
 
@@ -69,9 +74,12 @@ class Watch:
         """Return what the entries hold now, in the order of `keys`."""
         raise NotImplementedError
 
-    def probe(self) -> Callable[[], bool]:
-        """Return a quick `holds`; its no means that `holds` has to look."""
-        return self.holds
+    def looks(self) -> list[Instruction]:
+        """Return how native code tells that it holds; if it cannot tell, `holds` has to.
+
+        There are always as many for one watch.
+        """
+        return [facts.Holds(self.holds)]
 
     def label(self, key: Any) -> str:
         """Return how a person writes an entry."""
@@ -173,10 +181,11 @@ class Names(Watch):
             self._size = len(self.mapping)
         return super().holds()
 
-    def probe(self) -> Callable[[], bool]:
-        if not isinstance(self.mapping, dict):
-            return self.holds
-        return _probe_of(self.mapping, self._size, self.keys, self.expected)
+    def looks(self) -> list[Instruction]:
+        mapping = _dict_of(self.mapping)
+        if mapping is None:
+            return super().looks()
+        return _entries(mapping, self._size, self.keys, self.expected)
 
     def changes(self) -> Any:
         yield from super().changes()
@@ -208,6 +217,13 @@ class Names(Watch):
         super().restore()
         for change in list(self._appeared()):
             self.put_back(change.key, MISSING)
+
+
+def _dict_of(mapping: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the dict that holds a namespace's entries; None if there is none."""
+    if isinstance(mapping, MappingProxyType):  # a class's; what it shows is the only thing it holds
+        (mapping,) = gc.get_referents(mapping)
+    return mapping if isinstance(mapping, dict) else None
 
 
 class Slots(Mapping[str, Any]):
@@ -258,8 +274,9 @@ class Items(Watch):
     def holds(self) -> bool:
         return len(self.owner) == len(self.keys) + len(self._free) and super().holds()
 
-    def probe(self) -> Callable[[], bool]:
-        return _probe_of(self.owner, len(self.keys) + len(self._free), self.keys, self.expected)
+    def looks(self) -> list[Instruction]:
+        size = len(self.keys) + len(self._free)
+        return _entries(self.owner, size, self.keys, self.expected)
 
     def changes(self) -> Any:
         yield from super().changes()
@@ -302,9 +319,11 @@ class Elements(Watch):
     def current(self) -> Sequence[Any]:
         return list(self.owner)
 
-    def probe(self) -> Callable[[], bool]:
-        owner, expected, length = self.owner, self.expected, len(self.expected)
-        return lambda: len(owner) == length and all(map(is_, owner, expected))
+    def looks(self) -> list[Instruction]:
+        if not isinstance(self.owner, list):
+            return super().looks()
+        addresses = np.array(list(map(id, self.expected)), np.int64)
+        return [facts.Elements(self.owner, addresses, len(addresses), list(self.expected))]
 
     def changes(self) -> Any:
         if len(self.owner) != len(self.keys):
@@ -341,12 +360,14 @@ class Members(Watch):
             self.owner.update(self.expected[0])
 
 
-def _probe_of(
+def _entries(
     mapping: dict[Any, Any], size: int, keys: list[Any], expected: list[Any]
-) -> Callable[[], bool]:
-    """Return a function that says whether a dict has this size and these entries."""
-    get = mapping.get
-    return lambda: len(mapping) == size and all(map(is_, map(get, keys), expected))
+) -> list[Instruction]:
+    """Return the looks at a dict that has this size and these entries."""
+    found: list[Instruction] = [facts.Size(mapping, size)]
+    for key, value in zip(keys, expected, strict=True):
+        found.append(facts.Entry(mapping, key, value))
+    return found
 
 
 class Contents(Watch):
@@ -384,6 +405,10 @@ class Cells(Watch):
     def current(self) -> Sequence[Any]:
         return self.current_of(self.keys)
 
+    def looks(self) -> list[Instruction]:
+        pairs = zip(self.keys, self.expected, strict=True)
+        return [facts.Contents(self._cells[key], value) for key, value in pairs]
+
     def label(self, key: Any) -> str:
         return f"{key} (closed over by {self.path})"
 
@@ -413,13 +438,9 @@ class Definition(Watch):
         function = self.owner
         return (function.__code__, function.__defaults__, function.__kwdefaults__)
 
-    def probe(self) -> Callable[[], bool]:
-        function, (code, defaults, named) = self.owner, self.current()
-        return lambda: (
-            function.__code__ is code
-            and function.__defaults__ is defaults
-            and function.__kwdefaults__ is named
-        )
+    def looks(self) -> list[Instruction]:
+        parts = zip(self.keys, self.current(), strict=True)
+        return [facts.Part.of(self.owner, name, value) for name, value in parts]
 
     def put_back(self, key: Any, value: Any) -> None:
         setattr(self.owner, key, value)
@@ -466,6 +487,20 @@ class Tensors(Watch):
     def label(self, key: Any) -> str:
         number, what = divmod(key, len(_OF_TENSORS))
         return f"{self._names[number]}'s {_OF_TENSORS[what]}"
+
+    def looks(self) -> list[Instruction]:
+        found: list[Instruction] = []
+        for number, tensor in enumerate(self.owner):
+            array, wants_gradient, history, hooks = self.expected[4 * number : 4 * number + 4]
+            found += [
+                looks.Object(tensor),
+                looks.Settled(HOLDER),
+                looks.Keeps(HOLDER.place("array"), array),
+                looks.Keeps(HOLDER.place("wants_gradient"), wants_gradient),
+                looks.Keeps(HOLDER.place("history"), history),
+                looks.Keeps(HOLDER.place("hooks"), hooks),
+            ]
+        return found
 
     def restore(self) -> None:
         """Do nothing: the trace journals its tensors."""

@@ -1,20 +1,34 @@
-"""Where an object keeps its type and an array its data pointer: checked, not assumed."""
+"""Where objects keep what native code reads of them: checked, not assumed.
+
+Every offset counts bytes from the start of an object.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import platform
+import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+_WORD = ctypes.sizeof(ctypes.c_void_p)
+
 # The type is the last field of every object's header, and the data pointer is an array's first
-# field of its own. Debug and free-threaded builds have longer headers, with the same two ends.
+# field of its own. Debug builds have longer headers, with the same two ends.
 DATA_OFFSET = object.__basicsize__
-TYPE_OFFSET = DATA_OFFSET - ctypes.sizeof(ctypes.c_void_p)
+TYPE_OFFSET = DATA_OFFSET - _WORD
+REFERENCES_OFFSET = TYPE_OFFSET - _WORD  # i32: how many hold the object
+RANK_OFFSET = DATA_OFFSET + 1 * _WORD  # i32
+SHAPE_OFFSET = DATA_OFFSET + 2 * _WORD  # ptr
+STRIDES_OFFSET = DATA_OFFSET + 3 * _WORD  # ptr, to bytes from element to element
+DTYPE_OFFSET = DATA_OFFSET + 5 * _WORD  # ptr
+FLAGS_OFFSET = DATA_OFFSET + 6 * _WORD  # i32
+WRITEABLE = 0x400  # of the flags
 
 _pointer_at = ctypes.c_void_p.from_address
+_int_at = ctypes.c_int32.from_address
 
 
 def _samples() -> list[NDArray[Any]]:
@@ -26,16 +40,36 @@ def _samples() -> list[NDArray[Any]]:
     return [np.asarray(array) for array in (block, *views, *fresh)]
 
 
+def _numbers_at(address: int | None, count: int) -> tuple[int, ...]:
+    return tuple((ctypes.c_int64 * count).from_address(address)) if address and count else ()
+
+
+def _shows(array: NDArray[Any]) -> bool:
+    """Whether an array's fields are where they should be."""
+    start, rank = id(array), array.ndim
+    return (
+        _pointer_at(start + TYPE_OFFSET).value == id(np.ndarray)
+        and _pointer_at(start + DATA_OFFSET).value == array.ctypes.data
+        and _int_at(start + RANK_OFFSET).value == rank
+        and _numbers_at(_pointer_at(start + SHAPE_OFFSET).value, rank) == array.shape
+        and _numbers_at(_pointer_at(start + STRIDES_OFFSET).value, rank) == array.strides
+        and _pointer_at(start + DTYPE_OFFSET).value == id(array.dtype)
+        and bool(_int_at(start + FLAGS_OFFSET).value & WRITEABLE) == array.flags.writeable
+    )
+
+
+def _counts_references() -> bool:
+    """Whether the count is where it should be, and one for an object that one object holds."""
+    holder = [object()]
+    alone = _int_at(id(holder[0]) + REFERENCES_OFFSET).value
+    holder.append(holder[0])
+    return (alone, _int_at(id(holder[0]) + REFERENCES_OFFSET).value) == (1, 2)
+
+
 def _is_as_expected() -> bool:
-    if platform.python_implementation() != "CPython" or ctypes.sizeof(ctypes.c_void_p) != 8:
+    if platform.python_implementation() != "CPython" or _WORD != 8 or sys.byteorder != "little":
         return False
-    for array in _samples():
-        type_, data = id(array) + TYPE_OFFSET, id(array) + DATA_OFFSET
-        if _pointer_at(type_).value != id(np.ndarray):
-            return False
-        if _pointer_at(data).value != array.ctypes.data:
-            return False
-    return True
+    return all(map(_shows, _samples())) and _counts_references()
 
 
 LAYOUT_KNOWN = _is_as_expected()
@@ -53,3 +87,16 @@ def _address_from_numpy(array: NDArray[Any]) -> int:
 
 # Returns the address of an array's element [0, ..., 0], 10 times faster than NumPy tells it.
 address_of = _address_from_field if LAYOUT_KNOWN else _address_from_numpy
+
+
+def slot_offsets(cls: type) -> dict[str, int]:
+    """Return where instances of a class keep the attributes of its __slots__; by trying it out."""
+    names = [name for name in cls.__slots__ if not name.startswith("__")]  # type: ignore[attr-defined]
+    sample: Any = object.__new__(cls)
+    found = {}
+    for name in names:
+        mark = object()
+        setattr(sample, name, mark)
+        words = range(DATA_OFFSET, cls.__basicsize__, _WORD)
+        (found[name],) = [at for at in words if _pointer_at(id(sample) + at).value == id(mark)]
+    return found

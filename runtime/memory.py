@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .layout import address_of
 
 ALIGNMENT = 64  # of everything: a cache line, and the widest vector
+UNALIGNED_UP_TO = 1 << 12  # bytes of a result for which aligning costs more than it saves
 HUGE_PAGE = 1 << 21
 RECYCLE_FROM = 1 << 20  # bytes of a result from which its memory is kept for another
 KEEP_IDLE = 1 << 28  # bytes that may wait for another result
@@ -68,6 +69,12 @@ def aligned_empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
         return np.ndarray(shape, dtype, _recycled(size))
     room = np.empty(size + ALIGNMENT, np.uint8)
     return np.ndarray(shape, dtype, room, -address_of(room) % ALIGNMENT)
+
+
+def maker_of(shape: Sequence[int], dtype: np.dtype[Any]) -> Callable[..., Array]:
+    """Return what makes results of this kind quickly: a function of shape and dtype."""
+    small = math.prod(shape) * dtype.itemsize <= UNALIGNED_UP_TO
+    return np.empty if small else aligned_empty
 
 
 # Fresh pages cost more than most kernels that fill them, so the memory of large results goes round:

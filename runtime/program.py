@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import cpu
-from .entry import Call, PointerCall, ctypes_call, native_call, pointer_call
+from .acts import Run
+from .entry import Call, PointerCall, ctypes_call, native_call, pointer_call, run_instruction
 from .layout import LAYOUT_KNOWN, address_of
 from .memory import Arena
 from .pool_ir import MAX_THREADS, RECORD_TRUST, RECORD_WORDS
@@ -92,7 +93,11 @@ class Program:
         number of arguments, and for anything but exactly an ndarray.
         """
         record = self._record(slots)
-        return native_call(record) if LAYOUT_KNOWN else ctypes_call(record, len(slots))
+        return native_call(record) if LAYOUT_KNOWN else ctypes_call(record)
+
+    def instruction(self, slots: Sequence[int]) -> Run:
+        """Return what runs it in a routine, whose pointers go to these slots."""
+        return run_instruction(self._record(slots))
 
     def run(self, pointers: Sequence[int]) -> int:
         """Run with these addresses in slots 1, 2, ... and return the status."""

@@ -56,7 +56,9 @@ def test_stages() -> None:
     assert "define" in function.dump("llvm")
     assert "ret" in function.dump("asm")
     everything = function.dump("all")
-    for stage in ("trace", "graph", "kernels", "llvm", "asm"):
+    call = function.dump("call").splitlines()
+    assert "Arguments(1)" in call and "Run(" in "".join(call)
+    for stage in ("trace", "graph", "kernels", "llvm", "asm", "call"):
         assert f"{stage}: " in everything
 
 

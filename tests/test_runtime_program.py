@@ -149,7 +149,7 @@ def native(program: Program, slots: list[int]) -> Call:
 
 
 def through_ctypes(program: Program, slots: list[int]) -> Call:
-    return entry.ctypes_call(program._record(slots), len(slots))
+    return entry.ctypes_call(program._record(slots))
 
 
 both = pytest.mark.parametrize("make_call", [native, through_ctypes])
