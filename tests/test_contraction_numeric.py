@@ -383,6 +383,14 @@ def test_long_sums(layout: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("columns", [48, 80, 256, 1024 + 64])
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_a_vector_times_a_matrix(dtype: DType, columns: int, target: str) -> None:
+    """One row in wide tiles, whatever number of vectors divides the columns."""
+    check(matrices(dtype, "NN", 1, columns, 70), TARGETS[target])
+
+
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("size", [(37, 75, 29), (150, 70, 900), (50, 1100, 40)], ids=str)
 def test_an_epilogue_over_long_rows(target: str, size: tuple[int, int, int]) -> None:
     """The sums of a block are kept until all of its panels are done, and then handed out."""

@@ -12,7 +12,15 @@ from jitnet.runtime.target import Target
 
 from .contraction_form import Contraction, canonical, merged
 from .contraction_plan import KBlocks, Lines, Plan
-from .microkernels import MAX_VECTORS, dot_columns, dot_rows, line_rows, line_vectors, tile_rows
+from .microkernels import (
+    MAX_VECTORS,
+    dot_columns,
+    dot_rows,
+    line_rows,
+    line_vectors,
+    tile_rows,
+    wide_vectors,
+)
 
 BLOCK_K_BYTES = 2048  # of one row of A: 512 float32
 
@@ -47,6 +55,8 @@ def tile_plan(
     if source == "lines":
         vectors = -(-lines.count // -(-lines.count // line_vectors(target)))
         rows = line_rows(target)
+    elif source == "matrix" and c.rows == 1 and _wide(lines, target):
+        vectors, rows = _wide(lines, target), 1
     else:
         vectors = min(MAX_VECTORS, lines.count)
         rows = tile_rows(target, vectors)
@@ -105,9 +115,16 @@ def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
     one_step = len(merged(zip(c.k, c.b.k, strict=True))) <= 1
     if len(c.n) == 1 and not lines.tail and one_step:
         step = abs(c.b.k[-1]) * size if c.k else 0
-        if c.depth * c.columns * size <= target.cache_bytes // 2 or step <= 1024:
+        near = c.depth * c.columns * size <= target.cache_bytes // 2 or step <= 1024
+        if near or (c.rows == 1 and _wide(lines, target)):
             return "matrix"
     return "lines" if c.rows <= 16 * line_rows(target) else packed
+
+
+def _wide(lines: Lines, target: Target) -> int:
+    """Return the vectors of wide tiles that cover the columns, or 0 where none does."""
+    widths = range(wide_vectors(target), MAX_VECTORS, -1)
+    return next((width for width in widths if lines.count % width == 0), 0)
 
 
 def _cut_k(c: Contraction, joint: bool, block_bytes: int) -> KBlocks:

@@ -4,6 +4,7 @@ A tile has up to `tile_rows` rows and `MAX_VECTORS` vectors of columns, all of i
 A is read in place: one offset for each row, loaded once, and a table of offsets ("taps") for the
 outer steps along K; inside a tap K advances by a fixed step. So one kernel serves matrices in any
 layout and convolutions, and nothing is materialised. B is a panel whose rows are `b_step` apart.
+A wide tile has one row and many vectors: with few rows, B is read once, in runs that long.
 A line tile reads B in place as well: each vector of columns has an offset of its own and may be
 partly masked off. It is for few rows, which would not repay the packing of a panel.
 A dot tile reads both in place along K, whose lanes are added up only at the end: for few rows and
@@ -24,6 +25,7 @@ from .emitter import I64, PTR, Function, Module, Value, vector
 from .masks import has_masks, lane_mask, masked_load
 
 MAX_VECTORS = 2
+ROWS_AHEAD = 8  # of B, that a wide tile asks for before it reads them
 DTYPES = (float32, float64)
 
 # Rows that have a register for their pointer when B, the steps and the counters have theirs.
@@ -98,6 +100,11 @@ def tile_rows(target: Target, vectors: int) -> int:
     return min(ROW_POINTERS, (target.vector_registers - 1 - vectors) // vectors)
 
 
+def wide_vectors(target: Target) -> int:
+    """Return the most vectors of a tile of one row, for the product of a vector and a matrix."""
+    return target.vector_registers // 2
+
+
 def line_vectors(target: Target) -> int:
     """Return the most vectors of a line tile; 0 where the target cannot mask a load."""
     if not has_masks(target):
@@ -133,7 +140,8 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
         case "dots":
             return [(dot_rows(target), v + 1) for v in range(dot_columns(target))]
         case _:
-            return [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
+            narrow = [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
+            return [*narrow, *((1, v) for v in range(MAX_VECTORS + 1, wide_vectors(target) + 1))]
 
 
 def emit_tile(module: Module, tile: Tile) -> None:
@@ -147,11 +155,21 @@ def emit_tile(module: Module, tile: Tile) -> None:
         with f.loop(f.i64(0), run, carried=[*tap.carried, start], may_be_empty=True) as k:
             *sums, line, at = k.carried
             columns = _vectors(f, tile, line)
+            if tile.vectors > MAX_VECTORS:
+                _ask_ahead(f, tile, line, b_step)
             sums = _multiply_add(f, tile, pointers, at, columns, sums)
             k.carry = [*sums, f.gep(line, b_step, element), f.add(at, a_step)]
         tap.carry = k.results[:-1]
     _write_tile(f, tile, tap.results[:-1], *c)
     f.finish()
+
+
+def _ask_ahead(f: Function, tile: Tile, line: Value, b_step: Value) -> None:
+    """Ask for a later row of a panel: rows lie far apart, which the hardware does not foresee."""
+    ahead = f.gep(line, f.mul(b_step, f.i64(ROWS_AHEAD)), tile.dtype.llvm)
+    lanes = f.target.lanes(tile.dtype.size)
+    for v in range(tile.vectors):
+        f.prefetch(f.gep(ahead, f.i64(v * lanes), tile.dtype.llvm))
 
 
 def emit_lines(module: Module, tile: Tile) -> None:
