@@ -65,6 +65,8 @@ class _Squares:
             vectors = [
                 f.load(self._from(lane, step.index), self.type, self.size) for lane in range(lanes)
             ]
+            for lane in range(lanes):  # what comes next in these columns' place: others
+                f.prefetch(self._from(lanes + lane, step.index), 2)
             for index, row in enumerate(transpose(f, vectors)):
                 f.store(row, self._row(f.add(step.index, f.i64(index))), self.size)
         if has_masks(f.target):
