@@ -15,7 +15,7 @@ from benchmarks import floor
 from benchmarks.catalog import SCALED, workloads_like
 from benchmarks.kinds import is_large
 from benchmarks.peers import ALL, JAX, JITNET, PEERS, TORCH, Peer, peer_named
-from benchmarks.reports import latency, scaling, speed, threads
+from benchmarks.reports import footprint, latency, scaling, speed, threads
 from benchmarks.rounds import Plan
 from benchmarks.setup import Setup
 from benchmarks.workloads import WORKLOADS, Workload
@@ -33,7 +33,8 @@ class Report:
 
 REPORTS = {
     "speed": Report(speed.run, "the time of a step"),
-    "latency": Report(latency.run, "the time to a first result, and the packages' weight"),
+    "latency": Report(latency.run, "the time to a first result"),
+    "packages": Report(footprint.run, "what importing takes, and bytes on disk", workloads=()),
     "threads": Report(
         threads.run,
         "jitnet on one thread and on all, and beside other pools",

@@ -72,7 +72,7 @@ class Process:
         self.first_seconds = self.call_seconds = float("nan")
         self.values: tuple[float, ...] = ()
         self.version = self.digest = ""
-        self._errors = folder / f"errors of {setting.name}"
+        self._errors = folder / f"errors of {setting.name}.txt"
         options = ",".join(sorted(setting.options))
         command = [sys.executable, "-m", "benchmarks.child", workload.name, peer.adapter, options]
         with self._errors.open("w") as errors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ class _Heat:
     def _try(self, peer: Peer, setting: Setting, caches: str) -> Process | None:
         """Return a new process after its first turn; None where it failed."""
         self.tell(f"{self.workload.name}: {peer.title} ({setting.name}) starts")
-        folder = self.folder / peer.name / caches
+        folder = self.folder / peer.name / re.sub(r"\W+", "-", caches)  # compilers dislike spaces
         folder.mkdir(parents=True, exist_ok=True)
         model = self._model if peer.reads_model else None
         process = Process(self.workload, peer, setting, self.plan.threads, folder, model)

@@ -17,6 +17,11 @@ class Series:
     title: str
     workloads: tuple[Workload, ...]
 
+    @property
+    def grows_code(self) -> bool:
+        """Whether more layers have to be compiled at each point."""
+        return self.name.endswith("_depth")
+
 
 def _series(
     name: str, title: str, optimizer: Sgd | Adam, sizes: dict[int, tuple[Network, int]]

@@ -52,7 +52,7 @@ def duration(milliseconds: float) -> str:
         return "-"
     if milliseconds < 0.1:
         return f"{number(milliseconds * 1e3)} us"
-    if milliseconds >= 1e4:
+    if milliseconds >= 1e3:
         return f"{number(milliseconds / 1e3)} s"
     return f"{number(milliseconds)} ms"
 

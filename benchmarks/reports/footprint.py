@@ -19,13 +19,15 @@ OWN = ("jitnet", "compiler", "runtime")  # jitnet's packages in a checkout
 CODE = "import {}; from benchmarks.memory import peak_megabytes; print(peak_megabytes())"
 
 
-def measure(setup: Setup) -> Table:
-    """Return the table of the peers' packages, after a line for Python alone."""
+def run(setup: Setup) -> None:
+    """Import and weigh the peers' packages, after Python alone; show and write the table."""
     packages = dict.fromkeys(peer.package for peer in setup.peers if not peer.lacks)
     rows = [_row("Python alone", "sys", {})]
     rows += [_row(package, package, disk_use(package)) for package in packages]
     columns = ("", "import, whole process", "peak MB", "own MB on disk", "MB with what it needs")
-    return Table("Packages", columns, tuple(rows))
+    table = Table("Packages", columns, tuple(rows))
+    table.show(setup.console)
+    (setup.folder / "packages.md").write_text(table.markdown())
 
 
 def _row(title: str, module: str, sizes: dict[str, float]) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from benchmarks.catalog import in_order
 from benchmarks.ledger import Ledger, restored
 from benchmarks.peers import Peer
 from benchmarks.process import PeerError, Process, export
-from benchmarks.reports import footprint
 from benchmarks.setup import Setup
 from benchmarks.tables import Table, duration, number
 from benchmarks.workloads import Workload
@@ -34,7 +33,7 @@ class Latency:
 
 
 def run(setup: Setup) -> None:
-    """Start each peer twice on each workload, in its first setting; then weigh the packages."""
+    """Start each peer twice on each workload, in its first setting."""
     ledger = Ledger(setup.folder / "latency.json")
     for workload in setup.workloads:
         found = []
@@ -46,9 +45,6 @@ def run(setup: Setup) -> None:
         ledger.put(workload.name, {"peers": [asdict(each) for each in found]})
         _table(workload, found).show(setup.console)
         _write(ledger)
-    packages = footprint.measure(setup)
-    packages.show(setup.console)
-    ledger.path.with_name("packages.md").write_text(packages.markdown())
 
 
 def _measure(workload: Workload, peer: Peer, setup: Setup) -> Latency:

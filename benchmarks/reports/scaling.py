@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.catalog import in_order
 from benchmarks.ledger import Ledger
 from benchmarks.outcome import Outcome
-from benchmarks.peers import PEERS
+from benchmarks.peers import JITNET, PEERS
 from benchmarks.rounds import run as run_rounds
 from benchmarks.series import SERIES, Series
 from benchmarks.setup import Setup
@@ -22,42 +22,48 @@ def run(setup: Setup) -> None:
         ledger.put(workload.name, outcome.record())
         text = "\n".join(table.markdown() for table in tables(ledger))
         ledger.path.with_suffix(".md").write_text(f"# Scaling, {ledger.when()}\n\n{text}")
-    measured = {workload.name for workload in setup.workloads}
-    for series in SERIES:
-        if measured & {workload.name for workload in series.workloads}:
-            _table(series, ledger).show(setup.console)
+    for table in tables(ledger):
+        table.show(setup.console)
 
 
 def tables(ledger: Ledger) -> list[Table]:
-    """Return the table of each series of which something is measured."""
-    found = [_table(series, ledger) for series in SERIES]
-    return [table for table in found if table.rows]
+    """Return the tables of each series of which something is measured."""
+    found = []
+    for series in SERIES:
+        known = {workload.name for workload in series.workloads} & set(ledger.records)
+        outcomes = [Outcome.of(each, ledger.records[each.name]) for each in in_order(known)]
+        if outcomes:
+            found.append(_steps(series, outcomes))
+        if outcomes and series.grows_code:
+            found.append(_first_calls(series, outcomes))
+    return found
 
 
-def _table(series: Series, ledger: Ledger) -> Table:
-    known = {workload.name for workload in series.workloads} & set(ledger.records)
-    outcomes = [Outcome.of(each, ledger.records[each.name]) for each in in_order(known)]
-    titles = [peer.title for peer in PEERS]
-    present = [
-        title
-        for title in titles
-        if any(row.title == title for each in outcomes for row in each.rows)
-    ]
-    columns = ("", "jitnet", *present, "best peer / jitnet", "floor", "of floor", "first call")
-    rows = tuple(_row(outcome, present) for outcome in outcomes)
-    troubles = tuple(trouble for outcome in outcomes for trouble in outcome.troubles)
-    return Table(series.title, columns, rows, troubles)
+def _titles(outcomes: list[Outcome]) -> list[str]:
+    """Return the titles of the peers that have results."""
+    found = {row.title for each in outcomes for row in each.rows}
+    return [peer.title for peer in PEERS if peer.title in found]
 
 
-def _row(outcome: Outcome, titles: list[str]) -> tuple[str, ...]:
-    medians = {row.title: duration(row.median_ms) for row in outcome.rows if row.worked}
-    ours = outcome.ours
-    return (
-        outcome.workload.title,
-        duration(ours.median_ms) if ours else "-",
-        *(medians.get(title, "-") for title in titles),
-        number(outcome.ratio),
-        duration(outcome.floor_ms),
-        percent(outcome.floor_ms, ours.median_ms) if ours else "-",
-        duration(1e3 * ours.call_seconds) if ours else "-",
-    )
+def _steps(series: Series, outcomes: list[Outcome]) -> Table:
+    titles = _titles(outcomes)
+    rows = []
+    for each in outcomes:
+        medians = {row.title: duration(row.median_ms) for row in each.rows if row.worked}
+        times = [medians.get(title, "-") for title in (JITNET.title, *titles)]
+        reached = percent(each.floor_ms, each.ours.median_ms) if each.ours else "-"
+        floor = duration(each.floor_ms)
+        rows.append((each.workload.title, *times, number(each.ratio), floor, reached))
+    columns = ("", JITNET.title, *titles, "best peer / jitnet", "floor", "of floor")
+    troubles = tuple(trouble for each in outcomes for trouble in each.troubles)
+    return Table(series.title, columns, tuple(rows), troubles)
+
+
+def _first_calls(series: Series, outcomes: list[Outcome]) -> Table:
+    titles = (JITNET.title, *_titles(outcomes))
+    rows = []
+    for each in outcomes:
+        seconds = {row.title: duration(1e3 * row.call_seconds) for row in each.rows if row.worked}
+        rows.append((each.workload.title, *(seconds.get(title, "-") for title in titles)))
+    title = f"{series.title}: the first call, with empty caches"
+    return Table(title, ("", *titles), tuple(rows))
