@@ -22,7 +22,7 @@ help:
 	@echo "make test     run the tests (ORACLE=1: compare with PyTorch too)"
 	@echo "make check    what CI runs: format, lint, types, tests"
 	@echo "make format   lay the code out as 'make check' wants it"
-	@echo "make bench    time jitnet beside PyTorch, JAX and tinygrad (WORKLOADS='mlp_train ...')"
+	@echo "make bench    time jitnet beside its peers (WORKLOADS='mlp_train ...')"
 	@echo "make clean    remove .venv, caches and build folders"
 	@echo "PYTHON=python3.13 picks another Python; 3.11 or newer."
 
