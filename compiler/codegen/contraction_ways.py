@@ -109,11 +109,14 @@ def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
     """Choose how B reaches the tiles."""
     size = c.dtype.size
     panel = lines.lanes * min(MAX_VECTORS, lines.count)
-    packed = "packed" if c.depth * panel * size <= target.cache_bytes // 2 else "blocks"
+    # Transposing run by run, which only "packed" can, is worth a panel as large as the cache.
+    steps = len(merged(zip(c.k, c.b.k, strict=True)))
+    in_runs = not packs_b and c.b.free[-1:] != (1,) and steps > 1
+    fitting = target.cache_bytes if in_runs else target.cache_bytes // 2
+    packed = "packed" if c.depth * panel * size <= fitting else "blocks"
     if packs_b or not c.n or c.b.free[-1] != 1:
         return packed
-    one_step = len(merged(zip(c.k, c.b.k, strict=True))) <= 1
-    if len(c.n) == 1 and not lines.tail and one_step:
+    if len(c.n) == 1 and not lines.tail and steps <= 1:
         step = abs(c.b.k[-1]) * size if c.k else 0
         near = c.depth * c.columns * size <= target.cache_bytes // 2 or step <= 1024
         if near or (c.rows == 1 and _wide(lines, target)):

@@ -30,12 +30,22 @@ from .orientation import contraction_of, lane_var, oriented
 from .partials import Partials
 from .point import Lanes, Point
 
+SCRATCH_ALIGN = 64  # of what contractions keep there
+
+
+def own_scratch(code: Code, offsets: Mapping[Buffer, int]) -> int:
+    """Return the bytes of scratch that a code's own buffers take."""
+    buffers = [buffer for buffer in code.parameters if buffer.place == "scratch"]
+    ends = [offsets[buffer] + buffer.size * buffer.dtype.size for buffer in buffers]
+    return -(-max(ends, default=0) // SCRATCH_ALIGN) * SCRATCH_ALIGN
+
 
 class CodeWriter:
     """Writes one code into a module; `offsets` says where in its scratch buffers lie."""
 
     def __init__(self, module: Module, code: Code, offsets: Mapping[Buffer, int]) -> None:
         self._point = Point(module, code, offsets)
+        self._scratch = own_scratch(code, offsets)  # where that of contractions begins
         self.f = self._point.f
         self._expressions = Expressions(self._point)
         self._partials = Partials(self.f)
@@ -98,7 +108,7 @@ class CodeWriter:
             contraction_of(stmt),
             point.pointer(stmt.a.buffer),
             point.pointer(stmt.b.buffer),
-            point.scratch,
+            f.gep(point.scratch, f.i64(self._scratch)),
             point.thread,
             point.threads,
             self._epilogue(stmt),

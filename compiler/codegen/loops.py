@@ -141,7 +141,8 @@ class Loops:
         start, stop = self._share(total)
         with self.f.loop(start, stop, may_be_empty=True) as turns, self._expressions.scope():
             self._point.unflatten(variables, turns.index)
-            self._statements(chain[-1].body)
+            with self._point.alone():
+                self._statements(chain[-1].body)
 
     def _nested(self, chain: list[For]) -> None:
         """Write parallel loops one inside the other, for the one thread there is."""

@@ -63,6 +63,14 @@ class Point:
         yield
         self.lanes = outer
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Write what one thread does by itself: what is inside is not shared out again."""
+        team = self.thread, self.threads
+        self.thread, self.threads = self.f.i64(0), self.f.i64(1)
+        yield
+        self.thread, self.threads = team
+
     def unflatten(self, variables: Sequence[Var], flat: Value) -> None:
         """Give loop variables their values from one number that counts through all of them."""
         for var in reversed(variables[1:]):

@@ -11,7 +11,7 @@ from jitnet.runtime.target import Target
 
 from .contract import scratch_of
 from .emitter import I64, PTR, Function, Module, Value
-from .kernel import CodeWriter
+from .kernel import CodeWriter, own_scratch
 from .module import BARRIER
 
 SYMBOL = "program"
@@ -51,7 +51,7 @@ def render(
     for code in codes:
         CodeWriter(module, code, offsets).write()
     _Program(module, steps, offsets).write()
-    tiles = [tile for code in codes for tile in _scratch(code, target)]
+    tiles = [own_scratch(code, offsets) + tile for code in codes for tile in _scratch(code, target)]
     return Rendered(module.text(), module.micro_kernels(), max([scratch_bytes, *tiles]))
 
 

@@ -68,6 +68,37 @@ class Blocks:
     source: Callable[[Place, int, int], Place]
     target: Callable[[Place, int, int], Place]
 
+    @property
+    def tiles(self) -> tuple[int, ...]:
+        """Sizes of all dims outside a block but the last."""
+        return tuple(var.extent for var in self.variables[:-1])
+
+
+@dataclass(frozen=True)
+class PlaneProduct:
+    """Products of the planes that a transform of the first argument makes, transformed once more.
+
+    The second argument holds the other factors' planes, [planes, K, N]; all but the last variable
+    of both transforms count tiles, the last one channels. It is one kernel, by blocks of tiles
+    whose planes stay in the cache.
+    """
+
+    source: Callable[[Any], Blocks]  # of a node: from its first argument to planes
+    target: Callable[[Any], Blocks]  # from planes to its result
+
+
+@dataclass(frozen=True)
+class PlaneSum:
+    """Products of planes that are summed over tiles: planes of both arguments, to the result.
+
+    All but the last variable of the first two transforms count the same tiles, the last ones
+    channels; the result's variables are both channels. It is one kernel, by slices of channels.
+    """
+
+    first: Callable[[Any], Blocks]
+    second: Callable[[Any], Blocks]
+    target: Callable[[Any], Blocks]
+
 
 @dataclass(frozen=True)
 class Scatter:

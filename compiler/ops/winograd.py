@@ -19,7 +19,7 @@ import numpy as np
 from jitnet.compiler.ir.dims import Shape
 from jitnet.compiler.ir.errors import ShapeError
 from jitnet.compiler.ir.index import Index, Var
-from jitnet.compiler.ir.lowering import Blocks, Place, Transform
+from jitnet.compiler.ir.lowering import Blocks, Place, PlaneProduct, PlaneSum, Transform
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 
@@ -96,8 +96,7 @@ def _in_planes(at: Place, tiles: tuple[int, int], i: int, j: int) -> Place:
     return Index(TILE * i + j), (image * tiles[0] + down) * tiles[1] + across, channel
 
 
-def _image_to_planes(node: Any, matrix: Matrix, size: int) -> Blocks:
-    image = node.args[0].shape
+def _image_to_planes(image: Shape, matrix: Matrix, size: int) -> Blocks:
     tiles = tiles_of(image, size)
     return Blocks(
         _image_variables(image, tiles),
@@ -111,11 +110,11 @@ def _image_to_planes(node: Any, matrix: Matrix, size: int) -> Blocks:
 
 
 def _tiles_blocks(node: Any) -> Blocks:
-    return _image_to_planes(node, TO_TILE, TILE)
+    return _image_to_planes(node.args[0].shape, TO_TILE, TILE)
 
 
 def _result_tiles_blocks(node: Any) -> Blocks:
-    return _image_to_planes(node, _transposed(TO_RESULT), RESULTS)
+    return _image_to_planes(node.args[0].shape, _transposed(TO_RESULT), RESULTS)
 
 
 # `use` keeps planes for different uses apart: they are four times as large as the image, so that
@@ -165,6 +164,27 @@ def _results_blocks(node: Any) -> Blocks:
 
 
 winograd_results = Op("winograd_results", _results_type, _results, None, Transform(_results_blocks))
+
+
+# -- images to results in one step ----------------------------------------------------------------
+
+
+def _conv_type(x: TensorType, kernels: TensorType, *, shape: Shape) -> TensorType:
+    planes = _of_image_type("winograd_conv", x, TILE).shape
+    given, wanted = kernels.shape, (PLANES, x.shape[1], shape[1])
+    if given != wanted:
+        raise ShapeError(f"winograd_conv wants planes {list(wanted)} of kernels, got {kernels}")
+    return _results_type(TensorType(x.dtype, (*planes[:2], shape[1])), shape=shape)
+
+
+def _conv(x: np.ndarray, kernels: np.ndarray, *, shape: Shape) -> np.ndarray:
+    return _results(np.matmul(_of_image(x, TO_TILE, TILE), kernels), shape=shape)
+
+
+# The same as winograd_results of the product of winograd_tiles and planes [16, C, O] of kernels.
+winograd_conv = Op(
+    "winograd_conv", _conv_type, _conv, None, PlaneProduct(_tiles_blocks, _results_blocks)
+)
 
 
 # -- kernels and their planes ---------------------------------------------------------------------
@@ -225,10 +245,41 @@ winograd_kernel_grads = Op(
     Transform(_kernel_grads_blocks),
 )
 
+# -- images and the gradients of results to those of kernels --------------------------------------
+
+
+def _weight_grad_type(g: TensorType, x: TensorType) -> TensorType:
+    results = _of_image_type("winograd_weight_grad", g, RESULTS).shape
+    tiles = _of_image_type("winograd_weight_grad", x, TILE).shape
+    if results[1] != tiles[1]:
+        raise ShapeError(f"winograd_weight_grad wants results of the same tiles, got {g} and {x}")
+    return TensorType(g.dtype, (results[2], tiles[2], 3, 3))
+
+
+def _weight_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    results, tiles = _of_image(g, _transposed(TO_RESULT), RESULTS), _of_image(x, TO_TILE, TILE)
+    return _kernel_grads(np.matmul(results.transpose(0, 2, 1), tiles))
+
+
+def _second_tiles_blocks(node: Any) -> Blocks:
+    return _image_to_planes(node.args[1].shape, TO_TILE, TILE)
+
+
+# The same as winograd_kernel_grads of the product of winograd_result_tiles and winograd_tiles.
+winograd_weight_grad = Op(
+    "winograd_weight_grad",
+    _weight_grad_type,
+    _weight_grad,
+    None,
+    PlaneSum(_result_tiles_blocks, _second_tiles_blocks, _kernel_grads_blocks),
+)
+
 OPS = (
     winograd_tiles,
     winograd_result_tiles,
     winograd_results,
+    winograd_conv,
     winograd_kernels,
     winograd_kernel_grads,
+    winograd_weight_grad,
 )

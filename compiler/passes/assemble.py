@@ -12,11 +12,11 @@ from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
 from jitnet.compiler.ir.loops import Buffer, Check, For, Stmt
-from jitnet.compiler.ir.lowering import Contraction, Joined, Reduction, Transform
+from jitnet.compiler.ir.lowering import Joined, Reduction
 
 from .codes import Codes
 from .demands import demands, surely_holds
-from .fuse import Fuser, Group, space_vars, spread, squeeze
+from .fuse import KINDS, Fuser, Group, space_vars, spread, squeeze
 from .locals import name_locals
 from .materialize import CHEAP, materialize
 from .orders import place_of
@@ -177,7 +177,7 @@ class Assembler:
         if group.kind == "scatter":
             return self._puts_over(node, old)
         for root in group.roots:
-            if isinstance(root.op.lower, Contraction | Transform):
+            if type(root.op.lower) in KINDS:
                 if any(read.node is old for read in self.fuser.reads(root)):
                     return False
                 continue
@@ -237,9 +237,9 @@ class Assembler:
 
     def _read_later(self, group: Group, root: Node) -> bool:
         """Whether a later loop over the same row reads a value too costly to compute again."""
-        if isinstance(root.op.lower, Reduction | Contraction | Transform) or group.is_row_value(
-            root
-        ):
+        if isinstance(root.op.lower, Reduction) or type(root.op.lower) in KINDS:
+            return False
+        if group.is_row_value(root):
             return False
         later = any(
             read.node is root and group.levels[reader] > group.levels[root]

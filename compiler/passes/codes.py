@@ -15,11 +15,14 @@ from .fuse import Group
 from .locals import name_locals
 from .lower import lower_loops
 from .patterns import Patterns
+from .plane_sums import lower_plane_sums
+from .planes import lower_planes
 from .scatter import lower_scatter
 from .storage import Storage
 from .transform import lower_transform
 
 Bodies = list[tuple[str, tuple[Stmt, ...]]]  # each with what it adds to the kernel's name
+Numbers = tuple[int | Buffer, ...]  # of the key's buffers; and scratch that the code itself has
 Given = tuple[str, Code, tuple[Buffer, ...]]  # the same, and the memory that the code works on
 
 
@@ -35,7 +38,7 @@ class Codes:
         self.alone = alone
         self._patterns = patterns
         self._storage = storage
-        self._known: dict[Hashable, list[tuple[str, Code, tuple[int, ...]]]] = {}
+        self._known: dict[Hashable, list[tuple[str, Code, Numbers]]] = {}
 
     def of(self, group: Group, is_small: bool) -> list[Given]:
         """Return the code of each kernel that a group becomes."""
@@ -66,18 +69,18 @@ class Codes:
             ]
         buffers = memory.buffers
         return [
-            (suffix, code, tuple(buffers[number] for number in numbers))
+            (suffix, code, tuple(buffers[n] if isinstance(n, int) else n for n in numbers))
             for suffix, code, numbers in known
         ]
 
     def _code(
         self, body: tuple[Stmt, ...], memory: _Memory, is_small: bool
-    ) -> tuple[Code, tuple[int, ...]]:
-        """Return the code of a body, and which of the key's buffers it works on."""
+    ) -> tuple[Code, Numbers]:
+        """Return the code of a body, and what it works on."""
         shared = any(isinstance(stmt, Contract) or _is_parallel(stmt) for stmt in walk(body))
         parameters = parameters_of(body)
         serial = self.alone or is_small or not shared
-        numbers = tuple(memory.buffers.index(buffer) for buffer in parameters)
+        numbers = tuple(map(memory.number, parameters))
         return Code("", name_locals(body), parameters, serial), numbers
 
 
@@ -93,6 +96,10 @@ class _Memory:
         """Return where a value is; None for one that is not in memory."""
         storage = self._storage.get(node)
         return None if storage is None else self.at(storage)
+
+    def number(self, buffer: Buffer) -> int | Buffer:
+        """Return the number of a buffer; the buffer, if it is scratch that no value has."""
+        return self._numbers.get(buffer, buffer)
 
     def at(self, storage: Storage) -> Hashable:
         """Return what two places have in common that code reaches in the same way."""
@@ -111,6 +118,10 @@ def _lower(group: Group, storage: Mapping[Node, Storage]) -> Bodies:
             return [("", lower_contraction(group, storage, targets))]
         case "transform":
             return [("", lower_transform(group, storage, targets))]
+        case "planes":
+            return [("", lower_planes(group, storage, targets))]
+        case "plane sums":
+            return [("", lower_plane_sums(group, storage, targets))]
         case "scatter":
             return lower_scatter(group, storage)
         case "loops":

@@ -191,8 +191,8 @@ def lower_contraction(
                 product.rows,
                 product.columns,
                 product.inner,
-                _operand(reader, first, product.a, product.rows, product),
-                _operand(reader, second, product.b, product.columns, product),
+                operand(reader, first, product.a, product.rows, product),
+                operand(reader, second, product.b, product.columns, product),
                 result,
                 tuple(body),
             )
@@ -200,9 +200,10 @@ def lower_contraction(
     return tuple(stmts)
 
 
-def _operand(
+def operand(
     reader: Reader, node: Node, place: Place, outer: tuple[Var, ...], product: Product
 ) -> Operand:
+    """Return how an argument is read at a place that the product's variables decide."""
     load = reader.read(node, place)
     assert isinstance(load, Load) and not load.conditions, f"{node} is not an affine read"
 

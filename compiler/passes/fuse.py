@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of
 from jitnet.compiler.ir.loops import Bound, Const, Expr
-from jitnet.compiler.ir.lowering import Contraction, Joined, Reduction, Scatter, Transform
+from jitnet.compiler.ir.lowering import (
+    Contraction,
+    Joined,
+    PlaneProduct,
+    PlaneSum,
+    Reduction,
+    Scatter,
+    Transform,
+)
 from jitnet.runtime.dtype import int64
 
 from .orders import reduced_axes
@@ -27,6 +35,8 @@ SMALL = 1 << 13
 KINDS = {  # of groups, by what begins one
     Contraction: "contract",
     Transform: "transform",
+    PlaneProduct: "planes",
+    PlaneSum: "plane sums",
     Scatter: "scatter",
     Joined: "join",
 }

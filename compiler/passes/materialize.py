@@ -19,7 +19,8 @@ from .storage import Reader, Storage, is_inline, is_view, ordered_strides
 CHEAP = 3  # cost up to which recomputing a value beats writing and reading it
 LARGEST = 150  # cost at which an expression is cut even if it is read once
 DEEPEST = 60  # nested expressions at which one is cut
-READ_OFTEN = ("window", "winograd_tiles")  # ops that read elements more than once
+# Ops that read elements more than once.
+READ_OFTEN = ("window", "winograd_tiles", "winograd_conv", "winograd_weight_grad")
 
 COSTS = {
     "div": 4, "sqrt": 4, "rsqrt": 5, "reciprocal": 4, "rem": 8, "floordiv": 8, "fmod": 8,

@@ -8,19 +8,24 @@ from jitnet.compiler.ir.loops import Load, subexpressions
 from jitnet.compiler.ir.lowering import (
     Contraction,
     Joined,
+    PlaneProduct,
+    PlaneSum,
     Pointwise,
     Reduction,
     Scatter,
     Transform,
 )
 from jitnet.compiler.ops.winograd import (
+    winograd_conv,
     winograd_result_tiles,
     winograd_results,
     winograd_tiles,
+    winograd_weight_grad,
 )
 
 from .storage import Reader
 
+IMAGE_READERS = (winograd_tiles, winograd_result_tiles, winograd_conv, winograd_weight_grad)
 CHANNELS_LAST_FROM = 8  # channels below which images keep their planes
 
 Order = tuple[int, ...]
@@ -42,8 +47,8 @@ class Orders:
         last = _channels_last(len(node.shape))
         lower = node.op.lower
         wide = _is_wide(node)
-        if isinstance(lower, Transform):
-            return last if node.op is winograd_results else row_major
+        if isinstance(lower, Transform | PlaneProduct | PlaneSum):
+            return last if node.op in (winograd_results, winograd_conv) else row_major
         if isinstance(lower, Contraction):
             return last if lower.kind in ("conv", "conv_input_grad") and wide else row_major
         if wide and node in self._images:
@@ -123,8 +128,9 @@ def _is_image_operand(user: Node, node: Node, images: set[Node]) -> bool:
         return user in images
     if isinstance(lower, Pointwise) or user.op.name == "pad":
         return user in images and user.shape[:2] == node.shape[:2]
-    if isinstance(lower, Transform):
-        return user.op in (winograd_tiles, winograd_result_tiles)
+    if isinstance(lower, Transform | PlaneProduct | PlaneSum):
+        read = user.args if user.op is winograd_weight_grad else user.args[:1]
+        return node in read and user.op in IMAGE_READERS
     if not isinstance(lower, Contraction) or lower.kind == "matmul":
         return False
     if lower.kind == "conv_input_grad" and user.shape[1] < CHANNELS_LAST_FROM:

@@ -15,6 +15,8 @@ from jitnet.compiler.ir.lowering import (
     Decompose,
     Inline,
     Joined,
+    PlaneProduct,
+    PlaneSum,
     Pointwise,
     Reduction,
     Scatter,
@@ -106,6 +108,8 @@ class Reader:
                 Reduction()
                 | Contraction()
                 | Transform()
+                | PlaneProduct()
+                | PlaneSum()
                 | Scatter()
                 | Joined()
                 | Decompose()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import of
@@ -12,6 +12,8 @@ from jitnet.compiler.ir.lowering import Blocks, Transform
 from .fuse import Group
 from .lower import GroupBody, accesses_of, choose_loops, outer_loops
 from .storage import Place, Reader, Storage
+
+Results = dict[tuple[int, int], Expr]  # the elements of a mapped block
 
 
 def lower_transform(
@@ -40,22 +42,29 @@ def _body(
     blocks: Blocks,
     at: Place,
 ) -> list[Stmt]:
-    """Return what is done for one block: all of it is computed before any of it is written."""
     node, reader = group.roots[0], Reader(storage)
-    size = len(blocks.matrix[0])
-    block = [
-        [reader.read(node.args[0], blocks.source(at, i, j)) for j in range(size)]
-        for i in range(size)
-    ]
+    results = mapped(blocks, lambda i, j: reader.read(node.args[0], blocks.source(at, i, j)))
+    return write_results(group, storage, targets, blocks, at, results)
+
+
+def write_results(
+    group: Group,
+    storage: Mapping[Node, Storage],
+    targets: Mapping[Node, Sequence[Storage]],
+    blocks: Blocks,
+    at: Place,
+    results: Results,
+) -> list[Stmt]:
+    """Return what is done with one block: all of it is computed before any of it is written."""
+    node = group.roots[0]
     defined: list[Stmt] = []
     stores: list[Stmt] = []
-    for i, row in enumerate(_mapped(blocks.matrix, block)):
-        for j, expr in enumerate(row):
-            result = Local(f"result{i}{j}", node.dtype, expr.vars)
-            target = blocks.target(at, i, j)
-            place = tuple(p for p, extent in zip(target, node.shape, strict=True) if extent != 1)
-            defined.append(Define(result, expr))
-            stores.extend(GroupBody(group, storage, targets, place, {node: result}).epilogue())
+    for (i, j), expr in results.items():
+        result = Local(f"result{i}{j}", node.dtype, expr.vars)
+        target = blocks.target(at, i, j)
+        place = tuple(p for p, extent in zip(target, node.shape, strict=True) if extent != 1)
+        defined.append(Define(result, expr))
+        stores.extend(GroupBody(group, storage, targets, place, {node: result}).epilogue())
     return [*defined, *_by_buffer(stores)]
 
 
@@ -70,10 +79,13 @@ def _by_buffer(stores: Sequence[Stmt]) -> list[Stmt]:
     return sorted(stores, key=number)
 
 
-def _mapped(matrix: Sequence[Sequence[float]], block: list[list[Expr]]) -> list[list[Expr]]:
-    """Return matrix @ block @ matrix.T."""
-    columns = [_combined(matrix, column) for column in zip(*block, strict=True)]
-    return [_combined(matrix, row) for row in zip(*columns, strict=True)]
+def mapped(blocks: Blocks, element: Callable[[int, int], Expr]) -> Results:
+    """Return matrix @ block @ matrix.T, where element(i, j) gives the block."""
+    size = range(len(blocks.matrix[0]))
+    block = [[element(i, j) for j in size] for i in size]
+    columns = [_combined(blocks.matrix, column) for column in zip(*block, strict=True)]
+    rows = [_combined(blocks.matrix, row) for row in zip(*columns, strict=True)]
+    return {(i, j): expr for i, row in enumerate(rows) for j, expr in enumerate(row)}
 
 
 def _combined(matrix: Sequence[Sequence[float]], values: Sequence[Expr]) -> list[Expr]:

@@ -8,7 +8,15 @@ from math import prod
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.loops import subexpressions
-from jitnet.compiler.ir.lowering import Contraction, Joined, Reduction, Scatter, Transform
+from jitnet.compiler.ir.lowering import (
+    Contraction,
+    Joined,
+    PlaneProduct,
+    PlaneSum,
+    Reduction,
+    Scatter,
+    Transform,
+)
 
 from .contract import multiply_adds
 from .fuse import Group, space_vars, spread, squeeze
@@ -45,6 +53,11 @@ class Work:
         lower = root.op.lower
         if isinstance(lower, Contraction):
             return multiply_adds(root)
+        if isinstance(lower, PlaneProduct):
+            planes = root.args[1].shape
+            return prod(lower.source(root).tiles) * prod(planes)
+        if isinstance(lower, PlaneSum):
+            return prod(lower.first(root).tiles) * prod(root.shape)
         if isinstance(lower, Scatter | Joined):
             return 0
         if isinstance(lower, Transform):
@@ -61,7 +74,7 @@ class Work:
         first = group.roots[0]
         if group.kind == "join":
             return 0
-        if isinstance(first.op.lower, Contraction):
+        if isinstance(first.op.lower, Contraction | PlaneProduct | PlaneSum):
             return self.operations(first) // PRODUCTS_A_CYCLE
         size = prod(group.space)
         if isinstance(first.op.lower, Scatter):
