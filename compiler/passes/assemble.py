@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 
 from jitnet.compiler import ops
@@ -22,6 +22,7 @@ from .materialize import CHEAP, materialize
 from .orders import place_of
 from .parts import blocks, parts_of
 from .patterns import Patterns
+from .sequence import Task, in_order
 from .storage import Reader, Storage, is_inline
 from .work import ALONE_BELOW, OPERATIONS_A_CYCLE, SERIAL_BELOW, Work
 
@@ -35,17 +36,6 @@ class Plan:
     kernels: tuple[Kernel, ...]
     constants: tuple[Node, ...]  # in the slots after the outputs
     messages: tuple[Message, ...]  # of status 1, 2, ...: what to tell the user
-
-
-@dataclass(eq=False)
-class Task:
-    """One kernel before it is written: what it reads and writes, whom it waits for."""
-
-    reads: set[Node]
-    writes: list[Node]
-    group: Group | None = None
-    check: Check | None = None
-    after: set[Task] = field(default_factory=set)
 
 
 class Assembler:
@@ -134,7 +124,7 @@ class Assembler:
         """Return the tasks, each after what it needs and before what would overwrite its input."""
         while True:
             self._link(tasks)
-            order = _topological(tasks)
+            order = in_order(tasks, self._passing())
             if len(order) == len(tasks):
                 return order
             stuck = [task for task in tasks if task not in order]
@@ -146,16 +136,28 @@ class Assembler:
             )
             self.late.add(blocked)
 
+    def _passing(self) -> dict[Node, int]:
+        """Return the bytes of each value that kernels hand on to one another, and nobody else."""
+        elsewhere = {output.node for output in self.graph.outputs} - self.late
+        return {
+            root: root.type.nbytes
+            for root in self.layout.roots
+            if root not in elsewhere and self.fuser.is_read_outside(root)
+        }
+
     def _into(self) -> dict[Node, int]:
         """Return the outputs that overwrite an input, and which."""
         return {o.node: o.into for o in self.graph.outputs if o.into is not None}
 
     def _link(self, tasks: list[Task]) -> None:
         writer = {node: task for task in tasks for node in task.writes}
+        readers: dict[Node, set[Task]] = {}
         into = self._into()
         checks = [task for task in tasks if task.check is not None]
         for task in tasks:
             task.after = {writer[node] for node in task.reads if node in writer}
+            for node in task.reads:
+                readers.setdefault(node, set()).add(task)
         for node, number in into.items():
             if node in self.late:
                 continue
@@ -164,7 +166,7 @@ class Assembler:
             if not self._reads_in_step(task, node, old):
                 self.late.add(node)
                 continue
-            task.after |= {other for other in tasks if old in other.reads and other is not task}
+            task.after |= readers.get(old, set())
             task.after |= set(checks)
         for task in tasks:
             task.after.discard(task)
@@ -360,23 +362,3 @@ def _span(shape: Sequence[int], strides: Sequence[int]) -> int:
 
 def _plain(name: str) -> str:
     return name.replace(" ", "_") or "out"
-
-
-def _topological(tasks: list[Task]) -> list[Task]:
-    """Return tasks in order, checks first, else as given; fewer if some wait in circles."""
-    order: list[Task] = []
-    done: set[Task] = set()
-    waiting = list(tasks)
-    progress = True
-    while waiting and progress:
-        progress = False
-        rest: list[Task] = []
-        for task in waiting:
-            if task.after <= done:
-                order.append(task)
-                done.add(task)
-                progress = True
-            else:
-                rest.append(task)
-        waiting = rest
-    return order

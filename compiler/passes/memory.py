@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from jitnet.compiler.ir.index import Index, Var
 from jitnet.compiler.ir.kernel import Code, Kernel
@@ -32,32 +33,81 @@ class MemoryPlan:
     scratch_bytes: int
 
 
+@dataclass(eq=False)
+class _Region:
+    """A part of the arena: how many bytes, and the first and last kernel that need them."""
+
+    size: int
+    first: int
+    last: int
+
+
 def plan_memory(kernels: Sequence[Kernel]) -> MemoryPlan:
-    """Place every buffer: each in the lowest gap there is when it is first written."""
-    last = {
-        buffer.owner: number for number, kernel in enumerate(kernels) for buffer in kernel.buffers
-    }
-    offsets: dict[Buffer, int] = {}
-    arena = _Arena()
-    heirs: dict[Code, list[tuple[int, int]]] = {}
-    for number, kernel in enumerate(kernels):
-        if kernel.code not in heirs:
-            heirs[kernel.code] = _heirs(kernel.code)
-        touched = {buffer.owner for buffer in kernel.buffers}
-        dying = {buffer for buffer in touched if last[buffer] == number}
-        inherited = _reuse_in_place(kernel, heirs[kernel.code], dying, offsets)
-        written = {buffer.owner for buffer in kernel.writes}
-        for buffer in sorted(written, key=lambda item: (-item.size, item.name)):
-            if buffer.place == "arena" and buffer not in offsets:
-                offsets[buffer] = arena.take(_bytes(buffer))
-        for buffer in dying - inherited:
-            if buffer.place == "arena":
-                arena.give_back(offsets[buffer], _end(buffer, offsets[buffer]))
+    """Place every buffer; results take the memory of arguments that die with them, where they may.
+
+    The largest regions are placed first, each at the lowest place that is free for its lifetime.
+    """
+    region_of = _regions(kernels)
+    regions = list(dict.fromkeys(region_of.values()))
+    regions.sort(key=lambda region: (-region.size, region.first))
+    places = _places(regions)
+    offsets = {buffer: places[region] for buffer, region in region_of.items()}
+    arena = max((start + region.size for region, start in places.items()), default=0)
     scratch = max([0, *(_place_scratch(kernel, offsets) for kernel in kernels)])
     for buffer in (buffer for kernel in kernels for buffer in kernel.buffers):
         if buffer.place == "arena" and buffer.whole is not None:
             offsets[buffer] = offsets[buffer.whole] + buffer.offset * buffer.dtype.size
-    return MemoryPlan(offsets, arena.size, scratch)
+    return MemoryPlan(offsets, arena, scratch)
+
+
+def _regions(kernels: Sequence[Kernel]) -> dict[Buffer, _Region]:
+    """Return the region of each whole buffer in the arena."""
+    last = {
+        buffer.owner: number for number, kernel in enumerate(kernels) for buffer in kernel.buffers
+    }
+    heirs: dict[Code, list[tuple[int, int]]] = {}
+    found: dict[Buffer, _Region] = {}
+    for number, kernel in enumerate(kernels):
+        if kernel.code not in heirs:
+            heirs[kernel.code] = _heirs(kernel.code)
+        touched = list(dict.fromkeys(buffer.owner for buffer in kernel.buffers))
+        dying = {buffer for buffer in touched if last[buffer] == number}
+        for one, other in heirs[kernel.code]:
+            source, target = kernel.buffers[one], kernel.buffers[other]
+            if source in dying and target not in found and _may_inherit(kernel, source, target):
+                dying.remove(source)
+                found[target] = found[source]
+                found[target].last = last[target]
+        for buffer in touched:
+            if buffer.place == "arena" and buffer not in found:
+                found[buffer] = _Region(_bytes(buffer), number, last[buffer])
+    return found
+
+
+def _may_inherit(kernel: Kernel, source: Buffer, target: Buffer) -> bool:
+    """Whether a result fits the memory of an argument: both whole, of one size."""
+    if source.place != "arena" or target.place != "arena":
+        return False
+    if target.whole is not None or _in_parts(source, kernel):
+        return False
+    return target.size == source.size and target.dtype.size == source.dtype.size
+
+
+def _places(regions: Sequence[_Region]) -> dict[_Region, int]:
+    """Return where each region begins, the first ones placed first."""
+    places: dict[_Region, int] = {}
+    first, last, start, end = np.zeros((4, len(regions)), np.int64)
+    for number, region in enumerate(regions):
+        meets = (first[:number] <= region.last) & (last[:number] >= region.first)
+        low, high = start[:number][meets], end[:number][meets]
+        order = np.argsort(low)
+        taken = np.maximum.accumulate(np.concatenate(([0], high[order])))
+        gaps = np.append(low[order], np.iinfo(np.int64).max) - taken
+        place = int(taken[np.argmax(gaps >= region.size)])
+        first[number], last[number] = region.first, region.last
+        start[number], end[number] = place, place + region.size
+        places[region] = place
+    return places
 
 
 def _place_scratch(kernel: Kernel, offsets: dict[Buffer, int]) -> int:
@@ -70,39 +120,6 @@ def _place_scratch(kernel: Kernel, offsets: dict[Buffer, int]) -> int:
     return top
 
 
-class _Arena:
-    """Memory of which parts are taken and given back."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._gaps: list[tuple[int, int]] = []  # free parts below size, (start, end), in order
-
-    def take(self, size: int) -> int:
-        """Return the lowest place where so many bytes are free."""
-        for number, (start, end) in enumerate(self._gaps):
-            if end - start >= size:
-                self._gaps[number : number + 1] = (
-                    [(start + size, end)] if end - start > size else []
-                )
-                return start
-        start = self.size
-        if self._gaps and self._gaps[-1][1] == self.size:
-            start, _ = self._gaps.pop()
-        self.size = start + size
-        return start
-
-    def give_back(self, start: int, end: int) -> None:
-        """Free a part; it joins neighbours that are free."""
-        first = after = bisect(self._gaps, (start, end))
-        if first and self._gaps[first - 1][1] == start:
-            first -= 1
-            start = self._gaps[first][0]
-        if after < len(self._gaps) and self._gaps[after][0] == end:
-            end = self._gaps[after][1]
-            after += 1
-        self._gaps[first:after] = [(start, end)]
-
-
 def _bytes(buffer: Buffer) -> int:
     size = buffer.size * buffer.dtype.size + SLACK
     return -(-size // ALIGN) * ALIGN
@@ -110,27 +127,6 @@ def _bytes(buffer: Buffer) -> int:
 
 def _end(buffer: Buffer, start: int) -> int:
     return start + _bytes(buffer)
-
-
-def _reuse_in_place(
-    kernel: Kernel,
-    heirs: Sequence[tuple[int, int]],
-    dying: set[Buffer],
-    offsets: dict[Buffer, int],
-) -> set[Buffer]:
-    """Give results the memory of arguments that die here; return these arguments."""
-    inherited: set[Buffer] = set()
-    for one, other in heirs:
-        source, target = kernel.buffers[one], kernel.buffers[other]
-        if source.place != "arena" or source not in dying or source in inherited:
-            continue
-        if target.whole is not None or _in_parts(source, kernel):
-            continue
-        same_size = target.size == source.size and target.dtype.size == source.dtype.size
-        if target.place == "arena" and target not in offsets and same_size:
-            offsets[target] = offsets[source]
-            inherited.add(source)
-    return inherited
 
 
 def _in_parts(buffer: Buffer, kernel: Kernel) -> bool:
