@@ -13,7 +13,7 @@ from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.runtime import acts, endings, looks
 from jitnet.runtime.holders import Pattern
 from jitnet.runtime.instruction import Instruction
-from jitnet.runtime.memory import maker_of
+from jitnet.runtime.memory import SMALL, Rooms, aligned_empty
 
 from .backward import SpentNode
 from .bindings import Argument, Binding, Hyper, Memory, Number, State
@@ -190,7 +190,9 @@ def _check(executable: Executable) -> Instruction:
 
 def _make(number: int, place: int, node: Node, pattern: Pattern) -> Instruction:
     shape, dtype = node.shape, node.dtype.numpy
-    return acts.Fresh(number, place, maker_of(shape, dtype), shape, dtype, pattern)
+    if node.type.nbytes <= SMALL:
+        return acts.FreshSmall(number, place, Rooms(shape, dtype), pattern)
+    return acts.Fresh(number, place, shape, dtype, aligned_empty, pattern)
 
 
 @lru_cache(maxsize=1024)

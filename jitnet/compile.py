@@ -48,7 +48,7 @@ def eager() -> Iterator[None]:
     >>> with jitnet.eager():
     ...     step(x, y)
     """
-    before, mode.now = mode.now, mode.now.eagerly()
+    before, mode.now = mode.now, mode.now.eagerly
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import isgeneratorfunction
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -24,18 +25,24 @@ def is_inference_mode_enabled() -> bool:
 
 
 class _Switch:
-    """A context manager, and a decorator, that sets the modes and puts them back."""
+    """A context manager, and a decorator, that sets the modes and puts them back.
 
-    def __init__(self) -> None:
-        self._before: list[Modes] = []
+    inside: gives the modes that the switch makes of those that it finds.
+    """
 
-    def inside(self, now: Modes) -> Modes:
-        """Return the modes that the switch makes of those that it finds."""
-        raise NotImplementedError
+    inside: Callable[[Modes], Modes]
+    _before: list[Modes]
+
+    def __new__(cls, *given: Any, **named: Any) -> Any:
+        """Return a switch that has not been entered yet."""
+        made = object.__new__(cls)
+        made._before = []
+        return made
 
     def __enter__(self) -> None:
-        self._before.append(mode.now)
-        mode.now = self.inside(mode.now)
+        now = mode.now
+        self._before.append(now)
+        mode.now = self.inside(now)
 
     def __exit__(
         self,
@@ -87,58 +94,42 @@ def _around_generator(switch: _Switch, function: Callable[..., Any]) -> Callable
     return run
 
 
-def _or_decorate(cls: type[_Switch], function: Any) -> Any:
-    """Make `@no_grad` without parentheses work."""
-    return object.__new__(cls) if function is None else cls()(function)
-
-
 class no_grad(_Switch):  # noqa: N801
     """Record nothing: `with jitnet.no_grad():` or `@jitnet.no_grad()`."""
 
+    inside = attrgetter("unrecorded")
+
     def __new__(cls, function: Any = None) -> Any:
         """Return the switch, or the function decorated."""
-        return _or_decorate(cls, function)
-
-    def __init__(self, function: Any = None) -> None:
-        super().__init__()
-
-    def inside(self, now: Modes) -> Modes:
-        """Return the modes without recording."""
-        return now.recording(False)
+        made = object.__new__(cls)
+        made._before = []
+        return made if function is None else made(function)
 
 
 class enable_grad(_Switch):  # noqa: N801
     """Record again, inside a no_grad."""
 
+    inside = attrgetter("recorded")
+
     def __new__(cls, function: Any = None) -> Any:
         """Return the switch, or the function decorated."""
-        return _or_decorate(cls, function)
-
-    def __init__(self, function: Any = None) -> None:
-        super().__init__()
-
-    def inside(self, now: Modes) -> Modes:
-        """Return the modes with recording."""
-        return now.recording(True)
+        made = object.__new__(cls)
+        made._before = []
+        return made if function is None else made(function)
 
 
 class set_grad_enabled(_Switch):  # noqa: N801
     """Set the switch at once; as a context manager put it back at the end."""
 
     def __init__(self, mode: bool) -> None:
-        super().__init__()
-        self._wanted = bool(mode)
-        self._first: Modes | None = _set(self._wanted)
-
-    def inside(self, now: Modes) -> Modes:
-        """Return the modes with the switch as wished."""
-        return now.recording(self._wanted)
+        self.inside = attrgetter("recorded" if mode else "unrecorded")
+        self._first: Modes | None = _set(self.inside)
 
     def __enter__(self) -> None:
         before = mode.now if self._first is None else self._first
         self._first = None
         self._before.append(before)
-        mode.now = mode.now.recording(self._wanted)
+        mode.now = self.inside(mode.now)
 
     def __call__(self, function: F) -> F:
         if self._first is not None:  # used as a decorator: the switch is not set outside
@@ -146,9 +137,9 @@ class set_grad_enabled(_Switch):  # noqa: N801
         return super().__call__(function)
 
 
-def _set(wanted: bool) -> Modes:
+def _set(inside: Callable[[Modes], Modes]) -> Modes:
     """Set the switch and return what the modes were."""
-    before, mode.now = mode.now, mode.now.recording(wanted)
+    before, mode.now = mode.now, inside(mode.now)
     return before
 
 
@@ -156,9 +147,5 @@ class inference_mode(_Switch):  # noqa: N801
     """no_grad, with PyTorch's other name."""
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__()
-        self._mode = bool(mode)
-
-    def inside(self, now: Modes) -> Modes:
-        """Return the modes with inference as wished, and then without recording."""
-        return ALL[now.enabled and not self._mode, self._mode, now.eager]
+        wanted = bool(mode)
+        self.inside = lambda now: ALL[now.enabled and not wanted, wanted, now.eager]

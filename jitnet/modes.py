@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 _DISABLED = os.environ.get("JITNET_DISABLE", "0") not in ("", "0")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Modes:
     """One setting of all switches. There is one object for each, so `is` compares two."""
 
@@ -18,16 +18,21 @@ class Modes:
     inference: bool
     eager: bool  # compiled functions run as the Python that they were made of
 
+    # The settings that differ in one switch.
+    recorded: Modes = field(init=False, repr=False)
+    unrecorded: Modes = field(init=False, repr=False)
+    eagerly: Modes = field(init=False, repr=False)
+
     def recording(self, wanted: bool) -> Modes:
         """Return the same but for whether ops are recorded."""
-        return ALL[wanted, self.inference, self.eager]
-
-    def eagerly(self) -> Modes:
-        """Return the same with compiled code switched off."""
-        return ALL[self.enabled, self.inference, True]
+        return self.recorded if wanted else self.unrecorded
 
 
 ALL = {setting: Modes(*setting) for setting in product((False, True), repeat=3)}
+for each in ALL.values():
+    each.recorded = ALL[True, each.inference, each.eager]
+    each.unrecorded = ALL[False, each.inference, each.eager]
+    each.eagerly = ALL[each.enabled, each.inference, True]
 
 
 class Mode(threading.local):

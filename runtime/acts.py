@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .holders import Holder, Pattern
 from .instruction import Call, Instruction
 from .looks import IsArray
+from .memory import Rooms, aligned_empty
 
 Array = NDArray[Any]
 
@@ -178,9 +179,9 @@ class Fresh(Instruction):
 
     output: int
     place: int
-    maker: Callable[[Sequence[int], np.dtype[Any]], Array]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    maker: Callable[[Sequence[int], np.dtype[Any]], Array]
     pattern: Pattern
     ir = """
   %output_at = getelementptr ptr, ptr %outputs, i64 %output
@@ -196,16 +197,8 @@ make:
   %no_array = icmp eq ptr %array, null
   br i1 %no_array, label %fail, label %hold
 hold:
-  %made = call ptr @made_like(ptr %pattern, ptr %array)
-  %no_holder = icmp eq ptr %made, null
-  br i1 %no_holder, label %fail, label %give
-give:
-  store ptr %made, ptr %output_at
-  %data_at = getelementptr i8, ptr %array, i64 $DATA
-  %data = load ptr, ptr %data_at
-  %pointer_at = getelementptr ptr, ptr %pointers, i64 %place
-  store ptr %data, ptr %pointer_at
-  br label %go
+  %code = call i64 @put_out(ptr %call, i64 %output, i64 %place, ptr %pattern, ptr %array)
+  ret i64 %code
 """
 
     def do(self, call: Call) -> bool:
@@ -214,6 +207,58 @@ give:
             call.outputs[self.output] = self.pattern.make(array)
             call.arrays[self.place] = array
         return True
+
+
+class FreshSmall(Instruction):
+    """The same for a small output: its memory serves again when nobody has it any more."""
+
+    output: int
+    place: int
+    rooms: Rooms
+    pattern: Pattern
+    ir = """
+  %output_at = getelementptr ptr, ptr %outputs, i64 %output
+  %before = load ptr, ptr %output_at
+  %missing = icmp eq ptr %before, null
+  br i1 %missing, label %look, label %go
+look:
+  %first = load ptr, ptr %rooms
+  %first_free = call i1 @is_free(ptr %first)
+  br i1 %first_free, label %take, label %look_again
+look_again:
+  %second_at = getelementptr ptr, ptr %rooms, i64 1
+  %second = load ptr, ptr %second_at
+  %second_free = call i1 @is_free(ptr %second)
+  br i1 %second_free, label %take, label %ask
+ask:
+  %another_at = getelementptr ptr, ptr %rooms, i64 2
+  %another = load ptr, ptr %another_at
+  %third = call ptr @PyObject_CallNoArgs(ptr %another)
+  %refused = icmp eq ptr %third, null
+  br i1 %refused, label %fail, label %lay
+take:
+  %free = phi ptr [%first, %look], [%second, %look_again]
+  call void @Py_IncRef(ptr %free)
+  br label %lay
+lay:
+  %room = phi ptr [%free, %take], [%third, %ask]
+  %array = call ptr @laid_in(ptr %room, ptr %rooms)
+  %no_array = icmp eq ptr %array, null
+  br i1 %no_array, label %fail, label %hold
+hold:
+  %code = call i64 @put_out(ptr %call, i64 %output, i64 %place, ptr %pattern, ptr %array)
+  ret i64 %code
+"""
+
+    def do(self, call: Call) -> bool:
+        return Fresh(
+            self.output,
+            self.place,
+            self.rooms.shape,
+            self.rooms.dtype,
+            aligned_empty,
+            self.pattern,
+        ).do(call)
 
 
 # -- the program --------------------------------------------------------------------------------

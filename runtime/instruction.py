@@ -108,7 +108,7 @@ class Instruction:
 
 
 _NUMBERS = ("int", "Place")
-_TABLES = ("Holder", "Pattern", "IsArray")
+_TABLES = ("Holder", "IsArray", "Pattern", "Rooms")
 
 
 def _word(value: Any, annotation: str) -> int:
@@ -161,6 +161,7 @@ _LAYOUT = {
     "DTYPE": layout.DTYPE_OFFSET,
     "FLAGS": layout.FLAGS_OFFSET,
     "WRITEABLE": layout.WRITEABLE,
+    "PACKED": layout.PACKED,
     **{name.upper(): 8 * number for number, name in enumerate(STATE)},
 }
 

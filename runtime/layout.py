@@ -26,6 +26,11 @@ STRIDES_OFFSET = DATA_OFFSET + 3 * _WORD  # ptr, to bytes from element to elemen
 DTYPE_OFFSET = DATA_OFFSET + 5 * _WORD  # ptr
 FLAGS_OFFSET = DATA_OFFSET + 6 * _WORD  # i32
 WRITEABLE = 0x400  # of the flags
+PACKED = 0x1 | 0x100 | WRITEABLE  # C-contiguous, aligned
+
+# Functions of NumPy's C interface, by their places in its table; these never change.
+ARRAY_FUNCTIONS = {"PyArray_NewFromDescr": 94, "PyArray_SetBaseObject": 282}
+_ARRAY_TYPE = 2  # the place of ndarray
 
 _pointer_at = ctypes.c_void_p.from_address
 _int_at = ctypes.c_int32.from_address
@@ -66,8 +71,20 @@ def _counts_references() -> bool:
     return (alone, _int_at(id(holder[0]) + REFERENCES_OFFSET).value) == (1, 2)
 
 
+def array_function(place: int) -> int:
+    """Return the address at a place of the table of NumPy's C interface."""
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.argtypes, get.restype = (ctypes.py_object, ctypes.c_char_p), ctypes.c_void_p
+    table = get(np._core._multiarray_umath._ARRAY_API, None)  # type: ignore[attr-defined]
+    address = _pointer_at(table + place * _WORD).value
+    assert address is not None
+    return address
+
+
 def _is_as_expected() -> bool:
     if platform.python_implementation() != "CPython" or _WORD != 8 or sys.byteorder != "little":
+        return False
+    if array_function(_ARRAY_TYPE) != id(np.ndarray):
         return False
     return all(map(_shows, _samples())) and _counts_references()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from .layout import address_of
 
 ALIGNMENT = 64  # of everything: a cache line, and the widest vector
-UNALIGNED_UP_TO = 1 << 12  # bytes of a result for which aligning costs more than it saves
 HUGE_PAGE = 1 << 21
+SMALL = 1 << 16  # bytes of a result up to which a call keeps memory for the next one
 RECYCLE_FROM = 1 << 20  # bytes of a result from which its memory is kept for another
 KEEP_IDLE = 1 << 28  # bytes that may wait for another result
 
@@ -71,10 +71,31 @@ def aligned_empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     return np.ndarray(shape, dtype, room, -address_of(room) % ALIGNMENT)
 
 
-def maker_of(shape: Sequence[int], dtype: np.dtype[Any]) -> Callable[..., Array]:
-    """Return what makes results of this kind quickly: a function of shape and dtype."""
-    small = math.prod(shape) * dtype.itemsize <= UNALIGNED_UP_TO
-    return np.empty if small else aligned_empty
+class Rooms:
+    """Memory for small results of one kind, which serves again when no array lies in it.
+
+    Two rooms are kept: a loop needs one result while it computes the next.
+    """
+
+    def __init__(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self._size = max(math.prod(shape) * dtype.itemsize, 1)
+        self._rooms: list[Array | None] = [None, None]
+        self._another = self.another  # one object, which the table has the address of
+        words = (0, 0, id(self._another), id(dtype), len(shape), *shape)
+        self.table = np.array(words, np.int64)  # the rooms, what makes one, and what lies in it
+
+    def another(self) -> Array:
+        """Return a room of its own for a result, in the place of the one kept longest."""
+        memory = aligned_empty((self._size,), np.dtype(np.uint8))
+        room = np.frombuffer(memory.data, np.uint8)  # no array is its base: it stays the owner
+        self._rooms = [room, self._rooms[0]]
+        self.table[:2] = [0 if each is None else id(each) for each in self._rooms]
+        return room
+
+    def __repr__(self) -> str:
+        return f"{self.dtype}{list(self.shape)}"
 
 
 # Fresh pages cost more than most kernels that fill them, so the memory of large results goes round:

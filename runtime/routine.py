@@ -21,7 +21,7 @@ from . import endings as endings  # these two are not named here, but must be kn
 from . import facts as facts
 from .cache import compile_cached
 from .instruction import FUNCTIONS, LINE_WORDS, Call, Instruction, python_address
-from .layout import LAYOUT_KNOWN, address_of
+from .layout import ARRAY_FUNCTIONS, LAYOUT_KNOWN, address_of, array_function
 from .routine_ir import PYTHON_FUNCTIONS, RECORD, routine_text
 from .threads import pool
 
@@ -126,6 +126,7 @@ class _Native:
         object_code, _ = compile_cached(routine_text(target.triple, 8 * LINE_WORDS), target)
         imports = {
             **{name: python_address(name) for name in PYTHON_FUNCTIONS},
+            **{name: array_function(place) for name, place in ARRAY_FUNCTIONS.items()},
             "jitnet_control": threads.control_address,
             "jitnet_call": threads.address("jitnet_call"),
             "jitnet_start": id(self._start),

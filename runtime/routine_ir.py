@@ -47,6 +47,8 @@ declare i64 @jitnet_call(ptr, ptr)
 declare i64 @llvm.smin.i64(i64, i64)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
+declare i32 @PyArray_SetBaseObject(ptr, ptr)
 declare ptr @PyCell_Get(ptr)
 declare ptr @PyDict_GetItem(ptr, ptr)
 declare ptr @PyErr_Occurred()
@@ -221,6 +223,70 @@ yes:
   ret i1 true
 no:
   ret i1 false
+}
+
+; Whether a room is kept for results, and no array lies in it.
+define internal i1 @is_free(ptr %room) nounwind {
+entry:
+  %absent = icmp eq ptr %room, null
+  br i1 %absent, label %no, label %look
+look:
+  %alone = call i1 @is_alone(ptr %room)
+  ret i1 %alone
+no:
+  ret i1 false
+}
+
+; A new C-contiguous array in a room, which takes over the reference to it; see Rooms.
+define internal ptr @laid_in(ptr %room, ptr %rooms) nounwind {
+entry:
+  %dtype_at = getelementptr i64, ptr %rooms, i64 3
+  %rank_at = getelementptr i64, ptr %rooms, i64 4
+  %shape = getelementptr i64, ptr %rooms, i64 5
+  %data_at = getelementptr i8, ptr %room, i64 $DATA
+  %dtype = load ptr, ptr %dtype_at
+  %rank = load i32, ptr %rank_at
+  %data = load ptr, ptr %data_at
+  call void @Py_IncRef(ptr %dtype)
+  %array = call ptr @PyArray_NewFromDescr(ptr @jitnet_ndarray, ptr %dtype, i32 %rank, ptr %shape,
+                                          ptr null, ptr %data, i32 $PACKED, ptr null)
+  %failed = icmp eq ptr %array, null
+  br i1 %failed, label %drop, label %base
+base:
+  %refused = call i32 @PyArray_SetBaseObject(ptr %array, ptr %room)
+  %wrong = icmp slt i32 %refused, 0
+  br i1 %wrong, label %undo, label %done
+done:
+  ret ptr %array
+undo:
+  call void @Py_DecRef(ptr %array)
+  ret ptr null
+drop:
+  call void @Py_DecRef(ptr %room)
+  ret ptr null
+}
+
+; Make an output of an array, the reference to which is taken over; returns what goes on.
+define internal i64 @put_out(ptr %call, i64 %output, i64 %place, ptr %pattern, ptr %array)
+    nounwind {
+entry:
+  %made = call ptr @made_like(ptr %pattern, ptr %array)
+  %failed = icmp eq ptr %made, null
+  br i1 %failed, label %error, label %give
+give:
+  %outputs_at = getelementptr i8, ptr %call, i64 $OUTPUTS
+  %pointers_at = getelementptr i8, ptr %call, i64 $POINTERS
+  %outputs = load ptr, ptr %outputs_at
+  %pointers = load ptr, ptr %pointers_at
+  %output_at = getelementptr ptr, ptr %outputs, i64 %output
+  %pointer_at = getelementptr ptr, ptr %pointers, i64 %place
+  %data_at = getelementptr i8, ptr %array, i64 $DATA
+  %data = load ptr, ptr %data_at
+  store ptr %made, ptr %output_at
+  store ptr %data, ptr %pointer_at
+  ret i64 0
+error:
+  ret i64 2
 }
 
 ; A new object that shares with another what lies at `count` offsets; null with an exception set.

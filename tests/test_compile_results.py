@@ -371,3 +371,20 @@ def test_views_of_one_base_that_lie_apart_are_memories_of_their_own() -> None:
     report = step.explain()
     assert "rows[0] f32[3]" in report
     assert "uses 0 tensors of its own, overwrites 4" in report  # no base, no copy of it
+
+
+def test_results_keep_their_values_while_others_are_computed() -> None:
+    fn = compile(lambda x, k: (x * k, (x * k).reshape(2, 2)))
+    x = jitnet.ones(4)
+    held = [fn(x, float(number)) for number in range(8)]
+    arrays = [fn(x, float(number))[0].numpy() for number in range(8)]
+    views = [fn(x, float(number))[1][1] for number in range(8)]
+    for number in range(8):
+        assert held[number][0].tolist() == [number] * 4
+        assert held[number][1].tolist() == [[number] * 2] * 2
+        assert arrays[number].tolist() == [number] * 4
+        assert views[number].tolist() == [number] * 2
+    y = x
+    for _ in range(10):
+        y = fn(y, 2.0)[0]
+    assert y.tolist() == [1024] * 4

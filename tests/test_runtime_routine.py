@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from jitnet.runtime.cache import compile_cached
 from jitnet.runtime.device import host_target
 from jitnet.runtime.holders import Holder, Pattern
 from jitnet.runtime.instruction import ABSENT, FUNCTIONS, Instruction
+from jitnet.runtime.memory import Rooms
 from jitnet.runtime.program import Program
 from jitnet.runtime.routine import MISSED, Routine
 
@@ -297,9 +299,8 @@ def scale() -> acts.Run:
     return program.instruction([1, 2, 3])
 
 
-def fresh(output: int, place: int) -> acts.Fresh:
-    pattern = Pattern(HOLDER, Box(None))
-    return acts.Fresh(output, place, np.empty, (4,), F32, pattern)
+def fresh(output: int, place: int) -> Instruction:
+    return acts.FreshSmall(output, place, Rooms((4,), F32), Pattern(HOLDER, Box(None)))
 
 
 def scaling(*more: Instruction) -> list[Instruction]:
@@ -342,9 +343,49 @@ def test_errors_reach_the_caller(run: Callable[..., Any]) -> None:
     def refuse(shape: Any, dtype: Any) -> Any:
         raise MemoryError("no room")
 
-    full = acts.Fresh(0, 2, refuse, (4,), F32, Pattern(HOLDER, Box(None)))
+    full = acts.Fresh(0, 2, (4,), F32, refuse, Pattern(HOLDER, Box(None)))
     with pytest.raises(MemoryError, match="no room"):
         run([*scaling(full), endings.Return(0)], ones(), 2.0)
+
+
+def test_large_outputs(run: Callable[..., Any]) -> None:
+    pattern = Pattern(HOLDER, Box(None))
+    large = acts.Fresh(0, 2, (4,), F32, np.empty, pattern)
+    made = run([*scaling(large), endings.Return(0)], ones(), 2.0)
+    assert type(made) is Box and (made.array == 2).all() and made.array.flags.owndata
+
+
+def test_small_outputs_lie_in_memory_that_nobody_has() -> None:
+    call = Routine([*scaling(), endings.Return(0)]).call()
+    x = ones()
+
+    def made(factor: float) -> np.ndarray:
+        array: np.ndarray = call(x, factor).array
+        assert array.shape == (4,) and array.dtype is F32 and array.flags.carray
+        assert array.ctypes.data % 64 == 0
+        return array
+
+    kept = [made(float(factor)) for factor in range(6)]
+    parts = [made(float(factor))[1:3] for factor in range(6)]
+    buffers = [memoryview(made(float(factor))) for factor in range(6)]
+    for factor in range(6):
+        assert (kept[factor] == factor).all() and (parts[factor] == factor).all()
+        assert buffers[factor].tolist() == [factor] * 4
+    assert len({array.ctypes.data for array in kept}) == 6
+    if layout.LAYOUT_KNOWN:
+        assert len({made(1.0).ctypes.data for _ in range(20)}) <= 2
+    gone = weakref.ref(made(1.0))
+    assert gone() is None
+
+
+def test_shapes_of_small_outputs(run: Callable[..., Any]) -> None:
+    for shape in ((), (0, 3), (2, 1, 3)):
+        for dtype in (np.dtype(bool), np.dtype(np.int64)):
+            rooms = Rooms(shape, dtype)
+            small = acts.FreshSmall(0, 0, rooms, Pattern(HOLDER, Box(None)))
+            array = run([small, endings.Return(0)]).array
+            assert array.shape == shape and array.dtype is dtype and array.flags.c_contiguous
+            array[...] = 1
 
 
 def test_options_are_read_anew(run: Callable[..., Any]) -> None:
