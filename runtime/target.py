@@ -17,6 +17,11 @@ class Target:
     cache_bytes: int = 1 << 19  # level 2, of one core
     has_fma: bool = True
 
+    @property
+    def is_avx512(self) -> bool:
+        """Whether lanes can be scaled by powers of two and their reciprocals estimated."""
+        return self.vector_bytes == 64
+
     def lanes(self, size: int) -> int:
         """Elements of `size` bytes in one vector register."""
         return self.vector_bytes // size

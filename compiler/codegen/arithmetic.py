@@ -40,9 +40,11 @@ class Arithmetic(Body):
         """a * b + c, rounded once."""
         return self.intrinsic("llvm.fma", [a, b, c])
 
-    def intrinsic(self, name: str, args: Sequence[Value], returns: str = "") -> Value:
-        """Call a pure LLVM intrinsic overloaded on the type of its first argument."""
-        full = f"{name}.{mangle(args[0].type)}"
+    def intrinsic(
+        self, name: str, args: Sequence[Value], returns: str = "", overloads: int = 1
+    ) -> Value:
+        """Call a pure LLVM intrinsic overloaded on the types of its first arguments."""
+        full = ".".join([name, *(mangle(arg.type) for arg in args[:overloads])])
         returns = returns or args[0].type
         self.module.declare(full, returns, [arg.type for arg in args])
         return self.emit(f"call {returns} @{full}({', '.join(map(str, args))})", returns, args)

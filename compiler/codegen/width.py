@@ -17,11 +17,18 @@ from jitnet.compiler.ir.loops import (
 from jitnet.runtime.target import Target
 
 MANY = 16  # vectors in a loop over columns from which four go together
+LONG = 2  # polynomials in a body from which two vectors go together: one waits for itself
+POLYNOMIALS = frozenset(
+    "exp exp2 expm1 log log1p log2 log10 sin cos tanh erf sigmoid".split()
+)  # those that are computed in the type of their argument, without a branch
 LIGHT = 6  # operations in a reduction's body up to which four partial sums hide its latency
 
 
 def width_of(loop: For, target: Target) -> int:
-    """Return the lanes of a vector loop: one register of its elements, more for light sums."""
+    """Return the lanes of a vector loop: one register of its elements, or several.
+
+    More for light sums, whose additions wait for one another, and for long expressions.
+    """
     body, extent = loop.body, loop.var.extent
     sums = [s for s in walk(body) if isinstance(s, Accumulate)]
     sizes = [s.buffer.dtype.size for s in walk(body) if isinstance(s, Store)]
@@ -32,14 +39,27 @@ def width_of(loop: For, target: Target) -> int:
     several = not inside or (extent >= MANY * lanes and len({s.local for s in sums}) <= 2)
     if sums and several and _operations(body) <= LIGHT:
         lanes *= 4  # of columns summed by themselves: more of each row that lies together
+    if not sums and _polynomials(body) >= LONG:
+        lanes *= 2
     while lanes > 1 and lanes > extent and lanes // 2 >= extent:
         lanes //= 2
     return min(lanes, max(extent, 1))
 
 
 def _operations(body: tuple[Stmt, ...]) -> int:
-    seen: set[int] = set()
+    return len(_applied(body))
+
+
+def _polynomials(body: tuple[Stmt, ...]) -> int:
+    return sum(1 for apply in _applied(body) if apply.fn in POLYNOMIALS)
+
+
+def _applied(body: tuple[Stmt, ...]) -> list[Apply]:
+    """Return the operations of a body, each once."""
+    found: dict[int, Apply] = {}
     for stmt in walk(body):
         for expr in expressions(stmt):
-            seen.update(id(inner) for inner in subexpressions(expr) if isinstance(inner, Apply))
-    return len(seen)
+            for inner in subexpressions(expr):
+                if isinstance(inner, Apply):
+                    found[id(inner)] = inner
+    return list(found.values())

@@ -1,6 +1,6 @@
 """erf, erfc and erfinv.
 
-float erf: a polynomial up to 0.9277 and 1 - 2^p(x) beyond, both computed: no branch.
+float erf: 1 - e^-p(x), as 2^n e^r - 1 that loses no digits of small x: no branch.
 double: a polynomial for small x, erfc(x) = exp(-x^2) q(t) / (1 + 2 x) with t = (x - 4) / (x + 4)
 beyond. erfinv(x) = x p(w), w = -ln(1 - x^2), with p in three pieces. Minimax polynomials as in
 exponential.py: relative error of erf 2^-29 (float) and 2^-56, of q and p 2^-54.
@@ -8,30 +8,27 @@ exponential.py: relative error of erf 2^-29 (float) and 2^-56, of q and p 2^-54.
 
 from __future__ import annotations
 
-from ..emitter import F32, F64, Function, Value
-from .exponential import EXP2, exp_of_pair, power_of_two, round_scaled
-from .logarithm import log, log1p
+from ..emitter import F32, Function, Value
+from .exponential import EXP, LOG2_E, exp_of_pair, power_of_two, round_scaled
+from .logarithm import LN2, log, log1p
 from .real import Real, through_double
 
-# erf x = x + x (c0 + c1 x^2 + ...), |x| <= 0.93 (float), 0.85 (double)
-ERF = {
-    F32: (
-        0.12837916612625122, -0.3761262893676758, 0.11283625662326813, -0.02685573138296604,
-        0.005192405078560114, -0.0008049769676290452, 7.996649947017431e-05,
-    ),
-    F64: (
-        0.1283791670955126, -0.37612638903183754, 0.11283791670955118, -0.02686617064512875,
-        0.005223977625402899, -0.0008548327019769382, 0.00012055332759990674,
-        -1.4925641387018986e-05, 1.6461865377643358e-06, -1.6361083167335526e-07,
-        1.4745336451127736e-08, -1.1765812761856603e-09, 6.752129246969188e-11,
-    ),
-}  # fmt: skip
-ERF_SPLIT = {F32: 0.927734375, F64: 0.84}
-# log2 erfc(x) for x in [0.92, 4]; weighted with the effect on erf
-LOG2_ERFC = (
-    -0.0002823551185429096, -1.626891851425171, -0.9192598462104797, -0.14994162321090698,
-    0.03206680342555046, -0.004390510264784098, 0.00028269083122722805,
+# erf x = x + x (c0 + c1 x^2 + ...), |x| <= 0.85
+ERF = (
+    0.1283791670955126, -0.37612638903183754, 0.11283791670955118, -0.02686617064512875,
+    0.005223977625402899, -0.0008548327019769382, 0.00012055332759990674,
+    -1.4925641387018986e-05, 1.6461865377643358e-06, -1.6361083167335526e-07,
+    1.4745336451127736e-08, -1.1765812761856603e-09, 6.752129246969188e-11,
 )  # fmt: skip
+ERF_SPLIT = 0.84
+# -log(erfc(x)) / x - 1 for x in [0, 4]; weighted with the effect on erf
+LOG_ERFC = (
+    0.12837916612625122, 0.6366195678710938, 0.10277630388736725, -0.019147822633385658,
+    -0.00016950326971709728, 0.0016756732948124409, -0.0006373599753715098,
+    0.00011885970889125019, -9.387690624862444e-06,
+)  # fmt: skip
+# 1 - e^-r = r + r^2 (c0 + c1 r + ...)
+ONE_LESS_EXP = tuple(c * (-1) ** (power + 1) for power, c in enumerate(EXP[F32]))
 # exp(x^2) erfc(x) (1 + 2 x) as a function of (x - 4) / (x + 4), x in [0.45, 27.6]
 SCALED_ERFC = (
     1.2329951186255526, -0.1396211168405625, 0.01537965210261972, 0.06809705425468861,
@@ -70,17 +67,19 @@ ERFINV_TAIL = (
 )  # fmt: skip
 
 
+def _erf_float(real: Real, size: Value) -> Value:
+    """Return erf for 0 <= size as 1 - e^-p = 1 - 2^n e^-r, p = -log(erfc(size))."""
+    size = real.at_most(size, 4.0)  # from here on erf rounds to 1
+    p = real.fma(real.short_polynomial(size, LOG_ERFC), size, size)
+    n, bits = round_scaled(real, p, -LOG2_E)
+    r = real.fma(n, LN2, p)  # what n ln 2 has lost shrinks with 2^n, and n = 0 loses nothing
+    part = real.fma(real.mul(r, r), real.short_polynomial(r, ONE_LESS_EXP), r)
+    power = power_of_two(real, bits)
+    return real.fma(power, part, real.sub(1.0, power))
+
+
 def _erf_near_zero(real: Real, x: Value) -> Value:
-    return real.fma(real.polynomial(real.mul(x, x), ERF[real.format.element]), x, x)
-
-
-def _erfc_float(real: Real, size: Value) -> Value:
-    """Return the complement for 0.92 <= size, right enough to be taken from 1."""
-    power = real.polynomial(real.at_most(size, 4.0), LOG2_ERFC)
-    n, bits = round_scaled(real, power, 1.0)
-    r = real.sub(power, n)
-    part = real.fma(real.polynomial(r, EXP2[F32]), r, 1.0)
-    return real.mul(part, power_of_two(real, bits))
+    return real.fma(real.polynomial(real.mul(x, x), ERF), x, x)
 
 
 def _erfc_double(real: Real, size: Value) -> Value:
@@ -97,9 +96,10 @@ def erf(f: Function, x: Value) -> Value:
     """The error function."""
     real = Real(f, x)
     size = real.abs(x)
-    complement = _erfc_float(real, size) if x.element == F32 else _erfc_double(real, size)
-    outer = real.copysign(real.sub(1.0, complement), x)
-    large = real.compare("ogt", size, ERF_SPLIT[x.element])
+    if x.element == F32:
+        return real.copysign(_erf_float(real, size), x)
+    outer = real.copysign(real.sub(1.0, _erfc_double(real, size)), x)
+    large = real.compare("ogt", size, ERF_SPLIT)
     return real.select(large, outer, _erf_near_zero(real, x))
 
 

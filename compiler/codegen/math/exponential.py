@@ -7,7 +7,8 @@ after the other, the rest fitted again): relative error 2^-28 for float, 2^-60 f
 
 from __future__ import annotations
 
-from ..emitter import F32, F64, Function, Value
+from ..emitter import F32, F64, I32, Function, Value
+from .estimate import reciprocal
 from .real import Real
 
 # exp(r) = 1 + r + r^2 (c0 + c1 r + ...)
@@ -58,8 +59,11 @@ def scale(real: Real, x: Value, bits: Value) -> Value:
     """Return x * 2^n, n in the bits of round_scaled; right even where 2^n is not a number.
 
     Multiplying twice by about 2^(n/2) rounds once, into denormals too, and lets a NaN pass, which
-    adding n to the bits of x would not.
+    adding n to the bits of x would not. AVX-512 has an instruction that does the same.
     """
+    if real.f.target.is_avx512:
+        n = real.integral("sub", bits, real.format.magic_bits + 2 * real.format.bias)
+        return real.f.intrinsic("llvm.ldexp", [x, real.f.convert("trunc", n, I32)], overloads=2)
     first = real.integral("lshr", bits, 1)
     second = real.integral("sub", bits, first)
     shift = real.format.mantissa
@@ -83,14 +87,19 @@ def reduce(real: Real, x: Value) -> tuple[Value, Value]:
 
 def exponential_part(real: Real, r: Value) -> Value:
     """Return exp(r) for |r| <= 0.35."""
-    return real.fma(real.fma(real.polynomial(r, EXP[real.format.element]), r, 1.0), r, 1.0)
+    rest = real.short_polynomial(r, EXP[real.format.element])
+    return real.add(real.fma(real.mul(r, r), rest, r), 1.0)
 
 
 def exp(f: Function, x: Value) -> Value:
     """e^x."""
     real = Real(f, x)
-    bounded = real.at_least(real.at_most(x, HIGHEST[x.element]), LOWEST[x.element])
-    r, bits = reduce(real, bounded)
+    return _exp_below(real, real.at_most(x, HIGHEST[x.element]))
+
+
+def _exp_below(real: Real, x: Value) -> Value:
+    """Return e^x for x <= HIGHEST."""
+    r, bits = reduce(real, real.at_least(x, LOWEST[x.element]))
     return scale(real, exponential_part(real, r), bits)
 
 
@@ -134,8 +143,11 @@ def sigmoid(f: Function, x: Value) -> Value:
     What 1 + e lost is put back, or three roundings beside that of e would make 2.3 ulp.
     """
     real = Real(f, x)
-    e = exp(f, real.neg(real.abs(x)))
+    e = _exp_below(real, real.neg(real.abs(x)))
     whole = real.add(e, 1.0)
     lost = real.sub(real.sub(whole, 1.0), e)
-    ratio = real.div(real.select(real.compare("oge", x, 0.0), 1.0, e), whole)
-    return real.fma(ratio, lost, ratio)
+    top = real.select(real.compare("oge", x, 0.0), 1.0, e)
+    inverse = reciprocal(f, whole)
+    ratio = real.mul(top, inverse)
+    left = real.fma(ratio, lost, real.fma(real.neg(ratio), whole, top))
+    return real.fma(left, inverse, ratio)

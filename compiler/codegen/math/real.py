@@ -25,6 +25,11 @@ class Format:
     infinity: int  # its bits
     magic: float  # added to |x| < 2^(mantissa - 2), it leaves x rounded to an integer in its bits
 
+    @property
+    def magic_bits(self) -> int:
+        """The bits of magic."""
+        return (self.bias + self.mantissa << self.mantissa) + (1 << self.mantissa - 1)
+
 
 FORMATS = {
     F32: Format(F32, I32, 32, 23, 127, 2.0**-126, 0x7F800000, 1.5 * 2.0**23),
@@ -111,6 +116,24 @@ class Real:
         for coefficient in reversed(coefficients[:-1]):
             result = self.fma(result, x, coefficient)
         return result
+
+    def short_polynomial(self, x: Value, coefficients: Sequence[float]) -> Value:
+        """Return the same by Estrin's scheme: chains of half the length or less.
+
+        A long expression is ruled by its chains: a processor looks a few hundred instructions
+        ahead, and most of them wait for the one before.
+        """
+        terms: list[Value | float] = list(coefficients)
+        while len(terms) > 1:
+            pairs: list[Value | float] = [
+                self.fma(x, terms[k + 1], terms[k]) for k in range(0, len(terms) - 1, 2)
+            ]
+            if len(terms) > 2:
+                x = self.mul(x, x)
+            if len(terms) % 2:
+                pairs[-1] = self.fma(x, terms[-1], pairs[-1])
+            terms = pairs
+        return self._value(terms[0])
 
     def _value(self, a: Value | float) -> Value:
         return a if isinstance(a, Value) else self.const(a)
