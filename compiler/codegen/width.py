@@ -19,7 +19,7 @@ from jitnet.runtime.target import Target
 MANY = 16  # vectors in a loop over columns from which four go together
 LONG = 2  # polynomials in a body from which two vectors go together: one waits for itself
 POLYNOMIALS = frozenset(
-    "exp exp2 expm1 log log1p log2 log10 sin cos tanh erf sigmoid".split()
+    "exp exp2 expm1 log log1p log2 log10 tanh erf sigmoid".split()
 )  # those that are computed in the type of their argument, without a branch
 LIGHT = 6  # operations in a reduction's body up to which four partial sums hide its latency
 

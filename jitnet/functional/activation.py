@@ -211,7 +211,8 @@ def softmax(
     """Return exp(input) / sum(exp(input)) along dim."""
     x, axis = _rows(input, dim, dtype, "softmax")
     powers = exp(_less_top(x, axis))
-    return div(powers, total(powers, axis, keepdim=True))
+    # The sum is at least 1, so its reciprocal loses nothing: one division a row.
+    return mul(powers, unary.reciprocal(total(powers, axis, keepdim=True)))
 
 
 def log_softmax(

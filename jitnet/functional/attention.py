@@ -99,7 +99,7 @@ def _softmax_or_zero(scores: Tensor) -> Tensor:
     top = amax(scores.detach(), -1, keepdim=True)
     powers = exp(scores - where(top == -math.inf, 0.0, top))
     sums = total(powers, -1, keepdim=True)
-    return powers / where(sums == 0, 1.0, sums)  # type: ignore[no-any-return]
+    return powers * where(sums == 0, 1.0, sums).reciprocal()  # type: ignore[no-any-return]
 
 
 # -- arguments ----------------------------------------------------------------------------------
