@@ -266,3 +266,17 @@ def test_slices_of_inputs_and_results_are_read_where_they_lie() -> None:
         results += [ops.sum(cut(y, 2, 4), axes=(0,)), ops.copy(y)]
         results.append(ops.neg(cut(ops.permute(cut(y, 1, 4), axes=(1, 0, 2)), 2, 5)))
         check(results, [item], [array])
+
+
+def test_weights_of_a_loop_are_turned_once() -> None:
+    """Four small products with one transposed matrix read it turned; one or two turn it anew."""
+    for steps, turns in ((2, False), (4, True)):
+        inputs, (x, w), arrays = values((8, 16), (24, 16))
+        back, results = turned(w), []
+        for step in range(steps):
+            hidden = ops.matmul(ops.mul(x, ops.full_like(x, value=step + 1)), back)
+            results.append(ops.tanh(hidden))
+        graph = graph_of(inputs, **{f"y{n}": y for n, y in enumerate(results)})
+        text = kernels(optimize(graph))
+        assert ("_permute" in text) is turns
+        agrees(graph, arrays)

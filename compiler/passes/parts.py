@@ -54,7 +54,7 @@ def blocks(nodes: tuple[Node, ...], storage: Mapping[Node, Storage]) -> dict[Nod
     """Return where slices lie that cut other dims than the last, of what is in memory.
 
     Read as values of their own, the slices for different steps of a loop look the same to the code
-    that reads them.
+    that reads them. What cuts the last dim alone, as the gates of a step are, is read at an offset.
     """
     found: dict[Node, Storage] = {}
     for node in nodes:
@@ -66,8 +66,7 @@ def blocks(nodes: tuple[Node, ...], storage: Mapping[Node, Storage]) -> dict[Nod
 
 
 def _is_block(node: Node) -> bool:
-    source, steps = node.args[0].shape, node.params["steps"]
-    return node.shape[-1:] == source[-1:] and set(steps) <= {1}
+    return node.shape[:-1] != node.args[0].shape[:-1] and set(node.params["steps"]) == {1}
 
 
 def _where(
