@@ -37,7 +37,8 @@ def width_of(loop: For, target: Target) -> int:
     lanes = target.lanes(8 if sizes and min(sizes) == 8 else 4)
     inside = any(isinstance(s, Begin) for s in walk(body))
     several = not inside or (extent >= MANY * lanes and len({s.local for s in sums}) <= 2)
-    if sums and several and _operations(body) <= LIGHT:
+    repeated = tuple(s for s in body if isinstance(s, For)) if inside else body
+    if sums and several and _operations(repeated) <= LIGHT:
         lanes *= 4  # of columns summed by themselves: more of each row that lies together
     if not sums and _polynomials(body) >= LONG:
         lanes *= 2
