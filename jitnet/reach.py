@@ -10,6 +10,7 @@ import enum
 import functools
 import sys
 from collections import deque
+from itertools import islice
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from .draws import Draws
-from .nn import Module
+from .nn import Module, epoch
 from .nn.tables import Table as BumpingTable
 from .optim import Optimizer
 from .optim.groups import ParamGroup
@@ -80,6 +81,8 @@ class Reach:
         self._seen: dict[int, Any] = {}  # by id; the object is kept, so that the id stays its own
         self._paths: dict[int, str] = {}
         self._tensor_names: dict[int, str] = {}  # by id of a base
+        self._named_state: dict[int, int] = {}  # by id of an optimizer: so many of its entries
+        self._named_in_epoch = -1
         self._waiting: list[tuple[Any, str]] = []
 
     def knows(self, value: Any) -> bool:
@@ -124,16 +127,23 @@ class Reach:
         """Return how a person writes a tensor that the function reached; "" if unknown."""
         base = tensor if tensor._base is None else tensor._base
         if id(base) not in self._tensor_names:
-            self._name_optimizer_state()
+            self._name_new_state()
+        if id(base) not in self._tensor_names and self._named_in_epoch != epoch.current:
+            self._named_in_epoch = epoch.current
+            self._named_state.clear()
+            self._name_new_state()
         return self._tensor_names.get(id(base), "")
 
-    def _name_optimizer_state(self) -> None:
+    def _name_new_state(self) -> None:
+        """Name what optimizers hold for the parameters that were last or not yet looked at."""
         for optimizer in self.optimizers:
-            for param, entry in optimizer.state.items():
+            known = self._named_state.get(id(optimizer), 0)
+            for param, entry in islice(optimizer.state.items(), max(known - 1, 0), None):
                 owner = self._name_if_known(param)
                 for key, value in entry.items():
                     if isinstance(value, Tensor):
                         self._keep_name(value, f"{owner}.{key}")
+            self._named_state[id(optimizer)] = len(optimizer.state)
 
     def _name_if_known(self, tensor: Tensor) -> str:
         base = tensor if tensor._base is None else tensor._base
