@@ -34,6 +34,7 @@ from jitnet.compiler.passes.sums import join_sums
 from jitnet.compiler.passes.transpose import transpose_products
 from jitnet.compiler.passes.winograd import winograd
 from jitnet.runtime import cache, cpu
+from jitnet.runtime.cpu import debugging
 from jitnet.runtime.target import Target
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -95,7 +96,8 @@ def optimize(graph: Graph, after: Callable[[str, Graph], None] | None = None) ->
     """Return the graph after all graph passes; `after` sees each one's result."""
     for step in GRAPH_PASSES:
         graph = step(graph)
-        verify(graph)
+        if debugging():
+            verify(graph)
         if after is not None:
             after(step.__name__, graph)
     return graph

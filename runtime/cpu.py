@@ -128,11 +128,16 @@ def _target_machine(cpu: str, features: str, triple: str) -> Any:
     )
 
 
+def debugging() -> bool:
+    """Whether JITNET_DEBUG asks to check what every step of the compiler makes."""
+    return os.environ.get("JITNET_DEBUG", "0") not in ("", "0")
+
+
 def _parse(text: str) -> Any:
-    """Parse IR; JITNET_DEBUG=1 also runs LLVM's verifier, which takes a fifth as long again."""
+    """Parse IR; when debugging, run LLVM's verifier, which takes a fifth as long again."""
     try:
         module = _llvm().parse_assembly(text)
-        if os.environ.get("JITNET_DEBUG", "0") not in ("", "0"):
+        if debugging():
             module.verify()
     except RuntimeError as error:
         message = f"LLVM refused generated code; this is a bug in jitnet: {error}"

@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled code with pytest's cache; refuse to skip comparisons that were asked for."""
     if "JITNET_CACHE_DIR" not in os.environ:
         os.environ["JITNET_CACHE_DIR"] = str(config.rootpath / ".pytest_cache" / "jitnet")
+    os.environ.setdefault("JITNET_DEBUG", "1")  # check what every pass makes
     asked = os.environ.get("ORACLE", "") not in ("", "0")
     if asked and importlib.util.find_spec("torch") is None:
         message = "ORACLE=1 wants PyTorch, which is not installed; use: make test ORACLE=1"

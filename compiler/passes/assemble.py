@@ -46,7 +46,8 @@ class Assembler:
         self.constants: list[Node] = []
         self.given = self._given()
         self.layout = materialize(self.graph, self.given)
-        patterns = Patterns({*self.layout.roots, *self.given})
+        self._kept = {*self.layout.roots, *self.given}
+        patterns = Patterns(self._kept)
         self.fuser = Fuser(self.layout.roots, self.given, patterns)
         self.storage: dict[Node, Storage] = dict(self.given)
         self.late: set[Node] = set()  # outputs into inputs that are copied there at the end
@@ -200,7 +201,7 @@ class Assembler:
         place = place_of(node.shape)
         if not self.given[old].holds(Reader(self.layout.draft).read(x, place), place):
             return False
-        stop = {*self.layout.roots, *self.given}
+        stop = self._kept
         return old not in {*_sources(index, stop), *_sources(value, stop)}
 
     # -- memory of the kernels' results -------------------------------------------------------
@@ -272,7 +273,7 @@ class Assembler:
         assert group is not None
         if group.kind == "join" or all(root.type.numel == 0 for root in group.roots):
             return
-        fused = _fused(group, set(self.layout.roots) | set(self.given))
+        fused = _fused(group, self._kept)
         names = tuple(dict.fromkeys(node.op.name for node in fused))
         lines = tuple(dict.fromkeys(node.line for node in fused if node.line))
         title = "_".join(list(dict.fromkeys(root.op.name for root in group.roots))[:3])

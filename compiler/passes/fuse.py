@@ -142,8 +142,10 @@ class Fuser:
         """
         early: set[Node] = set()
         for root in roots:
-            needs = {read.node for read in self.reads(root)} - set(self._given)
-            if root.type.numel == 1 and own_space(root) == () and needs <= early:
+            if root.type.numel != 1 or own_space(root) != ():
+                continue
+            needs = (read.node for read in self.reads(root) if read.node not in self._given)
+            if all(node in early for node in needs):
                 early.add(root)
         return [root for root in roots if root in early] + [r for r in roots if r not in early]
 

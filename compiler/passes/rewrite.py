@@ -40,9 +40,7 @@ def _rewrite_below(root: Node, rules: Sequence[Rule], done: dict[Node, Node]) ->
             stack.extend(reversed(missing))
             continue
         args = tuple(done[arg] for arg in node.args)
-        current = node
-        if any(new is not old for new, old in zip(args, node.args, strict=True)):
-            current = replace(node, args=args)
+        current = with_args(node, args)
         result = _apply(current, rules)
         if result is None:
             done[node] = done[current] = current
@@ -101,5 +99,6 @@ def substitute(graph: Graph, replacements: dict[Node, Node]) -> Graph:
 
 def with_args(node: Node, args: tuple[Node, ...]) -> Node:
     """Return node reading these arguments; itself if it already does."""
-    same = all(new is old for new, old in zip(args, node.args, strict=True))
-    return node if same else replace(node, args=args)
+    if args == node.args:  # nodes are equal only to themselves
+        return node
+    return Node(node.op, args, node.params, node.type, node.line)
