@@ -15,14 +15,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from jitnet.compiler.ir.graph import Graph
 from jitnet.runtime.routine import MISSED
 
 from . import capture
-from .acting import Build
-from .explain import explain
+from .acting import Executable
 from .modes import mode
 from .naming import leaf_names
-from .native import Native
 from .nn import Module
 from .signature import Signature, differences, signature_of
 from .trace import trace
@@ -35,8 +34,14 @@ _RECENT = 8  # variants that a call tries before it asks which it needs
 _BACKENDS = ("jitnet", "inductor")
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
-_build: Build = Native  # tests put an interpreter here
 _tracing = threading.RLock()  # a trace sees what its thread does; one at a time
+
+
+def _native(graph: Graph) -> Executable:
+    """Return a graph as a native program; the compiler is imported when it is first needed."""
+    from .native import Native
+
+    return Native(graph)
 
 
 @contextmanager
@@ -140,7 +145,7 @@ class CompiledFunction:
         if by_value != known:
             self._by_value[tree] = by_value
             signature = signature_of(leaves, tree, by_value)
-        variant = Variant(traced, signature, _build, reason, seconds)
+        variant = Variant(traced, signature, _native, reason, seconds)
         if len(self._order) == self._limit:
             self._make_room(reason)
         self._variants.setdefault(signature, []).insert(0, variant)
@@ -190,6 +195,8 @@ class CompiledFunction:
 
     def explain(self) -> str:
         """Return what was compiled and why: variants, guards, times, memory, kernels."""
+        from .explain import explain
+
         return explain(self.__qualname__, self._order)
 
     def dump(self, stage: str = "graph") -> str:
