@@ -246,6 +246,9 @@ from .functional.normalization import group_norm as group_norm
 from .functional.normalization import instance_norm as instance_norm
 from .functional.normalization import layer_norm as layer_norm
 from .functional.normalization import rms_norm as rms_norm
+from .functional.patches import channel_shuffle as channel_shuffle
+from .functional.patches import pixel_shuffle as pixel_shuffle
+from .functional.patches import pixel_unshuffle as pixel_unshuffle
 from .functional.pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
 from .functional.pooling import adaptive_max_pool1d as adaptive_max_pool1d
 from .functional.pooling import avg_pool1d as avg_pool1d
@@ -286,9 +289,6 @@ from .functional.regression import hinge_embedding_loss as hinge_embedding_loss
 from .functional.regression import kl_div as kl_div
 from .functional.regression import margin_ranking_loss as margin_ranking_loss
 from .functional.regression import poisson_nll_loss as poisson_nll_loss
-from .functional.resize import channel_shuffle as channel_shuffle
-from .functional.resize import pixel_shuffle as pixel_shuffle
-from .functional.resize import pixel_unshuffle as pixel_unshuffle
 from .functional.shape import broadcast_tensors as broadcast_tensors
 from .functional.shape import broadcast_to as broadcast_to
 from .functional.shape import flatten as flatten

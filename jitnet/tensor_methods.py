@@ -101,6 +101,7 @@ OWN: dict[str, Any] = {
     "element_size": lambda self: self._type.dtype.size,
     "dim": lambda self: len(self._type.shape),
     "ndimension": lambda self: len(self._type.shape),
+    "unfold": functional.patches.windows,
     "where": lambda self, condition, other: functional.where(condition, self, other),
     "view_as": lambda self, other: functional.view(self, other._type.shape),
     "reshape_as": lambda self, other: functional.reshape(self, other._type.shape),
