@@ -183,9 +183,9 @@ from .functional.distance import pairwise_distance as pairwise_distance
 from .functional.distance import triplet_margin_loss as triplet_margin_loss
 from .functional.dropout import alpha_dropout as alpha_dropout
 from .functional.dropout import dropout as dropout
+from .functional.embedding import embedding as embedding
 from .functional.indexing import argwhere as argwhere
 from .functional.indexing import bincount as bincount
-from .functional.indexing import embedding as embedding
 from .functional.indexing import gather as gather
 from .functional.indexing import index_add as index_add
 from .functional.indexing import index_copy as index_copy

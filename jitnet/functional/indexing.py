@@ -1,4 +1,4 @@
-"""Functions that look elements up: gather, scatter, index_select, embedding, masks."""
+"""Functions that look elements up: gather, scatter, index_select, masks."""
 
 from __future__ import annotations
 
@@ -319,31 +319,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     shape = (*index._type.shape, num_classes)
     line = creation.counting(shape, len(shape) - 1)
     return to_dtype(index.unsqueeze(-1).eq(line), int64)
-
-
-def embedding(
-    input: Tensor,
-    weight: Tensor,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Tensor:
-    """Return the rows of weight that input names; padding_idx's row gets no gradient."""
-    if max_norm is not None or scale_grad_by_freq or sparse:
-        raise NotImplementedError(
-            at_line("embedding has no max_norm, scale_grad_by_freq or sparse; leave them out")
-        )
-    index = _index(input, "embedding")
-    if weight.ndim != 2:
-        raise ShapeError(at_line(f"embedding wants a weight [rows, features], got {weight._type}"))
-    if padding_idx is not None:
-        padding_idx = normal_dim(padding_idx, weight._type.shape[0])
-        shape = (weight._type.shape[0], 1)
-        at = creation.counting(shape, 0).eq(padding_idx)
-        weight = where(at, weight.detach(), weight)
-    return ops.take(weight, index, axis=0)
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
