@@ -108,6 +108,7 @@ from .convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from .ctc import ctc_loss
 from .diagonals import (
     diag,
     diag_embed,
@@ -204,6 +205,12 @@ from .linear_algebra import (
 from .loss import (
     cross_entropy,
     nll_loss,
+)
+from .margins import (
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from .multihead import (
     multi_head_attention_forward,
@@ -396,10 +403,10 @@ __all__ = [
     "clamp_max", "clamp_min", "clip", "clone", "column_stack", "concat", "concatenate", "conv1d",
     "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "copysign",
     "cos", "cosh", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross",
-    "cross_entropy", "cumprod", "cumsum", "deg2rad", "diag", "diag_embed", "diagonal", "diff",
-    "div", "divide", "dot", "dropout", "dropout1d", "dropout2d", "dropout3d", "einsum", "elu",
-    "embedding", "embedding_bag", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand",
-    "expand_as", "expit", "expm1", "fix", "flatten", "flip", "fliplr", "flipud", "floor",
+    "cross_entropy", "ctc_loss", "cumprod", "cumsum", "deg2rad", "diag", "diag_embed", "diagonal",
+    "diff", "div", "divide", "dot", "dropout", "dropout1d", "dropout2d", "dropout3d", "einsum",
+    "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2",
+    "expand", "expand_as", "expit", "expm1", "fix", "flatten", "flip", "fliplr", "flipud", "floor",
     "floor_divide", "fmax", "fmin", "fmod", "fold", "frac", "gather", "gaussian_nll_loss", "ge",
     "gelu", "ger", "glu", "greater", "greater_equal", "grid_sample", "group_norm", "gt",
     "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside",
@@ -412,7 +419,8 @@ __all__ = [
     "lt", "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max",
     "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d", "max_unpool2d", "maximum", "mean",
     "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "mul",
-    "multi_head_attention_forward", "multiply", "mv", "nan_to_num", "nansum", "narrow", "ne", "neg",
+    "multi_head_attention_forward", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nansum", "narrow", "ne", "neg",
     "negative", "nll_loss", "nonzero", "norm", "normalize", "not_equal", "one_hot", "outer", "pad",
     "pairwise_distance", "permute", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss",
     "positive", "pow", "prelu", "prod", "quantile", "rad2deg", "ravel", "reciprocal", "relu",
@@ -423,8 +431,8 @@ __all__ = [
     "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "square", "squeeze", "stack",
     "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
     "take_along_dim", "tan", "tanh", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
-    "topk", "trace", "transpose", "tril", "tril_indices", "triplet_margin_loss", "triu",
-    "triu_indices", "true_divide", "trunc", "unbind", "unflatten", "unfold", "unique", "unsqueeze",
-    "upsample", "upsample_bilinear", "upsample_nearest", "var", "var_mean", "vdot", "view",
-    "vstack", "where", "xlogy",
+    "topk", "trace", "transpose", "tril", "tril_indices", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss", "triu", "triu_indices", "true_divide", "trunc", "unbind",
+    "unflatten", "unfold", "unique", "unsqueeze", "upsample", "upsample_bilinear",
+    "upsample_nearest", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy",
 ]
