@@ -38,6 +38,15 @@ class Reduction:
 
 
 @dataclass(frozen=True)
+class BandSum:
+    """Result [b] is the sum of the argument's rows in the b-th band; there are `bands` of them.
+
+    So sums over columns share the loops of whatever is computed row by row, and do not depend on
+    how threads share the bands.
+    """
+
+
+@dataclass(frozen=True)
 class Contraction:
     """The result is a sum of products of two arguments over shared indices.
 

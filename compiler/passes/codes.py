@@ -10,6 +10,7 @@ from jitnet.compiler.ir.index import Var, of
 from jitnet.compiler.ir.kernel import Code, parameters_of
 from jitnet.compiler.ir.loops import Buffer, Contract, For, Load, Stmt, Store, walk
 
+from .bands import lower_bands
 from .contract import lower_contraction
 from .fuse import Group
 from .locals import name_locals
@@ -124,6 +125,8 @@ def _lower(group: Group, storage: Mapping[Node, Storage]) -> Bodies:
             return [("", lower_plane_sums(group, storage, targets))]
         case "scatter":
             return lower_scatter(group, storage)
+        case "loops" if group.bands:
+            return [("", lower_bands(group, storage, targets))]
         case "loops":
             return [("", lower_loops(group, storage, targets))]
         case other:

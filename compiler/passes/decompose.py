@@ -1,4 +1,4 @@
-"""Rewrites ops into what loops are made of: pools into windows, padding out of convolutions."""
+"""Rewrites ops into what loops are made of: pools as windows, sums of many rows in two steps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from math import prod
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node, make
 from jitnet.compiler.ir.lowering import Contraction, Decompose, Reduction, Scatter
+from jitnet.compiler.ops.bands import band_sums
 from jitnet.compiler.ops.phases import gradient_margin
 
 from .orders import reduced_axes
@@ -15,12 +16,15 @@ from .rewrite import rewrite
 
 PIECES = 64  # into how many parts a long reduction with few results is cut
 LONG = 1 << 14  # elements for one result from which it is cut
+NARROWEST, WIDEST = 64, 1 << 13  # columns of what is summed by bands of rows
 FEW = 64  # results below which the threads would have too little to share
 
 
 def decompose(graph: Graph) -> Graph:
     """Return the graph in terms of inline ops, reductions, dense contractions and scatters."""
-    return rewrite(graph, (expand_op, pad_operand, no_terms, split_reduction, no_scatter))
+    return rewrite(
+        graph, (expand_op, pad_operand, no_terms, sum_by_bands, split_reduction, no_scatter)
+    )
 
 
 def expand_op(node: Node) -> Node | None:
@@ -90,6 +94,22 @@ def no_scatter(node: Node) -> Node | None:
     if not isinstance(node.op.lower, Scatter) or node.args[1].type.numel:
         return None
     return node.args[0]
+
+
+def sum_by_bands(node: Node) -> Node | None:
+    """A long sum over all dims but the last -> sums of bands of rows, then the sum of those."""
+    if node.op is not ops.sum or node.dtype.kind != "float":
+        return None
+    x, rows = node.args[0], len(node.params["axes"])
+    if x.op is band_sums or tuple(sorted(node.params["axes"])) != tuple(range(rows)):
+        return None
+    columns = node.type.numel
+    if columns not in node.shape or not NARROWEST <= columns <= WIDEST or x.op is ops.permute:
+        return None
+    bands = _divisor(x.type.numel // columns) if x.type.numel >= LONG else None
+    if bands is None:
+        return None
+    return ops.sum(make(band_sums, x, rows=rows, bands=bands, line=node.line), axes=(0,))
 
 
 def split_reduction(node: Node) -> Node | None:

@@ -3,7 +3,8 @@
 A group has a space, the dims that its loops run over (dims of size 1 left out), and `axes`, those
 of them that its reductions remove. A value in it lies in the whole space, or in the space without
 the axes (a result of the reductions, or computed from them). Values at the same place of the same
-group pass through registers.
+group pass through registers. Band sums add up all that a group computes along the axes, row after
+row.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of
 from jitnet.compiler.ir.loops import Bound, Const, Expr
 from jitnet.compiler.ir.lowering import (
+    BandSum,
     Contraction,
     Joined,
     PlaneProduct,
@@ -27,7 +29,7 @@ from jitnet.runtime.dtype import int64
 
 from .orders import reduced_axes
 from .patterns import Patterns
-from .storage import Conditions, Place, Reader, Storage
+from .storage import Conditions, Place, Reader, Storage, walked
 
 ROW_LIMIT = 1 << 14  # elements of a row that later loops over it may find in the cache
 KEEP_PARALLEL = 16  # rows below which a reduction would starve the threads of a big map
@@ -59,6 +61,7 @@ class Group:
     kind: str  # "loops", or one of KINDS
     space: tuple[int, ...]
     axes: tuple[int, ...] = ()
+    bands: int = 0  # into which its rows are cut for band sums; 0: there are none
     roots: list[Node] = field(default_factory=list)
     levels: dict[Node, int] = field(default_factory=dict)
     nested: dict[Node, int] = field(default_factory=dict)
@@ -80,8 +83,8 @@ class Group:
 
     def is_row_value(self, node: Node) -> bool:
         """Whether a value has one element for each place of the kept dims."""
-        if isinstance(node.op.lower, Reduction):
-            return True
+        if isinstance(node.op.lower, Reduction | BandSum):
+            return isinstance(node.op.lower, Reduction)
         return bool(self.axes) and squeeze(node.shape) != self.space
 
 
@@ -92,8 +95,7 @@ def squeeze(shape: Sequence[int]) -> tuple[int, ...]:
 
 def own_space(node: Node) -> tuple[int, ...]:
     """Return the space that computing a value runs over."""
-    source = node.args[0] if isinstance(node.op.lower, Reduction) else node
-    return squeeze(source.shape)
+    return squeeze(walked(node).shape)
 
 
 def space_vars(space: tuple[int, ...]) -> tuple[Var, ...]:
@@ -108,9 +110,10 @@ def spread(shape: tuple[int, ...], place: Sequence[Index]) -> Place:
 
 
 def squeezed_axes(node: Node) -> tuple[int, ...]:
-    """Return a reduction's axes, counted without the dims of size 1."""
+    """Return a reduction's axes, or those that band sums keep, counted without dims of size 1."""
     shape = node.args[0].shape
-    removed = reduced_axes(node)
+    is_band_sum = isinstance(node.op.lower, BandSum)
+    removed = range(node.params["rows"], len(shape)) if is_band_sum else reduced_axes(node)
     return tuple(
         sum(1 for size in shape[:axis] if size != 1) for axis in removed if shape[axis] != 1
     )
@@ -163,11 +166,11 @@ class Fuser:
             if number >= earliest and self._fits(self.groups[number], root, reads):
                 self._place(number, root, reads)
                 return
-        axes = squeezed_axes(root) if isinstance(lower, Reduction) else ()
-        self._open(Group("loops", own_space(root), axes), root)
+        self._open(Group("loops", own_space(root)), root)
 
     def _open(self, group: Group, root: Node) -> None:
         self.groups.append(group)
+        _set_rows(group, root)
         group.roots.append(root)
         group.levels[root] = 0
         group.nested[root] = self._nested(group, root, [])
@@ -175,8 +178,7 @@ class Fuser:
 
     def _place(self, number: int, root: Node, reads: list[Read]) -> None:
         group = self.groups[number]
-        if isinstance(root.op.lower, Reduction):
-            group.axes = squeezed_axes(root)
+        _set_rows(group, root)
         group.levels[root] = self._level(group, root, reads)
         group.nested[root] = self._nested(group, root, reads)
         group.roots.append(root)
@@ -222,26 +224,22 @@ class Fuser:
         lower = root.op.lower
         if type(lower) in KINDS:
             return [Read(arg, (), ()) for arg in _kept_below(root, self._roots, self._given)]
-        source = root.args[0] if isinstance(lower, Reduction) else root
+        source = walked(root)
         place = spread(source.shape, [of(var) for var in space_vars(squeeze(source.shape))])
-        if isinstance(lower, Reduction):
-            reader.read(source, place)
-        else:
+        if source is root:
             reader.inside(root, place)
+        else:
+            reader.read(source, place)
         return found
 
     def _fits(self, group: Group, root: Node, reads: list[Read]) -> bool:
         if group.kind in ("scatter", "join"):
             return False
         space = own_space(root)
-        if isinstance(root.op.lower, Reduction):
-            if group.kind != "loops" or space != group.space:
+        if isinstance(root.op.lower, Reduction | BandSum):
+            if group.kind != "loops" or space != group.space or not _rows_agree(group, root):
                 return False
             axes = squeezed_axes(root)
-            if group.axes and axes != group.axes:
-                return False
-            if not group.axes and not _reduction_may_join(space, axes):
-                return False
             row_value = False
         else:
             kept_space = tuple(group.space[axis] for axis in group.kept)
@@ -285,6 +283,22 @@ class Fuser:
                 there += 1
             level = max(level, there)
         return level
+
+
+def _set_rows(group: Group, root: Node) -> None:
+    """Note what a reduction or a band sum says of a group's rows."""
+    if isinstance(root.op.lower, Reduction | BandSum):
+        group.axes = squeezed_axes(root)
+    if isinstance(root.op.lower, BandSum):
+        group.bands = root.params["bands"]
+
+
+def _rows_agree(group: Group, root: Node) -> bool:
+    """Whether a reduction or a band sum has the rows of a group; or the group none, and may."""
+    axes = squeezed_axes(root)
+    if isinstance(root.op.lower, BandSum):
+        return group.axes in ((), axes) and group.bands in (0, root.params["bands"])
+    return axes == group.axes if group.axes else _reduction_may_join(group.space, axes)
 
 
 def _kept_below(root: Node, roots: set[Node], given: dict[Node, Storage]) -> list[Node]:

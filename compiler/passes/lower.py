@@ -7,13 +7,14 @@ unit-stride accesses becomes the vector, and neighbours that memory does not tel
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of, unravel
 from jitnet.compiler.ir.loops import (
     Accumulate,
     Begin,
+    Const,
     Define,
     Expr,
     For,
@@ -25,7 +26,7 @@ from jitnet.compiler.ir.loops import (
     Store,
     subexpressions,
 )
-from jitnet.compiler.ir.lowering import Reduction
+from jitnet.compiler.ir.lowering import BandSum, Reduction
 
 from .fuse import Group, spread
 from .storage import Conditions, Place, Reader, Storage
@@ -54,9 +55,11 @@ class GroupBody:
         targets: Mapping[Node, Sequence[Storage]],
         place: Place,
         results: Mapping[Node, Local] | None = None,
+        band: Index | None = None,
     ) -> None:
         self.group = group
         self.place = place
+        self._band = band
         self._storage = storage
         self._targets = targets
         self._locals: dict[Node, Local] = dict(results or {})
@@ -94,6 +97,8 @@ class GroupBody:
             if isinstance(node.op.lower, Reduction):
                 begins.append(self._begin(node))
                 body.append(self._accumulate(node))
+            elif isinstance(node.op.lower, BandSum):
+                body.extend(self._add_to_band(node))
             else:
                 body.extend(self._store(node, self.place))
         return begins, body, self.row_values(level + 1)
@@ -143,12 +148,32 @@ class GroupBody:
         self._locals[node] = local
         return [Define(local, expr), *self._write(node, place, local)]
 
+    def _add_to_band(self, node: Node) -> list[Stmt]:
+        source = node.args[0]
+        expr = self._reader.read(source, spread(source.shape, self.place))
+        stores = self._write(node, self._band_place(), expr)
+        return [replace(store, accumulate=True) for store in stores]
+
+    def _band_place(self) -> Place:
+        """The place of band sums."""
+        assert self._band is not None, "a group with band sums has bands"
+        return (self._band, *(self.place[axis] for axis in self.group.axes))
+
+    def clear_band(self) -> list[Stmt]:
+        """Return what sets the sums of a band to those of no rows."""
+        sums = [node for node in self.group.roots if isinstance(node.op.lower, BandSum)]
+        return [
+            store
+            for node in sums
+            for store in self._write(node, self._band_place(), Const(0.0, node.dtype))
+        ]
+
     def _store(self, node: Node, place: Place) -> list[Stmt]:
         expr = self._reader.inside(node, spread(node.shape, place))
         self._values[node] = expr
-        return self._write(node, place, expr)
+        return [*self._write(node, place, expr)]
 
-    def _write(self, node: Node, place: Place, expr: Expr) -> list[Stmt]:
+    def _write(self, node: Node, place: Place, expr: Expr) -> list[Store]:
         full = spread(node.shape, place)
         return [
             Store(target.buffer, target.at(full), expr) for target in self._targets.get(node, ())

@@ -11,6 +11,7 @@ from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index
 from jitnet.compiler.ir.loops import Apply, Bound, Buffer, Expr, Load
 from jitnet.compiler.ir.lowering import (
+    BandSum,
     Contraction,
     Decompose,
     Inline,
@@ -106,6 +107,7 @@ class Reader:
                 return built
             case (
                 Reduction()
+                | BandSum()
                 | Contraction()
                 | Transform()
                 | PlaneProduct()
@@ -130,6 +132,11 @@ class Reader:
         if storage is not None:
             return Load(storage.buffer, storage.at(place), conditions)
         return self.inside(node, place, conditions)
+
+
+def walked(node: Node) -> Node:
+    """Return the value whose elements the loops of a node go over: what it sums up, or itself."""
+    return node.args[0] if isinstance(node.op.lower, Reduction | BandSum) else node
 
 
 def is_inline(node: Node) -> bool:

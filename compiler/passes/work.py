@@ -13,7 +13,6 @@ from jitnet.compiler.ir.lowering import (
     Joined,
     PlaneProduct,
     PlaneSum,
-    Reduction,
     Scatter,
     Transform,
 )
@@ -22,7 +21,7 @@ from .contract import multiply_adds
 from .fuse import Group, space_vars, spread, squeeze
 from .materialize import COSTS
 from .patterns import Patterns
-from .storage import Reader, Storage
+from .storage import Reader, Storage, walked
 
 OPERATIONS_A_CYCLE = 8  # element operations of one thread, as materialize counts them
 PRODUCTS_A_CYCLE = 16  # multiply-adds of one thread
@@ -63,9 +62,9 @@ class Work:
         if isinstance(lower, Transform):
             return TRANSFORM
         reader = Reader(self._draft)
-        source = root.args[0] if isinstance(lower, Reduction) else root
+        source = walked(root)
         place = spread(source.shape, [of(var) for var in space_vars(squeeze(source.shape))])
-        read = reader.read if isinstance(lower, Reduction) else reader.inside
+        read = reader.inside if source is root else reader.read
         inner = subexpressions(read(source, place))
         return sum(COSTS.get(getattr(each, "fn", ""), 1) for each in inner)
 
