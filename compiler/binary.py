@@ -18,6 +18,7 @@ class Binary:
 
     symbol: the function that runs the program.  imports: the micro-kernels that it calls.
     serial: whether one thread does it all.  constants: for the slots after the outputs.
+    once: what makes the values that last from call to call.
     """
 
     object_code: bytes
@@ -27,6 +28,7 @@ class Binary:
     arena_bytes: int
     scratch_bytes: int
     constants: tuple[NDArray[np.generic], ...]
+    once: Once | None = None
 
     def to_bytes(self) -> bytes:
         """Return a header that says what there is, then code and constants as they are."""
@@ -38,11 +40,13 @@ class Binary:
             "scratch_bytes": self.scratch_bytes,
             "code": len(self.object_code),
             "constants": [[array.dtype.str, array.shape] for array in self.constants],
+            "kept": self.once.kept if self.once else (),
         }
         text = json.dumps(header).encode()
         arrays = [array.tobytes() for array in self.constants]
+        once = self.once.binary.to_bytes() if self.once else b""
         return b"".join(
-            [len(text).to_bytes(_LENGTH_BYTES, "little"), text, self.object_code, *arrays]
+            [len(text).to_bytes(_LENGTH_BYTES, "little"), text, self.object_code, *arrays, once]
         )
 
     @staticmethod
@@ -58,7 +62,11 @@ class Binary:
             count = int(np.prod(shape, dtype=np.int64))
             constants.append(np.frombuffer(data, dtype, count, at).reshape(shape).copy())
             at += count * dtype.itemsize
-        assert at == len(data), "the entry is longer than its header says"
+        once = None
+        if header["kept"]:
+            once = Once(Binary.from_bytes(data[at:]), tuple(header["kept"]))
+        else:
+            assert at == len(data), "the entry is longer than its header says"
         return Binary(
             code,
             header["symbol"],
@@ -67,4 +75,16 @@ class Binary:
             header["arena_bytes"],
             header["scratch_bytes"],
             tuple(constants),
+            once,
         )
+
+
+@dataclass(frozen=True)
+class Once:
+    """The program of what lasting inputs alone decide; its outputs are kept from call to call.
+
+    kept: their bytes.
+    """
+
+    binary: Binary
+    kept: tuple[int, ...]

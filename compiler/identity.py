@@ -48,7 +48,7 @@ def canonical_text(graph: Graph) -> str:
     """Return all of a graph that its program depends on."""
     number_of = {node: number for number, node in enumerate(graph.nodes)}
     inputs = {item.node for item in graph.inputs}
-    lines = [f"{number_of[i.node]} {i.node.type} {i.strides}" for i in graph.inputs]
+    lines = [f"{number_of[i.node]} {i.node.type} {i.strides} {i.lasting}" for i in graph.inputs]
     for node in graph.nodes:
         if node not in inputs:
             args = " ".join([str(number_of[arg]) for arg in node.args])

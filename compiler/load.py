@@ -1,14 +1,19 @@
-"""Compiled to Program: machine code into this process, with the micro-kernels that it calls."""
+"""Compiled to Programs: machine code into this process, with the micro-kernels that it calls."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
+from jitnet.compiler.binary import Binary
 from jitnet.compiler.codegen.library import Part, library, parts, symbols
 from jitnet.compiler.identity import key_of
 from jitnet.compiler.pipeline import Compiled
 from jitnet.runtime import cache, cpu
 from jitnet.runtime.cpu import NativeModule
+from jitnet.runtime.memory import aligned_empty
 from jitnet.runtime.pool_ir import MAX_THREADS
 from jitnet.runtime.program import Program
 from jitnet.runtime.target import Target
@@ -31,21 +36,45 @@ def _loaded(part: Part, target: Target) -> NativeModule:
     return cpu.load(object_code, {})
 
 
-def load(compiled: Compiled) -> Program:
-    """Return the program ready to run, its constants bound to their slots."""
+@dataclass(frozen=True)
+class Loaded:
+    """The program of every call, and the one that makes what it keeps from call to call, if any.
+
+    An input has the same slot in both.
+    """
+
+    always: Program
+    once: Program | None = None
+
+
+def load(compiled: Compiled) -> Loaded:
+    """Return the programs ready to run: constants, and what is kept, are bound to their slots."""
     binary, target = compiled.binary, compiled.target
-    imports = {name: _loaded(_parts(target)[name], target).address(name) for name in binary.imports}
+    inputs = len(compiled.graph.inputs)
     fresh = sum(1 for output in compiled.graph.outputs if output.into is None)
-    first_constant = 1 + len(compiled.graph.inputs) + fresh
+    if binary.once is None:
+        return Loaded(_program(binary, inputs + fresh, target))
+    kept = [aligned_empty((size,), np.dtype(np.uint8)) for size in binary.once.kept]
+    always = _program(binary, inputs + len(kept) + fresh, target)
+    once = _program(binary.once.binary, inputs + len(kept), target)
+    for number, memory in enumerate(kept, start=1 + inputs):
+        always.bind_array(number, memory)
+        once.bind_array(number, memory)
+    return Loaded(always, once)
+
+
+def _program(binary: Binary, given: int, target: Target) -> Program:
+    """Return the program of a binary that is given so many inputs and outputs."""
+    imports = {name: _loaded(_parts(target)[name], target).address(name) for name in binary.imports}
     program = Program(
         binary.object_code,
         binary.symbol,
-        first_constant + len(binary.constants),
+        1 + given + len(binary.constants),
         binary.arena_bytes,
         binary.scratch_bytes,
         imports,
         max_threads=1 if binary.serial else MAX_THREADS,
     )
-    for number, array in enumerate(binary.constants):
-        program.bind_array(first_constant + number, array)
+    for number, array in enumerate(binary.constants, start=1 + given):
+        program.bind_array(number, array)
     return program

@@ -2,6 +2,8 @@
 
     Graph -> simplified Graph -> kernels (loops) -> LLVM IR -> object code
 
+What depends on lasting inputs alone becomes a program of its own, which need not run in every call.
+
 Each step is a function that returns its result. `compile_graph` runs and times them, unless a
 program of the same graph is kept on disk; then nothing runs until somebody looks at the stages.
 """
@@ -10,12 +12,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jitnet.compiler.binary import Binary
+from jitnet.compiler.binary import Binary, Once
 from jitnet.compiler.codegen.program import SYMBOL, Step, render
 from jitnet.compiler.identity import graph_key
 from jitnet.compiler.ir.graph import Graph
@@ -28,6 +30,7 @@ from jitnet.compiler.passes.mask import mask_from_result
 from jitnet.compiler.passes.memory import MemoryPlan, conflicts, plan_memory
 from jitnet.compiler.passes.name import name_kernels
 from jitnet.compiler.passes.overlap import share_parts
+from jitnet.compiler.passes.prepare import halve
 from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
 from jitnet.compiler.passes.sums import join_sums
@@ -57,6 +60,7 @@ class Stages:
     """What a graph becomes on the way to machine code.
 
     messages: status code -> the error that tells the user; {value} is the status's next word.
+    once: the stages of what lasting inputs alone decide, if there is such.
     """
 
     optimized: Graph
@@ -68,6 +72,7 @@ class Stages:
     scratch_bytes: int
     constants: tuple[NDArray[np.generic], ...]
     messages: dict[int, tuple[type[Exception], str]]
+    once: Stages | None = None
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,15 @@ class Clock:
 def lower(graph: Graph, target: Target, clock: Clock | None = None) -> Stages:
     """Return what a graph becomes, up to LLVM IR."""
     clock = clock or Clock()
-    optimized = optimize(graph)
+    halves = halve(optimize(graph))
     clock.done("graph passes")
+    stages = _lower(halves.always, target, clock)
+    if halves.once is None:
+        return stages
+    return replace(stages, once=_lower(halves.once, target, clock))
+
+
+def _lower(optimized: Graph, target: Target, clock: Clock) -> Stages:
     plan = Assembler(optimized).plan()
     clock.done("kernels")
     steps, memory = schedule(plan)
@@ -170,7 +182,12 @@ def generate(stages: Stages, target: Target) -> Binary:
         stages.memory.arena_bytes,
         stages.scratch_bytes,
         stages.constants,
+        None if stages.once is None else Once(generate(stages.once, target), _kept(stages.once)),
     )
+
+
+def _kept(once: Stages) -> tuple[int, ...]:
+    return tuple(output.node.type.nbytes for output in once.optimized.outputs)
 
 
 def compile_graph(graph: Graph, target: Target) -> Compiled:

@@ -11,7 +11,7 @@ import numpy as np
 from jitnet.compiler.ir.dims import contiguous_strides
 from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.runtime import acts, endings, looks
-from jitnet.runtime.holders import Pattern
+from jitnet.runtime.holders import Pattern, Writes
 from jitnet.runtime.instruction import Instruction
 from jitnet.runtime.memory import SMALL, Rooms, aligned_empty
 
@@ -39,6 +39,9 @@ class Executable(Protocol):
 
     def error(self, status: int) -> Exception:
         """Return the exception for a status."""
+
+    def preparation(self) -> Callable[[], None] | None:
+        """Return what makes values of lasting inputs anew, which calls share; None if none are."""
 
 
 Build = Callable[[Graph], Executable]
@@ -82,6 +85,7 @@ class Acts:
         gathered = [*self._inputs(), *self._outputs()]
         return [
             *gathered,
+            *self._prepared(),
             self._executable.instruction(self._passed),
             _check(self._executable),
             *self._counts(),
@@ -99,6 +103,18 @@ class Acts:
                 found += self._input(binding, len(self._passed))
                 self._passed.append(number)
         return found
+
+    def _prepared(self) -> list[Instruction]:
+        """Return what sees that values made of lasting inputs are made of their present state."""
+        prepare = self._executable.preparation()
+        if prepare is None:
+            return []
+        pairs = zip(self._traced.graph.inputs, self._traced.bindings, strict=True)
+        held = [
+            binding.held for item, binding in pairs if item.lasting and isinstance(binding, State)
+        ]
+        writes = Writes(HOLDER, held)
+        return [acts.Prepare(writes, HOLDER, lambda: writes.read(prepare))]
 
     def _input(self, binding: Binding, place: int) -> list[Instruction]:
         match binding:

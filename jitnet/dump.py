@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from jitnet.compiler.pipeline import Compiled
+from jitnet.compiler.pipeline import Compiled, Stages
 from jitnet.runtime import cpu
 from jitnet.runtime.routine import Routine
+from jitnet.runtime.target import Target
 
 from .costs import cost_of, size
 from .native import Native
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .compile import CompiledFunction
 
 _NOT_YET = ("cuda", "ptx")
+_ONCE = "; ==== once, and again after a write into what it reads ===="
+_ALWAYS = "; ==== in every call ===="
 SUFFIXES = {
     "trace": "txt",
     "graph": "txt",
@@ -26,9 +29,17 @@ SUFFIXES = {
 }
 
 
-def _kernels(compiled: Compiled) -> str:
+def _halves(compiled: Compiled, text_of: Callable[[Stages], str]) -> str:
+    """Return the text of the stages of every call, after that of those that seldom run."""
+    always = text_of(compiled.stages)
+    once = compiled.stages.once
+    if once is None:
+        return always
+    return f"{_ONCE}\n\n{text_of(once)}\n\n\n{_ALWAYS}\n\n{always}"
+
+
+def _kernels(stages: Stages) -> str:
     """Return every kernel with its cost, its share of the arena and the barriers between them."""
-    stages = compiled.stages
     parts: list[str] = []
     for kernel, waits in zip(stages.kernels, stages.barriers, strict=True):
         if waits:
@@ -37,18 +48,16 @@ def _kernels(compiled: Compiled) -> str:
             buffer.size * buffer.dtype.size for buffer in kernel.writes if buffer.place == "arena"
         )
         head, *rest = str(kernel).splitlines()
-        share = (
-            f", {size(arena)} of the arena's {size(compiled.binary.arena_bytes)}" if arena else ""
-        )
+        share = f", {size(arena)} of the arena's {size(stages.memory.arena_bytes)}" if arena else ""
         parts.append("\n".join([head, f"  # {cost_of(kernel)}{share}", *rest]))
     return "\n\n".join(parts)
 
 
-def _asm(compiled: Compiled) -> str:
+def _asm(stages: Stages, target: Target) -> str:
     """Return the assembly, each kernel under its loops and the user's lines."""
-    printed = {f"{kernel.name}:": str(kernel) for kernel in compiled.stages.kernels}
+    printed = {f"{kernel.name}:": str(kernel) for kernel in stages.kernels}
     lines: list[str] = []
-    for line in cpu.assembly(compiled.stages.llvm, compiled.target).splitlines():
+    for line in cpu.assembly(stages.llvm, target).splitlines():
         if line in printed:
             lines.extend(f"# {text}".rstrip() for text in printed[line].splitlines())
         lines.append(line)
@@ -57,10 +66,10 @@ def _asm(compiled: Compiled) -> str:
 
 STAGES: dict[str, Callable[[Compiled, Routine], str]] = {
     "trace": lambda compiled, routine: str(compiled.graph),
-    "graph": lambda compiled, routine: str(compiled.stages.optimized),
-    "kernels": lambda compiled, routine: _kernels(compiled),
-    "llvm": lambda compiled, routine: compiled.stages.llvm,
-    "asm": lambda compiled, routine: _asm(compiled),
+    "graph": lambda compiled, routine: _halves(compiled, lambda each: str(each.optimized)),
+    "kernels": lambda compiled, routine: _halves(compiled, _kernels),
+    "llvm": lambda compiled, routine: _halves(compiled, lambda each: each.llvm),
+    "asm": lambda compiled, routine: _halves(compiled, lambda each: _asm(each, compiled.target)),
     "call": lambda compiled, routine: str(routine),
 }
 _TITLES = {

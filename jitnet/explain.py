@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitnet.compiler.pipeline import Stages
+
 from .costs import cost_of, size
 from .native import Native
 from .variant import Variant
@@ -68,9 +70,19 @@ def _program(native: Native, what: str) -> list[str]:
         f"{what}: {phases}",
         f"  memory: arena {size(binary.arena_bytes)}, scratch {size(binary.scratch_bytes)} "
         f"a thread, constants {size(constants)}, code {size(len(binary.object_code))}",
-        f"  {len(stages.kernels)} kernels, {sum(stages.barriers)} barriers between them:",
+        *_kernels(stages, ""),
     ]
+    if binary.once is not None and stages.once is not None:
+        kept = size(sum(binary.once.kept))
+        why = f", once and after a write into what they read; {kept} kept"
+        lines += _kernels(stages.once, why)
+    return lines
+
+
+def _kernels(stages: Stages, when: str) -> list[str]:
+    head = f"  {len(stages.kernels)} kernels, {sum(stages.barriers)} barriers between them{when}:"
     width = max((len(kernel.name) for kernel in stages.kernels), default=0)
+    lines = [head]
     for kernel in stages.kernels:
         place = f"  # {', '.join(kernel.lines[:3])}" if kernel.lines else ""
         lines.append(f"    {kernel.name:<{width}}  {cost_of(kernel)}{place}")

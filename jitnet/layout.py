@@ -7,7 +7,6 @@ from typing import Any
 from .errors import at_line
 from .functional import unary
 from .tensor import Tensor, strides_of
-from .values import data_ptr
 
 
 def size(self: Tensor, dim: int | None = None) -> Any:
@@ -45,13 +44,6 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """Return the tensor itself if it is contiguous, or else a contiguous copy."""
     return self if is_contiguous(self) else unary.clone(self)
-
-
-def storage_offset(self: Tensor) -> int:
-    """Return the elements between the base's first and this tensor's first."""
-    if self._base is None:
-        return 0
-    return (data_ptr(self) - data_ptr(self._base)) // self._type.dtype.size
 
 
 def is_floating_point(self: Tensor) -> bool:

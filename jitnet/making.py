@@ -146,7 +146,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise ValueError(
             at_line("from_numpy does not take negative strides; use array.copy() first")
         )
-    return Tensor._from_array(np.asarray(array))
+    made = Tensor._from_array(np.asarray(array))
+    made._counter.lent = True
+    return made
 
 
 def from_dlpack(data: Any) -> Tensor:

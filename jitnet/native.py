@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.load import load
-from jitnet.compiler.pipeline import compile_graph
+from jitnet.compiler.pipeline import Stages, compile_graph
 from jitnet.runtime.acts import Run
 from jitnet.runtime.cpu import host_target
 from jitnet.runtime.layout import address_of
+from jitnet.runtime.program import Program
 
 Array = np.ndarray[Any, Any]
 
@@ -24,16 +25,24 @@ class Native:
     def __init__(self, graph: Graph) -> None:
         self.compiled = compile_graph(graph, host_target())
         started = time.perf_counter()
-        self.program = load(self.compiled)
+        self._loaded = load(self.compiled)
         self.phases = {**self.compiled.phases, "load": time.perf_counter() - started}
-        self._inputs = len(graph.inputs)
+        once = self.compiled.binary.once
+        self._inputs = len(graph.inputs) + (len(once.kept) if once else 0)
         self._fresh = sum(output.into is None for output in graph.outputs)
-        self._bound: dict[int, Array] = {}  # memory that the program holds the address of
+        self._bound: dict[int, Array] = {}  # memory that the programs hold the address of
+
+    @property
+    def program(self) -> Program:
+        """What runs in every call."""
+        return self._loaded.always
 
     def bind(self, number: int, array: Array) -> None:
         """Let a graph input be this array in every call."""
         self._bound[number] = array
-        self.program.bind(1 + number, address_of(array))
+        for program in (self._loaded.always, self._loaded.once):
+            if program is not None:
+                program.bind(1 + number, address_of(array))
 
     def instruction(self, inputs: Sequence[int]) -> Run:
         """Return what runs it, given memory for each of these inputs and each fresh output."""
@@ -43,5 +52,28 @@ class Native:
 
     def error(self, status: int) -> Exception:
         """Return the exception for a status of the program."""
-        kind, text = self.compiled.stages.messages[status]
-        return kind(text.replace("{value}", str(self.program.status[1])))
+        return _error(self.compiled.stages, self.program, status)
+
+    def preparation(self) -> Callable[[], None] | None:
+        """Return what makes the values that last anew; None where there are none.
+
+        It raises what the program's check finds, as the call would.
+        """
+        once = self._loaded.once
+        if once is None:
+            return None
+        run = once.pointer_entry(())
+
+        def prepare() -> None:
+            status = run(())
+            if status:
+                stages = self.compiled.stages.once
+                assert stages is not None
+                raise _error(stages, once, status)
+
+        return prepare
+
+
+def _error(stages: Stages, program: Program, status: int) -> Exception:
+    kind, text = stages.messages[status]
+    return kind(text.replace("{value}", str(program.status[1])))

@@ -21,7 +21,6 @@ from safetensors.numpy import save as to_bytes
 
 from jitnet.runtime.dtype import DType, dtype_named
 
-from . import creation
 from .structure import pack, unpack
 from .tensor import Tensor
 
@@ -136,7 +135,7 @@ def _tensor(entry: Mapping[str, Any]) -> Tensor:
     dtype: DType = dtype_named(_FROM_FILE[entry["dtype"]])
     little = dtype.numpy.newbyteorder("<")
     array = np.frombuffer(entry["data"], little).reshape(entry["shape"])
-    return creation.from_numpy(array.astype(dtype.numpy))
+    return Tensor._from_array(array.astype(dtype.numpy))
 
 
 # Files

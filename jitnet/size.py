@@ -29,9 +29,13 @@ class Size(tuple):  # type: ignore[type-arg]
 
 
 class Counter:
-    """How often a tensor's memory was written; a base and its views share one."""
+    """How often a tensor's memory was written; a base and its views share one.
 
-    __slots__ = ("count",)
+    lent: other libraries may hold the memory, too, and write into it without counting.
+    """
 
-    def __init__(self, count: int = 0) -> None:
+    __slots__ = ("count", "lent")
+
+    def __init__(self, count: int = 0, lent: bool = False) -> None:
         self.count = count
+        self.lent = lent

@@ -118,7 +118,7 @@ OWN: dict[str, Any] = {
 BY_NAME = (
     values.numpy, values.item, values.tolist, values.data_ptr, values.to, values.type_as,
     values.cpu, values.cuda, layout.size, layout.stride, layout.is_contiguous, layout.contiguous,
-    layout.storage_offset, layout.is_floating_point, layout.is_complex, layout.is_same_size,
+    values.storage_offset, layout.is_floating_point, layout.is_complex, layout.is_same_size,
     history.backward, history.register_hook, history.register_post_accumulate_grad_hook,
     history.retain_grad, history.detach, history.detach_,
     history.share_memory_, alike.new_tensor, alike.new_full, alike.new_zeros, alike.new_ones,

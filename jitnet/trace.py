@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 from typing import Any
 
 from jitnet.compiler.ir.graph import Graph
 
 from . import capture
-from .bindings import Binding, Memory, graph_input
+from .bindings import Binding, Memory, State, graph_input
 from .capturing import Again, Trace
 from .errors import CompileError
 from .joint import Backward, split
@@ -132,8 +132,11 @@ def _finish(capturing: Trace, function: Callable[..., Any], result: Any) -> Trac
         if tensor._grad_fn is not None
     ]
     parts = split(capturing, graph, with_history)
+    forward = parts.forward
+    if parts.backward is None:  # else the state is being trained: another in each call
+        forward = _with_lasting_state(forward, capturing.bindings)
     return Traced(
-        parts.forward,
+        forward,
         tuple(capturing.bindings),
         tree,
         recipes,
@@ -144,6 +147,16 @@ def _finish(capturing: Trace, function: Callable[..., Any], result: Any) -> Trac
         parts.backward,
         parts.spent,
     )
+
+
+def _with_lasting_state(graph: Graph, bindings: Sequence[Binding]) -> Graph:
+    """Return the graph with that state called lasting that the function does not write."""
+    written = {output.into for output in graph.outputs}
+    inputs = [
+        replace(item, lasting=isinstance(binding, State) and number not in written)
+        for number, (item, binding) in enumerate(zip(graph.inputs, bindings, strict=True))
+    ]
+    return replace(graph, inputs=tuple(inputs))
 
 
 def _check_inputs(graph: Graph) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitnet.runtime.dtype import DType, dtype_named
+from jitnet.runtime.layout import address_of
 
 from . import capture, creation
 from .device import Device, check_device
@@ -24,14 +25,21 @@ def _value(x: Tensor, what: str) -> np.ndarray:
     return capture.value_of(x, what, _OUTSIDE)
 
 
+def _lent(x: Tensor, what: str) -> np.ndarray:
+    """Return the value as an array to give away: whoever has it can write into the memory."""
+    array = _value(x, what)
+    x._counter.lent = True
+    return array
+
+
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """Return an array that shares memory."""
-    array = _value(self, "numpy()")
     if self.requires_grad and not force:
+        _value(self, "numpy()")
         raise RuntimeError(
             at_line("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy()")
         )
-    return array
+    return _lent(self, "numpy()")
 
 
 def as_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -129,7 +137,7 @@ def dlpack(self: Tensor, **options: Any) -> Any:
     """Return a capsule for another library, sharing memory."""
     if self.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-    return _value(self, "__dlpack__()").__dlpack__(**options)
+    return _lent(self, "__dlpack__()").__dlpack__(**options)
 
 
 def dlpack_device(self: Tensor) -> tuple[int, int]:
@@ -139,7 +147,15 @@ def dlpack_device(self: Tensor) -> tuple[int, int]:
 
 def data_ptr(self: Tensor) -> int:
     """Return the address of the first element."""
-    return int(_value(self, "data_ptr()").__array_interface__["data"][0])
+    return address_of(_lent(self, "data_ptr()"))
+
+
+def storage_offset(self: Tensor) -> int:
+    """Return the elements between the base's first and this tensor's first."""
+    what = "storage_offset()"
+    base = self if self._base is None else self._base
+    distance = address_of(_value(self, what)) - address_of(_value(base, what))
+    return distance // self._type.dtype.size
 
 
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .holders import Holder, Pattern
+from .holders import Holder, Pattern, Writes
 from .instruction import Call, Instruction
 from .looks import IsArray
 from .memory import Rooms, aligned_empty
@@ -262,6 +262,53 @@ hold:
 
 
 # -- the program --------------------------------------------------------------------------------
+
+
+class Prepare(Instruction):
+    """If there may have been writes into memory that values were made of, make them anew."""
+
+    writes: Writes
+    holder: Holder
+    renewal: Callable[[], None]  # makes them, and has `writes` remember
+    ir = """
+  %count_role = getelementptr i8, ptr %holder, i64 $COUNT
+  %lent_role = getelementptr i8, ptr %holder, i64 $LENT
+  %count_place = load i64, ptr %count_role
+  %lent_place = load i64, ptr %lent_role
+  %owners = load i64, ptr %writes
+  br label %next
+next:
+  %number = phi i64 [0, %entry], [%following, %look]
+  %more = icmp slt i64 %number, %owners
+  br i1 %more, label %look, label %go
+look:
+  %following = add i64 %number, 1
+  %after = shl i64 %following, 1
+  %seen_at = getelementptr ptr, ptr %writes, i64 %after
+  %counter_at = getelementptr ptr, ptr %seen_at, i64 -1
+  %counter = load ptr, ptr %counter_at
+  %seen = load ptr, ptr %seen_at
+  %count_at = getelementptr i8, ptr %counter, i64 %count_place
+  %lent_at = getelementptr i8, ptr %counter, i64 %lent_place
+  %count = load ptr, ptr %count_at
+  %lent = load ptr, ptr %lent_at
+  %same_count = icmp eq ptr %count, %seen
+  %private = icmp eq ptr %lent, @jitnet_false
+  %same = and i1 %same_count, %private
+  br i1 %same, label %next, label %renew
+renew:
+  %read = call ptr @PyObject_CallNoArgs(ptr %renewal)
+  %failed = icmp eq ptr %read, null
+  br i1 %failed, label %fail, label %made
+made:
+  call void @Py_DecRef(ptr %read)
+  br label %go
+"""
+
+    def do(self, call: Call) -> bool:
+        if self.writes.happened():
+            self.renewal()
+        return True
 
 
 class Run(Instruction):

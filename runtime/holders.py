@@ -6,13 +6,14 @@ and makes instances by the slots' offsets, Python by their names.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .instruction import Place
+from .instruction import ABSENT, Place
 from .layout import LAYOUT_KNOWN, address_of, slot_offsets
 
 # What a slot of a holder is, in the order of the table that native code gets.
@@ -27,13 +28,17 @@ ROLES = (
     "origin",  # the holder whose history this one follows, or None
     "origin_history",  # the origin's history when this one's was last made
 )
-OFFSETS = {role.upper(): 8 * number for number, role in enumerate((*ROLES, "count"))}
+COUNTER_SLOTS = (
+    "count",
+    "lent",  # whether others may write into the memory, and not count it
+)
+OFFSETS = {role.upper(): 8 * number for number, role in enumerate((*ROLES, *COUNTER_SLOTS))}
 
 
 class Holder:
     """A class of holders: the names of the slots by role, and the class of their counters.
 
-    A counter has one slot, "count".
+    A counter has the slots COUNTER_SLOTS.
     """
 
     def __init__(self, kind: type, counter: type, /, **slots: str) -> None:
@@ -51,15 +56,16 @@ class Holder:
         return {name: 0 for name in names if not name.startswith("__")}
 
     @cached_property
-    def count_offset(self) -> int:
-        """Where counters keep their count."""
-        return slot_offsets(self.counter)["count"] if LAYOUT_KNOWN else 0
+    def counter_offsets(self) -> tuple[int, ...]:
+        """Where counters keep COUNTER_SLOTS."""
+        offsets = slot_offsets(self.counter) if LAYOUT_KNOWN else dict.fromkeys(COUNTER_SLOTS, 0)
+        return tuple(offsets[name] for name in COUNTER_SLOTS)
 
     @cached_property
     def table(self) -> NDArray[np.int64]:
-        """The offsets of ROLES, and that of a counter's count."""
+        """The offsets of ROLES, and those of a counter's slots."""
         places = [self.offsets[self.slots[role]] for role in ROLES]
-        return np.array([*places, self.count_offset], np.int64)
+        return np.array([*places, *self.counter_offsets], np.int64)
 
     def __repr__(self) -> str:
         return self.kind.__name__
@@ -116,5 +122,37 @@ class Pattern:
 
     @cached_property
     def _counter_table(self) -> NDArray[np.int64]:
-        words = [id(self.holder.counter), id(self._counter), self.holder.count_offset]
+        words = [id(self.holder.counter), id(self._counter), *self.holder.counter_offsets]
         return np.array(words, np.int64)
+
+
+class Writes:
+    """The writes into the memory of some holders that were counted when it was last read.
+
+    Writes that are not counted make lent memory another each time.
+    """
+
+    def __init__(self, holder: Holder, owners: Sequence[Any]) -> None:
+        self._counters = [holder.get(owner, "counter") for owner in owners]
+        self._seen: Sequence[object] = [ABSENT] * len(owners)
+        self.table = np.zeros(1 + 2 * len(owners), np.int64)  # how many, (counter, count) of each
+        self.table[0] = len(owners)
+        self.table[1::2] = list(map(id, self._counters))
+
+    def happened(self) -> bool:
+        """Whether there may have been a write since."""
+        pairs = zip(self._counters, self._seen, strict=True)
+        return any(counter.lent or counter.count is not seen for counter, seen in pairs)
+
+    def read(self, reader: Callable[[], None]) -> None:
+        """Let a reader read the memory, and remember the writes so far, if it does not fail.
+
+        A write that comes meanwhile counts as one after it.
+        """
+        counts = [counter.count for counter in self._counters]
+        reader()
+        self.table[2::2] = list(map(id, counts))
+        self._seen = counts
+
+    def __repr__(self) -> str:
+        return f"into {len(self._counters)}"

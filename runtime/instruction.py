@@ -108,7 +108,7 @@ class Instruction:
 
 
 _NUMBERS = ("int", "Place")
-_TABLES = ("Holder", "IsArray", "Pattern", "Rooms")
+_TABLES = ("Holder", "IsArray", "Pattern", "Rooms", "Writes")
 
 
 def _word(value: Any, annotation: str) -> int:

@@ -14,7 +14,7 @@ import pytest
 import jitnet
 from jitnet import nn
 from jitnet.compiler import identity, ops
-from jitnet.compiler.binary import Binary
+from jitnet.compiler.binary import Binary, Once
 from jitnet.compiler.identity import compiler_version, graph_key
 from jitnet.compiler.ir.graph import Graph, Output, make
 from jitnet.compiler.pipeline import Compiled, compile_graph
@@ -183,6 +183,16 @@ def test_constants_are_kept() -> None:
         np.testing.assert_array_equal(got, wanted)
     header = binary.to_bytes()[8:]
     assert json.loads(header[: header.index(b"}") + 1])["symbol"] == "program"
+
+
+def test_the_program_that_runs_once_is_kept() -> None:
+    arrays = (np.arange(3),)
+    once = Once(Binary(b"made", "program", ("c",), False, 64, 0, arrays), (640, 64))
+    binary = Binary(b"code", "program", ("a",), True, 640, 64, arrays, once)
+    read = Binary.from_bytes(binary.to_bytes()).once
+    assert read is not None and read.kept == once.kept
+    assert replace(read.binary, constants=()) == replace(once.binary, constants=())
+    np.testing.assert_array_equal(read.binary.constants[0], arrays[0])
 
 
 def test_programs_with_constants_come_back_from_disk(no_llvm: Callable[[], None]) -> None:

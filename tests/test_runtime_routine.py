@@ -26,10 +26,11 @@ F32 = np.dtype(np.float32)
 
 
 class Counter:
-    __slots__ = ("count",)
+    __slots__ = ("count", "lent")
 
     def __init__(self) -> None:
         self.count = 0
+        self.lent = False
 
 
 class Box:

@@ -54,14 +54,16 @@ def make(op: Op, *args: Node, line: str = "", **params: Any) -> Node:
 class Input:
     """A value that the caller provides.
 
-    name: as printed ("x", "fc1.weight").  kind: "argument", "state" or "scalar".
+    name: as printed ("x", "fc1.weight").  kind: "argument", "state", "scalar" or "kept".
     strides: in elements, as the caller's buffer has them.
+    lasting: most calls find in it what the call before found, and the caller knows which do not.
     """
 
     node: Node
     name: str
     kind: str
     strides: tuple[int, ...]
+    lasting: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,89 @@
+"""Cuts a graph in two: what depends on lasting inputs alone, and the rest, which is given that.
+
+Lasting inputs are the same in most calls: the weights of a network that is not being trained. What
+is made of them alone, and read by what is not, is computed once and kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from jitnet.compiler.ir.dims import contiguous_strides
+from jitnet.compiler.ir.graph import Graph, Input, Node, Output
+from jitnet.compiler.ir.op import Op
+
+from .rewrite import substitute
+from .storage import is_view
+
+MOST_GROWTH = 2  # of a kept value, over all the lasting memory that it is made of
+
+# The nodes that stand for kept values.
+kept_value = Op("kept", lambda *, kind: kind, eval=lambda *, kind: None)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """What is computed once, if anything is, and in every call.
+
+    The outputs of `once` are the last inputs of `always`; all else that goes in is the same.
+    """
+
+    once: Graph | None
+    always: Graph
+
+
+def halve(graph: Graph) -> Halves:
+    """Return the two parts of a graph."""
+    kept = _kept(graph)
+    if not kept:
+        return Halves(None, graph)
+    outputs = tuple(Output(node, f"kept{number}") for number, node in enumerate(kept))
+    inputs = tuple(map(_input, outputs))
+    stand_ins = {node: item.node for node, item in zip(kept, inputs, strict=True)}
+    always = replace(substitute(graph, stand_ins), inputs=(*graph.inputs, *inputs))
+    return Halves(Graph(f"{graph.name}, once", graph.inputs, outputs), always)
+
+
+def _input(output: Output) -> Input:
+    kind = output.node.type
+    stand_in = Node(kept_value, (), {"kind": kind}, kind, output.node.line)
+    return Input(stand_in, output.name, "kept", contiguous_strides(kind.shape))
+
+
+def _kept(graph: Graph) -> list[Node]:
+    """Return the values to keep, each read by something that calls differ in."""
+    below = _lasting_below(graph)
+    found: dict[Node, None] = {}
+    for node in graph.nodes:
+        if below[node] is None:
+            for arg in node.args:
+                _keep(arg, below, found)
+    return list(found)
+
+
+def _lasting_below(graph: Graph) -> dict[Node, frozenset[Node] | None]:
+    """Return the lasting inputs that each value is made of; None if of others, too."""
+    below: dict[Node, frozenset[Node] | None] = {
+        item.node: frozenset((item.node,)) if item.lasting else None for item in graph.inputs
+    }
+    for node in graph.nodes:
+        if node in below:
+            continue
+        of_args = [below[arg] for arg in node.args]
+        known = [each for each in of_args if each is not None]
+        all_known = len(known) == len(of_args)
+        below[node] = frozenset().union(*known) if all_known else None
+    return below
+
+
+def _keep(node: Node, below: dict[Node, frozenset[Node] | None], found: dict[Node, None]) -> None:
+    """Keep a value, or what it is a view of, or what it is made of where it is too large."""
+    sources = below[node]
+    if not sources or node in found or node in sources or not node.type.numel:
+        return
+    growth = node.type.nbytes / max(1, sum(source.type.nbytes for source in sources))
+    if is_view(node) or growth > MOST_GROWTH:
+        for arg in node.args:
+            _keep(arg, below, found)
+    else:
+        found[node] = None
