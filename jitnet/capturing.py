@@ -84,6 +84,8 @@ class Trace:
         """Remember `owner.name`, so that it can be put back."""
         key = (id(owner), name)
         if key not in self.journaled:
+            if isinstance(owner, Tensor):
+                self._tell_from_arguments(owner)
             self.journaled[key] = (owner, name, getattr(owner, name))
 
     def observe(self, owner: Tensor) -> None:
@@ -93,6 +95,7 @@ class Trace:
         memory = self.memory(owner)
         if memory is None:
             return
+        self._tell_from_arguments(owner)
         self.kept[id(owner)] = owner
         grad = owner._grad
         if grad is None:
@@ -174,9 +177,7 @@ class Trace:
 
     def _new_state(self, tensor: Tensor) -> Node:
         """Make a tensor that the function reached by itself an input."""
-        positions = self.originals.get(id(tensor))
-        if positions:
-            raise Again(frozenset(), self.pinned | positions)
+        self._tell_from_arguments(tensor)
         if mode.now.enabled and tensor._grad_fn is not None:
             raise CompileError(
                 at_line(
@@ -190,6 +191,13 @@ class Trace:
         if owner is not None:
             name = f"{self.name_of(owner)}.grad"
         return self.add_memory(tensor, name or "tensor", "state", memory)
+
+    def _tell_from_arguments(self, tensor: Tensor) -> None:
+        """Trace again, arguments known by identity, if one of them is what the function reached."""
+        base = tensor if tensor._base is None else tensor._base
+        positions = self.originals.get(id(base))
+        if positions:
+            raise Again(frozenset(), self.pinned | positions)
 
     def add_memory(self, tensor: Tensor, name: str, what: str, memory: Memory) -> Node:
         """Return the node of a new input that a tensor stands for, or is."""

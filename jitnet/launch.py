@@ -10,7 +10,6 @@ from jitnet.runtime.instruction import Instruction
 from jitnet.runtime.routine import MISSED, Routine
 
 from .acting import Acts, Executable, backward_acts
-from .bindings import State
 from .guards import Guards
 from .looking import looks_of
 from .signature import Signature
@@ -23,7 +22,7 @@ class Launch:
     take: given the leaves of a call's arguments, carries out the call if it is one that the variant
     is for, and returns MISSED if not; None where only the long way can tell.
 
-    held: ids of the tensors whose memory is bound to the program for good.
+    held: ids of the tensors that the function reached by itself; no argument may be one of them.
     """
 
     def __init__(
@@ -35,7 +34,7 @@ class Launch:
         finish: Callable[..., Any],
     ) -> None:
         self.executable = executable
-        self.held = {id(each.held) for each in traced.bindings if isinstance(each, State)}
+        self.held = {id(tensor) for tensor in traced.reached()}
         self._guards = guards
         looks, watched = looks_of(signature, traced, self.held), guards.looks()
         acts = Acts(traced, executable, finish).instructions()

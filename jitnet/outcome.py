@@ -103,10 +103,11 @@ class Outcome:
             else:
                 self._refuse(owner, name)
         training = tuple(self._trace.watcher.training_flags())
-        written = tuple(self._trace.memory_of[id(base)] for base in self._changed())
-        for memory in written:
-            self._check_writeable(memory)
-        return Effects(written, tuple(grads), tuple(flags), training)
+        written: list[Memory] = []
+        for base in self._changed():
+            written.append(self._trace.memory_of[id(base)])
+            self._check_writeable(base, written[-1])
+        return Effects(tuple(written), tuple(grads), tuple(flags), training)
 
     def _grad_effect(self, recipe: Recipe, owner: Tensor, grad: Tensor | None) -> GradEffect:
         if grad is None:
@@ -114,9 +115,11 @@ class Outcome:
         self._check_gradient(owner)
         return GradEffect(recipe, self.recipe(grad, "a gradient"))
 
-    def _check_writeable(self, memory: Memory) -> None:
+    def _check_writeable(self, base: Tensor, memory: Memory) -> None:
         trace = self._trace
-        if not memory.tensor(trace.leaves)._copied().flags.writeable:
+        stands_in = base._array is None
+        tensor = memory.tensor(trace.leaves) if stands_in else base
+        if not tensor._copied().flags.writeable:
             raise ValueError(
                 f"the function writes into {trace.name_of(memory)}, whose memory is read-only; "
                 "clone() it first"

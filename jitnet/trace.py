@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import is_
 from typing import Any
@@ -17,7 +17,7 @@ from .joint import Backward, split
 from .modes import mode
 from .naming import definition, leaf_names
 from .outcome import Effects, Outcome
-from .results import Recipe
+from .results import Existing, Recipe
 from .signature import TensorKey
 from .stand_ins import stand_ins
 from .tensor import Tensor
@@ -39,6 +39,16 @@ class Traced:
     pinned: dict[int, Any]  # leaves that are known by identity
     backward: Backward | None  # of the results that have history
     spent: tuple[tuple[int, str], ...]  # results with history that cannot be walked, and why
+
+    def reached(self) -> Iterator[Tensor]:
+        """Yield the bases of tensors that it reached by itself and reads, writes or changes."""
+        owners = [effect.owner for effect in self.effects.grads]
+        owners += [owner for owner, _ in self.effects.requires_grad]
+        places: list[object] = [owner.memory for owner in owners if isinstance(owner, Existing)]
+        places += [memory for memory, _ in self.entry_grads]
+        for place in (*self.bindings, *places):
+            if isinstance(place, State):
+                yield place.held if place.held._base is None else place.held._base
 
 
 def trace(
