@@ -35,12 +35,14 @@ from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
 from jitnet.compiler.passes.sums import join_sums
 from jitnet.compiler.passes.transpose import transpose_products
+from jitnet.compiler.passes.widen import widen
 from jitnet.compiler.passes.winograd import winograd
 from jitnet.runtime import cache, cpu
 from jitnet.runtime.cpu import debugging
 from jitnet.runtime.target import Target
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    widen,  # first: the others need not know that 16-bit floats are computed with as float32
     simplify,  # algebra and constant folding, on the ops that the user named
     share,  # equal values once: forward recomputed by backward meets itself here
     join_sums,  # before transposes: a weight's gradient over many time steps is one product

@@ -16,8 +16,11 @@ from math import pi as pi
 
 # dtypes
 from jitnet.runtime.dtype import DType as dtype  # noqa: N813
+from jitnet.runtime.dtype import bfloat16 as bfloat16
 from jitnet.runtime.dtype import bool_ as bool
 from jitnet.runtime.dtype import bool_ as bool_
+from jitnet.runtime.dtype import float16 as float16
+from jitnet.runtime.dtype import float16 as half
 from jitnet.runtime.dtype import float32 as float
 from jitnet.runtime.dtype import float32 as float32
 from jitnet.runtime.dtype import float64 as double

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 
 from jitnet.runtime.dtype import DType
@@ -16,12 +17,12 @@ class finfo:  # noqa: N801
         dtype = type or making.get_default_dtype()
         if dtype.kind != "float":
             raise TypeError(f"finfo is for floating point dtypes, got {dtype}; use iinfo")
-        found = np.finfo(dtype.numpy)
+        found = ml_dtypes.finfo(dtype.numpy)
         self.dtype = dtype.name
         self.bits = found.bits
         self.eps, self.max, self.min = float(found.eps), float(found.max), float(found.min)
         self.tiny = self.smallest_normal = float(found.tiny)
-        self.resolution = float(found.resolution)
+        self.resolution = 10.0**-found.precision
 
     def __repr__(self) -> str:
         return (

@@ -10,7 +10,16 @@ import numpy as np
 
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import constant
-from jitnet.runtime.dtype import DType, bool_, float32, float64, from_numpy_dtype, int64
+from jitnet.runtime.dtype import (
+    DType,
+    bfloat16,
+    bool_,
+    convert,
+    float32,
+    float64,
+    from_numpy_dtype,
+    int64,
+)
 
 from . import capture
 from .device import check_device
@@ -70,14 +79,14 @@ def _array_of(data: Any, dtype: DType | None) -> np.ndarray:
     else:
         array = np.array(_plain(data))
         if array.dtype.kind == "f" or array.size == 0:
-            array = array.astype(_default.numpy if dtype is None else dtype.numpy)
+            array = convert(array, _default if dtype is None else dtype)
         elif array.dtype.kind in "iu":
             array = array.astype(np.int64) if dtype is None else array
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" and array.dtype != bfloat16.numpy:
         raise TypeError(
             at_line(f"cannot make a tensor of {type(data).__name__} with elements {array.dtype}")
         )
-    return array if dtype is None else array.astype(dtype.numpy, copy=False)
+    return array if dtype in (None, from_numpy_dtype(array.dtype)) else convert(array, dtype)
 
 
 def _plain(data: Any) -> Any:
@@ -248,8 +257,8 @@ def arange(
         line = line if step == 1 else line * step
         return _made((line if start == 0 else line + start).to(dtype), requires_grad)
     exact = np.int64 if whole else np.float64
-    values = (start + np.arange(count, dtype=exact) * exact(step)).astype(dtype.numpy)
-    return _made(literal(values), requires_grad)
+    values = start + np.arange(count, dtype=exact) * exact(step)
+    return _made(literal(convert(values, dtype)), requires_grad)
 
 
 def _number(value: Any, name: str) -> Any:
@@ -280,7 +289,7 @@ def linspace(
     """Return `steps` evenly spaced numbers from start to end, both included."""
     check_device(device)
     values = np.linspace(_number(start, "linspace"), _number(end, "linspace"), steps)
-    return _made(literal(values.astype((dtype or _default).numpy)), requires_grad)
+    return _made(literal(convert(values, dtype or _default)), requires_grad)
 
 
 def logspace(
@@ -296,7 +305,7 @@ def logspace(
     """Return base ** linspace(start, end, steps)."""
     check_device(device)
     values = np.power(float(base), np.linspace(start, end, steps))
-    return _made(literal(values.astype((dtype or _default).numpy)), requires_grad)
+    return _made(literal(convert(values, dtype or _default)), requires_grad)
 
 
 def eye(

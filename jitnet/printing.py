@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.runtime.dtype import bool_, int64
+from jitnet.runtime.dtype import bool_, convert, float32, int64
 
 from . import making
 from .tensor import Tensor
@@ -140,7 +140,7 @@ def describe(x: Tensor) -> str:
     """Return `tensor([1., 2.], requires_grad=True)`; a traced tensor by its type."""
     if x._array is None:
         return f"tensor(<traced {x._type}>)"
-    array = np.asarray(x._array)
+    array = convert(x._array, float32) if x.dtype.narrow else np.asarray(x._array)
     suffixes = []
     usual = (making.get_default_dtype(), int64, bool_)
     if not array.size:

@@ -10,13 +10,14 @@ import numpy as np
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.op import Op
-from jitnet.runtime.dtype import DType, float64, int64
+from jitnet.runtime.dtype import DType, float32, float64, int64
 
 from . import capture, making
 from .device import check_device
 from .errors import at_line
 from .generator import Generator, default_generator
 from .grad_mode import no_grad
+from .limits import finfo
 from .tensor import Tensor
 
 _drawing = threading.Lock()  # two threads never read the same call's number
@@ -26,9 +27,14 @@ def draw(op: Op, shape: Sequence[int], dtype: DType, generator: Generator | None
     """Return random numbers of an op, and count the call."""
     source = default_generator if generator is None else generator
     with _drawing:
-        made = op(source.state, shape=tuple(shape), dtype=dtype)
+        made = op(source.state, shape=tuple(shape), dtype=float32 if dtype.narrow else dtype)
         source.advance()
-    return made
+    if not dtype.narrow:
+        return made
+    if op is ops.random_uniform:  # cut off, not rounded: 1 is never drawn
+        steps = 2.0 / finfo(dtype).eps
+        made = (made * steps).floor() / steps
+    return made.to(dtype)  # type: ignore[no-any-return]
 
 
 def _float(dtype: DType | None, name: str) -> DType:
@@ -276,7 +282,7 @@ def random_(
     dtype = self._type.dtype
     if high is None:
         if dtype.kind == "float":
-            high = (1 << np.finfo(dtype.numpy).nmant + 1) + 1
+            high = int(2 / finfo(dtype).eps) + 1
         else:
             high = 2 if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).max)
     return _fill(self, whole(low, high, self._type.shape, generator))

@@ -35,6 +35,8 @@ _FROM_FILE = {
     "I16": "int16",
     "I32": "int32",
     "I64": "int64",
+    "F16": "float16",
+    "BF16": "bfloat16",
     "F32": "float32",
     "F64": "float64",
 }
@@ -98,9 +100,7 @@ def load_file(filename: FileLike) -> dict[str, Tensor]:
 
 def _encode(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
     """Return a safetensors file."""
-    arrays = {
-        name: np.array(tensor.detach().numpy(), order="C") for name, tensor in tensors.items()
-    }
+    arrays = {name: np.array(tensor._copied(), order="C") for name, tensor in tensors.items()}
     return bytes(to_bytes(arrays, metadata))
 
 

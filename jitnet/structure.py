@@ -91,7 +91,7 @@ class _Packer:
         }
 
     def _tensor(self, tensor: Tensor, path: str) -> dict[str, Any]:
-        array = tensor.detach().numpy()
+        array = tensor._copied()
         pointer = array.__array_interface__["data"][0] if array.size else id(tensor)
         memory = (pointer, array.shape, array.strides, array.dtype)
         name = self._names.get(memory)

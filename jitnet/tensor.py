@@ -15,6 +15,7 @@ import numpy as np
 from jitnet.compiler.ir.dims import contiguous_strides
 from jitnet.compiler.ir.errors import CompileError, DTypeError, ShapeError
 from jitnet.compiler.ir.graph import Node, make
+from jitnet.compiler.ir.narrow import compute
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import (
@@ -407,11 +408,14 @@ def _view_of(
 
 def _compute(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor:
     """Apply op to the values of args now."""
-    arrays = [arg._array for arg in args]
-    for array in arrays:
+    arrays, narrow = [], kind.dtype.narrow
+    for arg in args:
+        array = arg._array
         if array is None:
             raise CompileError(at_line(_NO_VALUE))
-    out = op.eval(*arrays, **params)
+        arrays.append(array)
+        narrow = narrow or arg._type.dtype.narrow
+    out = compute(op, arrays, params, kind.dtype) if narrow else op.eval(*arrays, **params)
     if type(out) is not _ndarray:
         out = np.asarray(out)
     if op in _VIEWS:
@@ -429,7 +433,7 @@ def filled(kind: TensorType, value: Any) -> Tensor:
         return leaf(full, shape=kind.shape, dtype=kind.dtype, value=value)
     if value == 0:
         return _base(np.zeros(kind.shape, kind.dtype.numpy), None, kind)
-    return _base(np.full(kind.shape, value, kind.dtype.numpy), None, kind)
+    return _base(full.eval(shape=kind.shape, dtype=kind.dtype, value=value).copy(), None, kind)
 
 
 def counting(kind: TensorType, axis: int) -> Tensor:

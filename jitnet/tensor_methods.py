@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitnet.runtime.dtype import bool_, float32, float64, int8, int16, int32, int64, uint8
+from jitnet.runtime.dtype import (
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
 
 from . import alike, functional, history, layout, values, writing
 from .indexing import getitem, setitem
@@ -58,6 +69,8 @@ IN_PLACE = (
 CONVERSIONS = {
     "float": float32,
     "double": float64,
+    "half": float16,
+    "bfloat16": bfloat16,
     "int": int32,
     "long": int64,
     "short": int16,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.runtime.dtype import DType, dtype_named
+from jitnet.runtime.dtype import DType, bfloat16, dtype_named
 from jitnet.runtime.layout import address_of
 
 from . import capture, creation
@@ -33,7 +33,10 @@ def _lent(x: Tensor, what: str) -> np.ndarray:
 
 
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
-    """Return an array that shares memory."""
+    """Return an array that shares memory; TypeError for bfloat16, which NumPy has not."""
+    if self._type.dtype is bfloat16:
+        _value(self, "numpy()")
+        raise TypeError(at_line("NumPy has no bfloat16; use .float().numpy()"))
     if self.requires_grad and not force:
         _value(self, "numpy()")
         raise RuntimeError(

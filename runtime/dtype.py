@@ -1,4 +1,8 @@
-"""Element types: one record says all about each, and how two of them promote."""
+"""Element types: one record says all about each, how two of them promote, how values convert.
+
+float16 and bfloat16 are formats of storage: what computes with them computes in float32. NumPy has
+the first; the second comes from ml_dtypes, whose arrays NumPy moves and converts like its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from ml_dtypes import bfloat16 as _bfloat16
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +23,7 @@ class DType:
     llvm: str  # the type of one element in memory
     kind: str  # "bool", "int", "uint" or "float"
     size: int  # bytes of one element
+    narrow: bool = False  # a float of 16 bits: computed with as float32
 
     @property
     def is_floating_point(self) -> bool:
@@ -51,17 +57,24 @@ def _dtype(name: str, short: str, llvm: str, kind: str) -> DType:
     return DType(name, short, numpy, llvm, kind, numpy.itemsize)
 
 
+def _narrow(name: str, short: str, numpy: np.dtype) -> DType:
+    return DType(name, short, numpy, "i16", "float", 2, narrow=True)
+
+
 bool_ = _dtype("bool", "bool", "i8", "bool")
 uint8 = _dtype("uint8", "u8", "i8", "uint")
 int8 = _dtype("int8", "i8", "i8", "int")
 int16 = _dtype("int16", "i16", "i16", "int")
 int32 = _dtype("int32", "i32", "i32", "int")
 int64 = _dtype("int64", "i64", "i64", "int")
+float16 = _narrow("float16", "f16", np.dtype(np.float16))
+bfloat16 = _narrow("bfloat16", "bf16", np.dtype(_bfloat16))
 float32 = _dtype("float32", "f32", "float", "float")
 float64 = _dtype("float64", "f64", "double", "float")
 
-DTYPES = (bool_, uint8, int8, int16, int32, int64, float32, float64)
+DTYPES = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
 _BY_NAME = {dtype.name: dtype for dtype in DTYPES}
+_NARROW = frozenset({float16.numpy, bfloat16.numpy})
 _BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
 
 
@@ -86,5 +99,20 @@ def promote(a: DType, b: DType) -> DType:
         return a
     if "float" in (a.kind, b.kind):
         floats = [dtype for dtype in (a, b) if dtype.kind == "float"]
+        if len(floats) == 2 and a.narrow and b.narrow:
+            return float32
         return max(floats, key=lambda dtype: dtype.size)
     return from_numpy_dtype(np.promote_types(a.numpy, b.numpy))
+
+
+def convert(array: np.ndarray, dtype: DType) -> np.ndarray:
+    """Return an array's values as dtype, in rows; a narrow float is rounded from a float32."""
+    with np.errstate(all="ignore"):
+        if dtype.narrow is not (array.dtype in _NARROW):
+            array = array.astype(np.float32)
+        return array.astype(dtype.numpy, order="C")
+
+
+def rounded(value: float, dtype: DType) -> float:
+    """Return the number of a dtype that is nearest to a Python number."""
+    return convert(np.array(value), dtype).item()  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jitnet.compiler.codegen.emitter import I1, I64, PTR, Function, Module, Value, vector
-from jitnet.compiler.codegen.math import emit_scalar
+from jitnet.compiler.codegen.math import emit_scalar, from_memory, to_memory
 from jitnet.runtime.cpu import compile_object, host_target, load
 from jitnet.runtime.dtype import DType, bool_, from_numpy_dtype
 from jitnet.runtime.target import Target
@@ -19,15 +19,12 @@ Emit = Callable[..., Value]
 
 def _load(f: Function, pointer: Value, index: Value, dtype: DType, lanes: int) -> Value:
     type_ = vector(dtype.llvm, lanes)
-    value = f.load(f.gep(pointer, index, dtype.llvm), type_, dtype.size)
-    return f.compare("icmp ne", value, f.const(type_, 0)) if dtype is bool_ else value
+    return from_memory(f, f.load(f.gep(pointer, index, dtype.llvm), type_, dtype.size), dtype)
 
 
 def _store(f: Function, value: Value, pointer: Value, index: Value, dtype: DType) -> None:
-    if dtype is bool_:
-        assert value.element == I1
-        value = f.convert("zext", value, "i8")
-    f.store(value, f.gep(pointer, index, dtype.llvm), dtype.size)
+    assert dtype is not bool_ or value.element == I1
+    f.store(to_memory(f, value, dtype), f.gep(pointer, index, dtype.llvm), dtype.size)
 
 
 def kernel_text(

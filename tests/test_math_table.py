@@ -28,6 +28,7 @@ from jitnet.runtime.dtype import (
     DTYPES,
     DType,
     bool_,
+    convert,
     dtype_named,
     float32,
     float64,
@@ -55,6 +56,7 @@ WANTED = {
     "bool": [*BOOL, *BITS, *COMPARISONS],
 }
 GIVES_BOOL = (*COMPARISONS, "isnan", "isinf", "isfinite")
+COMPUTED = [dtype for dtype in DTYPES if not dtype.narrow]
 INTEGERS = [dtype for dtype in DTYPES if dtype.kind in ("int", "uint")]
 
 
@@ -146,9 +148,9 @@ def _cast(x: np.ndarray, to: DType, lanes: int = 0) -> np.ndarray:
 def test_casts_are_numpys(source: DType, to: DType) -> None:
     if source.kind == "float":
         low = 0 if to is uint8 else -100
-        x = np.random.default_rng(0).uniform(low, 100, 500).astype(source.numpy)
+        x = convert(np.random.default_rng(0).uniform(low, 100, 500), source)
         if to.kind in ("float", "bool"):
-            x = np.concatenate([x, specials(source.numpy.type)])
+            x = np.concatenate([x, convert(specials(np.float32), source)])
     elif source is bool_:
         x = np.arange(70) % 3 == 0
     else:
@@ -156,7 +158,10 @@ def test_casts_are_numpys(source: DType, to: DType) -> None:
         x = np.random.default_rng(0).integers(info.min, info.max, 500, source.numpy, endpoint=True)
         x[:3] = [info.min, info.max, 0]
     for lanes in (1, 3, 16):
-        np.testing.assert_array_equal(_cast(x, to, lanes), x.astype(to.numpy))
+        got, want = _cast(x, to, lanes), convert(x, to)
+        if to.narrow:  # NumPy does not know that NaN of bfloat16 are equal
+            got, want = got.astype(np.float32), want.astype(np.float32)
+        np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("source", [float32, float64], ids=lambda dtype: dtype.name)
@@ -192,7 +197,7 @@ def _tree(function: np.ufunc, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 6, 7, 8, 16, 64])
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
+@pytest.mark.parametrize("dtype", COMPUTED, ids=lambda dtype: dtype.name)
 def test_horizontal_is_a_fixed_tree(dtype: DType, lanes: int) -> None:
     random = np.random.default_rng(3)
     kind = dtype.kind
@@ -207,7 +212,7 @@ def test_horizontal_is_a_fixed_tree(dtype: DType, lanes: int) -> None:
         np.testing.assert_array_equal(got, _tree(function, x.reshape(10, lanes)), fn)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
+@pytest.mark.parametrize("dtype", COMPUTED, ids=lambda dtype: dtype.name)
 def test_identities_change_nothing(dtype: DType) -> None:
     table = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
     if dtype.kind != "float":

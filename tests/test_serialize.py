@@ -20,7 +20,7 @@ import jitnet
 from jitnet import nn
 from jitnet.serialize import load_file, save_file
 
-DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"]
+DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
 
 
 def _round_trip(value: Any) -> Any:
@@ -33,15 +33,11 @@ def _round_trip(value: Any) -> Any:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,), (2, 3)])
 def test_every_dtype_and_shape(dtype: str, shape: tuple[int, ...]) -> None:
-    values = (
-        np.arange(math.prod(shape))
-        .reshape(shape)
-        .astype(getattr(np, dtype if dtype != "bool" else "bool_"))
-    )
-    back = _round_trip({"x": jitnet.from_numpy(values)})["x"]
+    values = np.arange(math.prod(shape)).reshape(shape)
+    back = _round_trip({"x": jitnet.tensor(values, dtype=getattr(jitnet, dtype))})["x"]
     assert back.dtype is getattr(jitnet, dtype)
     assert tuple(back.shape) == shape
-    np.testing.assert_array_equal(back.numpy(), values)
+    assert back.tolist() == values.astype(bool if dtype == "bool" else int).tolist()
 
 
 def test_non_contiguous_tensors() -> None:
@@ -263,8 +259,10 @@ def test_damaged_metadata(tmp_path: Path, head: str, message: str) -> None:
 
 def test_dtypes_that_are_missing_here_are_named(tmp_path: Path) -> None:
     path = tmp_path / "half.safetensors"
-    path.write_bytes(_header(b'{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}', b"\0" * 4))
-    with pytest.raises(ValueError, match=r"such as 'w' \(BF16\)"):
+    path.write_bytes(
+        _header(b'{"w":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}', b"\0" * 4)
+    )
+    with pytest.raises(ValueError, match=r"such as 'w' \(F8_E4M3\)"):
         jitnet.load(path)
 
 

@@ -30,7 +30,7 @@ from tests.function_table import (
 
 torch = pytest.importorskip("torch", reason="the oracle; make test ORACLE=1 installs it")
 
-DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"]
+DTYPES = words("bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64")
 
 
 def pair(array: np.ndarray, requires_grad: bool = False) -> tuple[Any, Any]:

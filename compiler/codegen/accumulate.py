@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from jitnet.runtime.dtype import DType, bool_
 
 from . import math
-from .emitter import I1, I64, Function, Value, vector
+from .emitter import F32, I1, I64, Function, Value, vector
 from .math import emit_scalar
 
 FARTHEST = (1 << 63) - 1  # a position after every real one
 
 
 def computed_type(dtype: DType, lanes: int = 1) -> str:
-    """Return the LLVM type of a computed value; bool is i1 there and i8 in memory."""
+    """Return the LLVM type of a computed value: i1 for bool, float for floats of 16 bits."""
+    if dtype.narrow:
+        return vector(F32, lanes)
     return vector(I1 if dtype.kind == "bool" else dtype.llvm, lanes)
 
 

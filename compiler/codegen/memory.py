@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 from jitnet.compiler.ir.index import Index
 from jitnet.compiler.ir.loops import Buffer, Load, Store
-from jitnet.runtime.dtype import DType
 
-from .emitter import I8, I64, Function, Value, vector
+from .emitter import I64, Function, Value, vector
 from .indices import Indices
 from .masks import masked_load
-from .math import emit_scalar
+from .math import emit_scalar, from_memory, to_memory
 from .point import Point
 from .strided import load_every, load_repeated, spans
 
 
 class Memory:
-    """Writes the accesses at a point; a bool is i8 in memory and i1 when it is computed with."""
+    """Writes the accesses at a point; bools and floats of 16 bits are computed with as others."""
 
     def __init__(self, point: Point, indices: Indices) -> None:
         self.f = point.f
@@ -54,7 +53,7 @@ class Memory:
             loaded = _reversed(self.f, self._neighbours(load, first, backwards))
         else:
             loaded = self._gather(load, mask, factor)
-        return self._from_memory(loaded, load.dtype)
+        return from_memory(self.f, loaded, load.dtype)
 
     def _count(self) -> int:
         assert self._point.lanes is not None
@@ -111,11 +110,6 @@ class Memory:
         zeros = self.f.module.constant_array(I64, [0] * 64)
         return self.f.select(condition, pointer, zeros)
 
-    def _from_memory(self, value: Value, dtype: DType) -> Value:
-        if dtype.kind != "bool":
-            return value
-        return self.f.compare("icmp ne", value, self.f.const(value.type, 0))
-
     # -- stores -----------------------------------------------------------------------------
 
     def store(self, stmt: Store, value: Value) -> None:
@@ -139,9 +133,8 @@ class Memory:
         f, dtype = self.f, stmt.buffer.dtype
         if stmt.accumulate:
             before = f.load(pointer, vector(dtype.llvm, value.lanes), dtype.size)
-            value = emit_scalar(f, "add", [self._from_memory(before, dtype), value], dtype)
-        stored = f.convert("zext", value, I8) if dtype.kind == "bool" else value
-        f.store(stored, pointer, dtype.size)
+            value = emit_scalar(f, "add", [from_memory(f, before, dtype), value], dtype)
+        f.store(to_memory(f, value, dtype), pointer, dtype.size)
 
 
 def _reversed(f: Function, value: Value) -> Value:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Graph, Node
+from .narrow import compute
 
 
 def evaluate(graph: Graph, arrays: Sequence[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
@@ -25,7 +26,7 @@ def evaluate(graph: Graph, arrays: Sequence[np.ndarray[Any, Any]]) -> list[np.nd
         if node in values:
             continue
         args = [values[arg] for arg in node.args]
-        result = np.asarray(node.op.eval(*args, **node.params))
+        result = np.asarray(compute(node.op, args, node.params, node.dtype))
         assert result.shape == node.shape, f"{node}: eval gave {result.shape}"
         assert result.dtype == node.dtype.numpy, f"{node}: eval gave {result.dtype}"
         values[node] = result

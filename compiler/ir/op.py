@@ -19,6 +19,11 @@ class Bindable(Protocol):
 Value = TypeVar("Value", bound=Bindable)
 
 
+def always(**params: Any) -> bool:
+    """Say yes, whatever the params: for `Op.moves`."""
+    return True
+
+
 @dataclass(frozen=True, eq=False)
 class Op:
     """One primitive operation; calling it lets its arguments decide what happens.
@@ -29,6 +34,8 @@ class Op:
     grad: (g, y, *args, **params) -> one gradient (or None) for each argument, written with ops;
           None when no argument has a gradient.
     lower: how it becomes loops, a record of ir/lowering.py; None for leaves.
+    moves: whether, with these params, it moves elements without computing anything of them: then
+          values of all dtypes are moved as they are stored.
     keeps: which values the gradient reads: numbers of arguments, -1 for the result; all for None.
           Of the others it reads types only, so that the tape need not keep them.
     """
@@ -39,6 +46,7 @@ class Op:
     grad: Callable[..., Sequence[Any]] | None = None
     lower: Any = None
     keeps: tuple[int, ...] | None = None
+    moves: Callable[..., bool] = lambda **params: False
 
     @overload
     def __call__(self, first: Value, /, *rest: Any, **params: Any) -> Value: ...

@@ -15,9 +15,9 @@ import numpy as np
 
 from jitnet.compiler.ir.errors import DTypeError
 from jitnet.compiler.ir.lowering import Pointwise
-from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.op import Op, always
 from jitnet.compiler.ir.types import TensorType
-from jitnet.runtime.dtype import DType, bool_
+from jitnet.runtime.dtype import DType, bool_, convert
 
 from . import check, special
 from .leaves import full_like
@@ -313,14 +313,15 @@ def _cast_type(x: TensorType, *, dtype: DType) -> TensorType:
     return TensorType(dtype, x.shape)
 
 
-where = Op("where", _where_type, np.where, _where_grad, Pointwise("where"), ARGUMENT)
+where = Op("where", _where_type, np.where, _where_grad, Pointwise("where"), ARGUMENT, always)
 cast: Op = Op(
     "cast",
     type=_cast_type,
-    eval=quiet(lambda x, *, dtype: x.astype(dtype.numpy, order="C")),
+    eval=lambda x, *, dtype: convert(x, dtype),
     grad=lambda g, y, x, *, dtype: (g if g.dtype is x.dtype else cast(g, dtype=x.dtype),),
     lower=Pointwise("cast"),
     keeps=NOTHING,
+    moves=always,
 )
 
 UNARY = (

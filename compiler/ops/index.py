@@ -8,7 +8,7 @@ import numpy as np
 
 from jitnet.compiler.ir.errors import ShapeError
 from jitnet.compiler.ir.lowering import Inline, Scatter
-from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.op import Op, always
 from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import int64
 
@@ -86,8 +86,17 @@ take = Op(
     _take_grad,
     lower=Inline(places.take),
     keeps=(1,),
+    moves=always,
 )
-put: Op = Op("put", _put_type, _put, _put_grad, Scatter(), keeps=(1,))
+put: Op = Op(
+    "put",
+    _put_type,
+    _put,
+    _put_grad,
+    Scatter(),
+    keeps=(1,),
+    moves=lambda *, axis, accumulate: not accumulate,
+)
 
 
 def _pick_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
@@ -115,6 +124,6 @@ def _pick_grad(g: Any, y: Any, x: Any, i: Any, *, axis: int) -> tuple[Any, None]
     return where(chosen, spread, full_like(spread, value=0)), None
 
 
-pick = Op("pick", _pick_type, _pick, _pick_grad, Inline(places.pick), keeps=(1,))
+pick = Op("pick", _pick_type, _pick, _pick_grad, Inline(places.pick), keeps=(1,), moves=always)
 
 OPS = (take, put, pick)

@@ -8,9 +8,9 @@ import numpy as np
 
 from jitnet.compiler.ir.dims import Shape
 from jitnet.compiler.ir.lowering import Inline
-from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.op import Op, always
 from jitnet.compiler.ir.types import TensorType
-from jitnet.runtime.dtype import DType, from_numpy_dtype, int64
+from jitnet.runtime.dtype import DType, convert, from_numpy_dtype, int64
 
 from . import places
 
@@ -29,27 +29,31 @@ def _iota_type(*, shape: Shape, dtype: DType, axis: int) -> TensorType:
 
 def _full(*, shape: Shape, dtype: DType, value: Any) -> np.ndarray:
     """Return the number at every place of the shape, stored once (all strides are 0)."""
-    with np.errstate(all="ignore"):
-        one = np.array(value).astype(dtype.numpy)
+    one = convert(np.array(value), dtype)
     return np.ndarray(shape, dtype.numpy, one, 0, (0,) * len(shape))
 
 
 def _iota(*, shape: Shape, dtype: DType, axis: int) -> np.ndarray:
-    line = np.arange(shape[axis]).astype(dtype.numpy)
+    line = convert(np.arange(shape[axis]), dtype)
     return np.broadcast_to(line.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape).copy()
 
 
 constant = Op(
-    "constant", _constant_type, eval=lambda *, value: value.copy(), lower=Inline(places.constant)
+    "constant",
+    _constant_type,
+    eval=lambda *, value: value.copy(),
+    lower=Inline(places.constant),
+    moves=always,
 )
-full = Op("full", _full_type, eval=_full, lower=Inline(places.full))
-iota = Op("iota", _iota_type, eval=_iota, lower=Inline(places.iota))
+full = Op("full", _full_type, eval=_full, lower=Inline(places.full), moves=always)
+iota = Op("iota", _iota_type, eval=_iota, lower=Inline(places.iota), moves=always)
 full_like = Op(
     "full_like",
     type=lambda x, *, value: x,
     eval=lambda x, *, value: np.full(x.shape, value, x.dtype),
     grad=lambda g, y, x, *, value: (None,),
     lower=Inline(places.full_like),
+    moves=always,
 )
 iota_like = Op(
     "iota_like",
@@ -57,6 +61,7 @@ iota_like = Op(
     eval=lambda x, *, axis: _iota(shape=x.shape, dtype=int64, axis=axis),
     grad=lambda g, y, x, *, axis: (None,),
     lower=Inline(places.iota),
+    moves=always,
 )
 
 OPS = (constant, full, iota, full_like, iota_like)

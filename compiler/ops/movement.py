@@ -10,7 +10,7 @@ import numpy as np
 from jitnet.compiler.ir.dims import Shape, numel
 from jitnet.compiler.ir.errors import ShapeError
 from jitnet.compiler.ir.lowering import Inline, Joined
-from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.op import Op, always
 from jitnet.compiler.ir.types import TensorType
 
 from . import check, places
@@ -205,6 +205,7 @@ reshape: Op = Op(
     grad=lambda g, y, x, *, shape: (reshape(g, shape=tuple(x.shape)),),
     lower=Inline(places.reshape, view=True),
     keeps=(),
+    moves=always,
 )
 permute = Op(
     "permute",
@@ -213,6 +214,7 @@ permute = Op(
     grad=_permute_grad,
     lower=Inline(places.permute, view=True),
     keeps=(),
+    moves=always,
 )
 expand = Op(
     "expand",
@@ -221,6 +223,7 @@ expand = Op(
     grad=_expand_grad,
     lower=Inline(places.expand, view=True),
     keeps=(),
+    moves=always,
 )
 slice = Op(
     "slice",
@@ -229,6 +232,7 @@ slice = Op(
     grad=_slice_grad,
     lower=Inline(places.slice_, view=True),
     keeps=(),
+    moves=always,
 )
 flip: Op = Op(
     "flip",
@@ -237,8 +241,11 @@ flip: Op = Op(
     grad=lambda g, y, x, *, axes: (flip(g, axes=axes),),
     lower=Inline(places.flip, view=True),
     keeps=(),
+    moves=always,
 )
-pad = Op("pad", _pad_type, eval=_pad, grad=_pad_grad, lower=Inline(places.pad), keeps=())
+pad = Op(
+    "pad", _pad_type, eval=_pad, grad=_pad_grad, lower=Inline(places.pad), keeps=(), moves=always
+)
 concat = Op(
     "concat",
     _concat_type,
@@ -246,12 +253,14 @@ concat = Op(
     grad=_concat_grad,
     lower=Inline(places.concat),
     keeps=(),
+    moves=always,
 )
 join = Op(  # what passes make of a concatenation in memory
     "join",
     _concat_type,
     eval=lambda *xs, axis: np.concatenate(xs, axis),
     lower=Joined(),
+    moves=always,
 )
 slice_assign = Op(
     "slice_assign",
@@ -260,6 +269,7 @@ slice_assign = Op(
     _slice_assign_grad,
     Inline(places.slice_assign),
     keeps=(),
+    moves=always,
 )
 copy = Op(
     "copy",
@@ -268,6 +278,7 @@ copy = Op(
     grad=lambda g, y, x: (g,),
     lower=Inline(places.copy),
     keeps=(),
+    moves=always,
 )
 
 OPS = (copy, reshape, permute, expand, slice, flip, pad, concat, slice_assign)

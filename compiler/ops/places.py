@@ -12,7 +12,7 @@ import numpy as np
 
 from jitnet.compiler.ir.index import Index, lookup, ravel, unravel
 from jitnet.compiler.ir.loops import Apply, Bound, Const, Expr, Holds, Position
-from jitnet.runtime.dtype import bool_, int64
+from jitnet.runtime.dtype import bool_, int64, rounded
 
 Read = Callable[..., Expr]
 Place = tuple[Index, ...]
@@ -107,7 +107,7 @@ def pad(read: Read, at: Place, node: Any) -> Expr:
         for i, size in zip(index, shape, strict=True)
         if i.bounds[0] < 0 or i.bounds[1] >= size
     )
-    fill = Const(node.dtype.numpy.type(node.params["value"]).item(), node.dtype)
+    fill = Const(rounded(node.params["value"], node.dtype), node.dtype)
     return choose(bounds, read(0, index, bounds), fill)
 
 
@@ -168,7 +168,8 @@ def pick(read: Read, at: Place, node: Any) -> Expr:
 def full(read: Read, at: Place, node: Any) -> Expr:
     """The same number everywhere."""
     del read, at
-    return Const(node.params["value"], node.dtype)
+    value = node.params["value"]
+    return Const(rounded(value, node.dtype) if node.dtype.narrow else value, node.dtype)
 
 
 def full_like(read: Read, at: Place, node: Any) -> Expr:
@@ -228,5 +229,5 @@ def window(read: Read, at: Place, node: Any) -> Expr:
         for i, size in zip(index, shape[-spatial:], strict=True)
         if i.bounds[0] < 0 or i.bounds[1] >= size
     )
-    fill = Const(node.dtype.numpy.type(node.params["fill"]).item(), node.dtype)
+    fill = Const(rounded(node.params["fill"], node.dtype), node.dtype)
     return choose(bounds, read(0, (*lead, *index), bounds), fill)

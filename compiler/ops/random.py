@@ -20,7 +20,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jitnet.compiler.ir.dims import Shape, numel
-from jitnet.compiler.ir.errors import ShapeError
+from jitnet.compiler.ir.errors import DTypeError, ShapeError
 from jitnet.compiler.ir.lowering import Inline
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
@@ -99,6 +99,8 @@ def _random(
             raise ShapeError(f"{name} wants a state int64[2] of seed and call, got {state}")
         result = TensorType(dtype, shape)
         check.kind(name, kinds, result)
+        if dtype.narrow:
+            raise DTypeError(f"{name} draws no {dtype.name}; draw float32 and cast that")
         return result
 
     def run(state: np.ndarray, *, shape: Shape, dtype: DType) -> np.ndarray:

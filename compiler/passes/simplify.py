@@ -12,6 +12,7 @@ import numpy as np
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node, make
 from jitnet.compiler.ir.lowering import Pointwise
+from jitnet.runtime.dtype import convert
 
 from . import pieces
 from .rewrite import rewrite, with_args
@@ -65,8 +66,7 @@ def known_full(node: Node) -> Node | None:
     if is_view(node):
         return full(node, values[0])
     arrays = [
-        np.asarray(value).astype(arg.dtype.numpy)
-        for value, arg in zip(values, node.args, strict=True)
+        convert(np.asarray(value), arg.dtype) for value, arg in zip(values, node.args, strict=True)
     ]
     with np.errstate(all="ignore"):
         result = np.asarray(node.op.eval(*arrays, **node.params))

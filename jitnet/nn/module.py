@@ -350,6 +350,16 @@ class Module(Walkable):
         """Cast floating-point parameters and buffers to float64."""
         return self._apply(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
 
+    def half(self) -> Self:
+        """Cast floating-point parameters and buffers to float16."""
+        return self._apply(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
+
+    def bfloat16(self) -> Self:
+        """Cast floating-point parameters and buffers to bfloat16."""
+        return self._apply(
+            lambda tensor: tensor.bfloat16() if tensor.is_floating_point() else tensor
+        )
+
     def type(self, dst_type: Any) -> Self:
         """Cast every parameter and buffer to a dtype."""
         return self._apply(lambda tensor: tensor.to(dst_type))

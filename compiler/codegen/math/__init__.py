@@ -1,6 +1,6 @@
 """Scalar functions as vector IR: inlined polynomials, never a libm call."""
 
-from .cast import emit_cast
+from .cast import emit_cast, from_memory, to_memory
 from .philox import normal, philox4x32, random_words, uniform32, uniform64
 from .reduction import combine, horizontal, identity
 from .table import SCALARS, Scalar, emit_scalar
@@ -11,11 +11,13 @@ __all__ = [
     "combine",
     "emit_cast",
     "emit_scalar",
+    "from_memory",
     "horizontal",
     "identity",
     "normal",
     "philox4x32",
     "random_words",
+    "to_memory",
     "uniform32",
     "uniform64",
 ]

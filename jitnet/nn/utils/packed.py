@@ -60,6 +60,14 @@ class PackedSequence(_Fields):
         """Return it with data as float64."""
         return self._replace(data=self.data.double())
 
+    def half(self) -> Self:
+        """Return it with data as float16."""
+        return self._replace(data=self.data.half())
+
+    def bfloat16(self) -> Self:
+        """Return it with data as bfloat16."""
+        return self._replace(data=self.data.bfloat16())
+
     def long(self) -> Self:
         """Return it with data as int64."""
         return self._replace(data=self.data.long())

@@ -49,7 +49,7 @@ def _stack(batch: Sequence[Tensor]) -> Tensor:
         )
     if any(item.requires_grad for item in batch):
         return stack(list(batch))
-    return creation.from_numpy(np.stack([item.numpy() for item in batch]))
+    return creation.from_numpy(np.stack([item._copied() for item in batch]))
 
 
 def _stack_arrays(batch: Sequence[Any]) -> Tensor:

@@ -50,7 +50,8 @@ def _rows(dataset: Any, indices: np.ndarray) -> list[Any]:
         indices = np.asarray(dataset.indices, dtype=np.int64)[indices]
         dataset = dataset.dataset
     return [
-        creation.from_numpy(np.take(tensor.numpy(), indices, axis=0)) for tensor in dataset.tensors
+        creation.from_numpy(np.take(tensor._copied(), indices, axis=0))
+        for tensor in dataset.tensors
     ]
 
 
