@@ -70,6 +70,26 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return _finish(input, where(x > 0, x, mul(x, negative_slope)), inplace)
 
 
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """Return leaky_relu with slopes drawn from lower .. upper (training), or their mean."""
+    from ..random import draw
+
+    if lower > upper:
+        raise ValueError(at_line(f"rrelu wants lower <= upper, got {lower} and {upper}"))
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    x = _source(input, inplace, keep=True)
+    drawn = draw(ops.random_uniform, x._type.shape, x._type.dtype)
+    slope = add(mul(drawn, upper - lower), lower)
+    return _finish(input, where(x > 0, x, mul(x, slope)), inplace)
+
+
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Return leaky_relu with a learned slope for each channel (dim 1)."""
     if weight.numel() != 1:

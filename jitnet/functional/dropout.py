@@ -62,19 +62,34 @@ def dropout3d(
     return _channels(3, input, p, training, inplace)
 
 
-def alpha_dropout(
-    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+def _alpha(
+    input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool
 ) -> Tensor:
-    """Return dropout for selu networks: mean and variance stay."""
+    """Set elements to selu's lower bound, and scale so that mean and variance stay."""
     if not 0.0 <= p <= 1.0:
         raise ValueError(at_line(f"dropout probability has to be between 0 and 1, but got {p}"))
     if not training or p == 0.0:
         return input
     x = input._snapshot() if inplace else input
     if p == 1.0:
-        return mul(x, 0.0)
-    floor = -1.7580993408473766
-    scale = ((1 - p) * (1 + p * floor * floor)) ** -0.5
-    kept = where(_kept(x, x._type.shape, p), x, floor)
-    result = mul(kept, scale) - scale * p * floor
+        result = mul(x, 0.0)
+    else:
+        floor = -1.7580993408473766
+        scale = ((1 - p) * (1 + p * floor * floor)) ** -0.5
+        result = mul(where(_kept(x, shape, p), x, floor), scale) - scale * p * floor
     return input._assign(result) if inplace else result
+
+
+def alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Return dropout for selu networks: mean and variance stay."""
+    return _alpha(input, input._type.shape, p, training, inplace)
+
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Return alpha_dropout of whole channels of [N, C, ...]."""
+    shape = input._type.shape
+    return _alpha(input, shape[:2] + (1,) * (input.ndim - 2), p, training, inplace)

@@ -186,58 +186,6 @@ def avg_pool3d(
     )
 
 
-def _max_unpool(
-    rank: int,
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    output_size: Any,
-) -> Tensor:
-    """Put pooled elements back where they were; 0 elsewhere."""
-    name = f"max_unpool{rank}d"
-    image = _spatial(input, rank, name)
-    window = _window(rank, kernel_size, stride, padding, 1, False, name)
-    if output_size is None:
-        sizes = tuple(
-            (size - 1) * step - 2 * pad + k
-            for size, step, pad, k in zip(
-                image, window["stride"], window["padding"], window["kernel"], strict=True
-            )
-        )
-    else:
-        sizes = tuple(output_size)[-rank:]
-    lead = input._type.shape[: input.ndim - rank]
-    flat = creation.zeros(*lead, numel(sizes), dtype=input._type.dtype)
-    places = indices.reshape(*lead, -1)
-    return flat.scatter(-1, places, input.reshape(*lead, -1)).reshape(*lead, *sizes)  # type: ignore[no-any-return]
-
-
-def max_unpool1d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    output_size: Any = None,
-) -> Tensor:
-    """Return what max_pool1d(return_indices=True) was given, 0 where nothing was largest."""
-    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
-
-
-def max_unpool2d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    output_size: Any = None,
-) -> Tensor:
-    """Return what max_pool2d(return_indices=True) was given, 0 where nothing was largest."""
-    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
-
-
 # -- to a given size ----------------------------------------------------------------------------
 
 
@@ -308,10 +256,25 @@ def _adaptive_max(rank: int, input: Tensor, output_size: Any, return_indices: bo
     if kernel is not None:
         return _max_pool(rank, input, kernel, None, 0, 1, False, return_indices)
     if return_indices:
-        raise NotImplementedError(
-            at_line(f"{name} has return_indices only where {out} divides {image}")
-        )
+        return _adaptive_places(input, rank, out)
     return _adaptive(input, rank, out, lambda part, axis: largest(part, axis)[0])
+
+
+def _adaptive_places(x: Tensor, rank: int, out: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Return the maxima of windows of unequal sizes, and their places in the flattened image."""
+    image, lead = x._type.shape[x.ndim - rank :], x._type.shape[: x.ndim - rank]
+    places = np.arange(numel(image)).reshape(image)
+    values, indices = [], []
+    for at in np.ndindex(*out):
+        window = tuple(
+            slice(i * size // count, -(-(i + 1) * size // count))
+            for i, size, count in zip(at, image, out, strict=True)
+        )
+        value, place = largest(x[(..., *window)].reshape(*lead, -1), -1)
+        values.append(value)
+        indices.append(creation.literal(places[window].reshape(-1))[place])
+    shape = (*lead, *out)
+    return stack(values, -1).reshape(shape), stack(indices, -1).reshape(shape)
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:

@@ -353,3 +353,31 @@ class Softmin(_OverDim):
     def forward(self, input: Tensor) -> Tensor:
         """Return the activation."""
         return F.softmax(-input, self.dim)
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of [N, C, H, W] or [C, H, W]."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the activation."""
+        if input.dim() not in (3, 4):
+            raise ValueError(f"Softmax2d wants 3D or 4D input, got shape {tuple(input.shape)}")
+        return F.softmax(input, -3)
+
+
+class RReLU(_Inplace):
+    """Leaky ReLU with slopes drawn from lower .. upper while training, then their mean."""
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.lower = lower
+        self.upper = upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the activation."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        text = f"lower={self.lower}, upper={self.upper}"
+        return f"{text}, inplace=True" if self.inplace else text

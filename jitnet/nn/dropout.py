@@ -54,3 +54,15 @@ class Dropout3d(_Dropout):
     """Zero whole channels of [N, C, D, H, W] or [C, D, H, W]."""
 
     _function = staticmethod(F.dropout3d)
+
+
+class AlphaDropout(_Dropout):
+    """Dropout for selu networks: mean and variance stay."""
+
+    _function = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """AlphaDropout of whole channels of [N, C, ...]."""
+
+    _function = staticmethod(F.feature_alpha_dropout)

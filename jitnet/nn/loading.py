@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jitnet.grad_mode import no_grad
 from jitnet.tensor import Tensor
 
-from .parameter import Parameter
+from .parameter import Parameter, Uninitialized
 
 if TYPE_CHECKING:
     from .module import Module
@@ -92,6 +92,8 @@ def _key_errors(keys: IncompatibleKeys) -> list[str]:
 def _value_errors(name: str, own: Tensor, value: Any) -> list[str]:
     if not isinstance(value, Tensor):
         return [f'"{name}" must be a Tensor, got {type(value).__name__}.']
+    if isinstance(own, Uninitialized):
+        return []
     if tuple(value.shape) != tuple(own.shape):
         return [
             f"size mismatch for {name}: the checkpoint has shape {tuple(value.shape)}, "
@@ -102,6 +104,8 @@ def _value_errors(name: str, own: Tensor, value: Any) -> list[str]:
 
 def _fill(place: Slot, value: Tensor, assign: bool) -> None:
     if not assign:
+        if isinstance(place.tensor, Uninitialized):
+            place.tensor.materialize(tuple(value.shape))
         place.tensor.copy_(value)
         return
     if isinstance(place.tensor, Parameter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jitnet import creation
+from jitnet.runtime.dtype import DType
 from jitnet.tensor import Tensor
 
 
@@ -66,3 +67,70 @@ class Buffer(Tensor):
 
 def _make_buffer(data: Tensor, persistent: bool) -> Buffer:
     return Buffer(data, persistent=persistent)
+
+
+class Uninitialized(Tensor):
+    """What a lazy layer holds until it knows its shape; `materialize` makes it a plain one."""
+
+    __slots__ = ()
+
+    def materialize(
+        self, shape: tuple[int, ...], device: Any = None, dtype: DType | None = None
+    ) -> None:
+        """Give it a shape, with elements of any value, and the class that it stands for."""
+        self.data = creation.empty(tuple(shape), device=device, dtype=dtype or self.dtype)
+        self.__class__ = Buffer if isinstance(self, Buffer) else Parameter
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(Uninitialized, Parameter):
+    """A Parameter whose shape is not known yet."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls, requires_grad: bool = True, device: Any = None, dtype: DType | None = None
+    ) -> UninitializedParameter:
+        """Return a parameter of no elements that waits for its shape."""
+        empty = creation.empty((0,), device=device, dtype=dtype)
+        made: UninitializedParameter = cls._make_subclass(empty, requires_grad)
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedParameter:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, dtype=self.dtype)
+        copy: UninitializedParameter = memo[id(self)]
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return UninitializedParameter, (self.requires_grad, None, self.dtype)
+
+
+class UninitializedBuffer(Uninitialized, Buffer):
+    """A Buffer whose shape is not known yet."""
+
+    __slots__ = ()
+
+    def __new__(  # type: ignore[misc]
+        cls,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: DType | None = None,
+        persistent: bool = True,
+    ) -> UninitializedBuffer:
+        """Return a buffer of no elements that waits for its shape."""
+        empty = creation.empty((0,), device=device, dtype=dtype)
+        made: UninitializedBuffer = cls._make_subclass(empty, requires_grad)
+        made.persistent = persistent
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedBuffer:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(False, None, self.dtype, self.persistent)
+        copy: UninitializedBuffer = memo[id(self)]
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return UninitializedBuffer, (False, None, self.dtype, self.persistent)
