@@ -390,6 +390,15 @@ def test_a_vector_times_a_matrix(dtype: DType, columns: int, target: str) -> Non
     check(matrices(dtype, "NN", 1, columns, 70), TARGETS[target])
 
 
+def test_threads_share_out_the_longer_side() -> None:
+    """What is not shared out is read by every thread, so it had better be the smaller operand."""
+    tall = matrices(float32, "TN", 200, 70, 300)
+    assert plan(tall, HOST).split == "rows"
+    assert plan(matrices(float32, "NN", 128, 1024, 256), HOST).split == "columns"
+    check(tall)
+    check(matrices(float32, "NT", 230, 130, 40))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("size", [(37, 75, 29), (150, 70, 900), (50, 1100, 40)], ids=str)
 def test_an_epilogue_over_long_rows(target: str, size: tuple[int, int, int]) -> None:

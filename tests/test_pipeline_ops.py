@@ -374,3 +374,20 @@ def test_same_bits_on_any_number_of_threads() -> None:
     for threads in (2, 3, 8):
         for one, other in zip(first, run(graph, [x[0], w], threads=threads), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("depth", [200, 1300, 20])
+def test_products_ask_for_what_follows_them(depth: int) -> None:
+    """Memory that is read with a product's results is asked for before a deep one, not others."""
+    rng = np.random.default_rng(depth)
+    shapes = [(37, depth), (depth, 53), (37, 53), (37, 53), (37, 53)]
+    arrays = [sample(rng, float32, shape) for shape in shapes]
+    inputs = [argument(f"x{number}", array) for number, array in enumerate(arrays)]
+    a, b, *others = (item.node for item in inputs)
+    value = ops.matmul(a, b)
+    for other in others:
+        value = ops.add(ops.mul(value, other), other)
+    check([value], inputs, arrays)
+    graph = Graph("asks", tuple(inputs), (Output(value, "y"),))
+    text = compile_graph(graph, host_target()).stages.llvm
+    assert ("call void @llvm.prefetch" in text) == (depth > 100)

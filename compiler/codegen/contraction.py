@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .contraction_affine import affine, column_of, fill_table, lanes_of, vectors_of
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_columns import PackB
-from .contraction_finish import Epilogue, FinishedTile, Finisher
+from .contraction_finish import Ask, Epilogue, FinishedTile, Finisher
 from .contraction_form import (
     Contraction,
     Operand,
@@ -24,6 +24,7 @@ from .emitter import I64, PTR, Function, Value
 from .microkernels import Tile
 
 __all__ = [
+    "Ask",
     "Contraction",
     "Epilogue",
     "Operand",
@@ -49,6 +50,7 @@ def emit_contraction(
     epilogue: Epilogue,
     pack_b: PackB | None = None,
     streams: bool = False,
+    ask: Ask | None = None,
 ) -> None:
     """Write this thread's share of a contraction into f.
 
@@ -61,10 +63,12 @@ def emit_contraction(
     flat k, in place of a load from b; the plan is then made with packs_b=True.
     `streams` says that the epilogue touches far more memory than the cache holds: it then gets the
     sums of long rows in order, so that memory is read and written in long runs.
+    `ask(f, batch, row, column, lanes)`, where given, asks for the memory that the epilogue is going
+    to touch there; it is called before the products that the epilogue has to wait for.
     Each element is the sum of the same blocks in the same order for any number of threads.
     """
     decided = plan(c, f.target, pack_b is not None, streams)
-    writer = _Writer(f, decided, a, b, scratch, epilogue, pack_b)
+    writer = _Writer(f, decided, a, b, scratch, Finisher(f, decided, epilogue, ask), pack_b)
     writer.write(thread, threads)
 
 
@@ -119,7 +123,7 @@ class _Writer:
         a: Value,
         b: Value,
         scratch: Value,
-        epilogue: Epilogue,
+        finisher: Finisher,
         pack_b: PackB | None,
     ) -> None:
         self.f = f
@@ -130,7 +134,7 @@ class _Writer:
         self.a = f.gep(a, f.i64(plan.c.a.offset), self.element)
         self.b = f.gep(b, f.i64(plan.c.b.offset), self.element)
         self.part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in plan.regions.items()}
-        self.finisher = Finisher(f, plan, epilogue)
+        self.finisher = finisher
         self.pack_b = pack_b
 
     # -- loops, from the outside in ----------------------------------------------------------
@@ -304,6 +308,7 @@ class _Writer:
             count = self._tile_rows(f.sub(rows.stop, row))
             sums = self._sums(rows, row, before)
             tile = FinishedTile(row, count, panel.start, sums)
+            self.finisher.ask_ahead(at.batch, tile, block.k.last)
             self._call(kernels, tile.count, [
                 *self._a_arguments(at, block, row), *b,
                 tile.sums, f.i64(plan.panel), block.k.accumulate,

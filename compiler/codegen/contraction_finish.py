@@ -10,6 +10,9 @@ from .contraction_plan import Plan
 from .emitter import Function, Value, vector
 
 Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
+Ask = Callable[[Function, Value, Value, Value, int], None]
+
+DEEP = 128  # products of a sum that take as long as memory does to answer
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,26 @@ class FinishedTile:
 class Finisher:
     """Writes the loops around the epilogue."""
 
-    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue) -> None:
+    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None) -> None:
         self.f = f
         self.plan = plan
         self.element = plan.c.dtype.llvm
         self.epilogue = epilogue
+        self.ask = ask
+
+    def ask_ahead(self, batch: Value, tile: FinishedTile, last: Value | None) -> None:
+        """Ask for what finishing a tile is going to touch, before its last products.
+
+        The runs that a tile touches are too short for the hardware to foresee them.
+        """
+        f, plan, ask = self.f, self.plan, self.ask
+        if ask is None or plan.streams or plan.single_columns or plan.k.longest < DEEP:
+            return
+        with f.when(last):
+            count = vectors_of(f, plan, tile.line)
+            with f.loop(f.i64(0), count) as v, f.loop(f.i64(0), tile.count) as r:
+                column = column_of(f, plan.lines, f.add(tile.line, v.index))
+                ask(f, batch, f.add(tile.row, r.index), column, plan.lines.lanes)
 
     def finish(self, batch: Value, tile: FinishedTile, last: Value | None) -> None:
         """Finish a tile: at once, or where `last` says that the sums are whole."""

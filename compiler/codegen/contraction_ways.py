@@ -26,6 +26,7 @@ BLOCK_K_BYTES = 2048  # of one row of A: 512 float32
 
 STREAM_VECTORS = 64  # columns of a block whose epilogue streams: the length of a run in memory
 DOT_K_BYTES = 4096  # of a row and of a column of a block of dot products
+FEWEST_TILES = 8  # of rows that threads share out by choice: fewer leave some idle at the end
 
 
 def ways(c: Contraction, target: Target, packs_b: bool, streams: bool) -> list[Plan]:
@@ -61,6 +62,7 @@ def tile_plan(
         vectors = min(MAX_VECTORS, lines.count)
         rows = tile_rows(target, vectors)
     k = _cut_k(c, source == "lines", BLOCK_K_BYTES)
+    packs_a = _packs_a(c, k, lanes * vectors, source)
     line_block = _line_block(c, k, target, lines, vectors, source)
     if streams:
         line_block = min(line_block, STREAM_VECTORS // vectors * vectors)
@@ -74,10 +76,10 @@ def tile_plan(
         k=k,
         source=source,
         width=lanes,
-        split=_split(c, -(-c.rows // rows), -(-lines.count // vectors)),
+        split=_split(c, -(-c.rows // rows), -(-lines.count // vectors), source, packs_a),
         row_block=_row_block(c, target, rows, per_row),
         line_block=line_block,
-        packs_a=_packs_a(c, k, lanes * vectors, source),
+        packs_a=packs_a,
         single_columns=single_columns,
         streams=streams,
     )
@@ -96,7 +98,7 @@ def dot_plan(c: Contraction, target: Target) -> Plan:
         k=_cut_k(c, True, DOT_K_BYTES),
         source="dots",
         width=lanes,
-        split=_split(c, -(-c.rows // rows), -(-c.columns // vectors)),
+        split=_split(c, -(-c.rows // rows), -(-c.columns // vectors), "dots", False),
         row_block=_row_block(c, target, rows, line_block * lanes),
         line_block=line_block,
         packs_a=False,
@@ -151,11 +153,18 @@ def _cut_k(c: Contraction, joint: bool, block_bytes: int) -> KBlocks:
     return KBlocks(sizes, a_strides, b_strides, run, a_step, b_step, pieces, piece, taps)
 
 
-def _split(c: Contraction, tiles: int, panels: int) -> str:
-    """Choose what threads share out: whole products, else columns unless there are few of them."""
+def _split(c: Contraction, tiles: int, panels: int, source: str, packs_a: bool) -> str:
+    """Choose what threads share out: whole products, else columns unless there are few of them.
+
+    Sharing columns, each thread reads all of A, which may be more than all of B: then rows.
+    """
     if c.batches >= 8 or (c.batches > 1 and c.batches >= max(panels, tiles)):
         return "batch"
-    return "columns" if panels >= min(tiles, 4) else "rows"
+    if panels < min(tiles, 4):
+        return "rows"
+    whole_a = c.rows * c.depth * (2 if packs_a else 1)
+    whole_b = c.columns * c.depth * (3 if source in ("packed", "blocks") else 1)
+    return "rows" if tiles >= FEWEST_TILES and whole_b < whole_a else "columns"
 
 
 def _line_block(

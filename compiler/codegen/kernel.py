@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import assert_never
 
 from jitnet.compiler.ir.kernel import Code
@@ -14,14 +15,16 @@ from jitnet.compiler.ir.loops import (
     Contract,
     Define,
     For,
+    Load,
     Stmt,
     Store,
+    loads,
+    walk,
 )
 from jitnet.runtime.dtype import int64
 
 from .contract import as_loops, streams, uses_tiles
-from .contraction import emit_contraction
-from .contraction_finish import Epilogue
+from .contraction import Ask, Epilogue, emit_contraction
 from .emitter import I64, Function, Module, Value
 from .expressions import Expressions
 from .loops import Loops
@@ -31,6 +34,7 @@ from .partials import Partials
 from .point import Lanes, Point
 
 SCRATCH_ALIGN = 64  # of what contractions keep there
+WORTH_ASKING = 3  # accesses for each result from which on memory is asked for them ahead
 
 
 def own_scratch(code: Code, offsets: Mapping[Buffer, int]) -> int:
@@ -113,22 +117,52 @@ class CodeWriter:
             point.threads,
             self._epilogue(stmt),
             streams=streams(stmt, f.target),
+            ask=self._ask(stmt),
         )
 
     def _epilogue(self, stmt: Contract) -> Epilogue:
         """Return what runs for each vector of results: bind the loop variables, run the body."""
-        point = self._point
-        column = lane_var(stmt)
 
         def run(
             f: Function, batch: Value, row: Value, first: Value, lanes: int, result: Value
         ) -> None:
             assert f is self.f
-            point.unflatten(stmt.batch, batch)
-            point.unflatten(stmt.rows, row)
-            point.unflatten(stmt.columns, first)
-            point.locals[stmt.result] = result
-            with self._expressions.scope(), point.along(Lanes(column, lanes)):
+            self._point.locals[stmt.result] = result
+            with self._results(stmt, batch, row, first, lanes):
                 self._statements(stmt.body)
 
         return run
+
+    def _ask(self, stmt: Contract) -> Ask | None:
+        """Return what asks for the memory that the body touches for a vector of results."""
+        column = lane_var(stmt)
+        touched = {
+            (part.buffer, part.index)
+            for part in (*loads(stmt.body), *walk(stmt.body))
+            if isinstance(part, Load | Store)
+            and part.index.coefficient(column) == 1
+            and part.index.is_affine
+            and part.buffer.place != "scratch"
+        }
+        places = sorted(touched, key=str)
+        if len(places) < WORTH_ASKING:
+            return None
+
+        def ask(f: Function, batch: Value, row: Value, first: Value, lanes: int) -> None:
+            with self._results(stmt, batch, row, first, lanes):
+                for buffer, index in places:
+                    f.prefetch(self._expressions.memory.address(buffer, index))
+
+        return ask
+
+    @contextmanager
+    def _results(
+        self, stmt: Contract, batch: Value, row: Value, first: Value, lanes: int
+    ) -> Iterator[None]:
+        """Write what is inside for a vector of results, the loop variables bound."""
+        point = self._point
+        point.unflatten(stmt.batch, batch)
+        point.unflatten(stmt.rows, row)
+        point.unflatten(stmt.columns, first)
+        with self._expressions.scope(), point.along(Lanes(lane_var(stmt), lanes)):
+            yield
