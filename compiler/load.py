@@ -9,8 +9,8 @@ import numpy as np
 
 from jitnet.compiler.binary import Binary
 from jitnet.compiler.codegen.library import Part, library, parts, symbols
+from jitnet.compiler.compiled import Compiled
 from jitnet.compiler.identity import key_of
-from jitnet.compiler.pipeline import Compiled
 from jitnet.runtime import cache, cpu
 from jitnet.runtime.cpu import NativeModule
 from jitnet.runtime.memory import aligned_empty

@@ -4,13 +4,12 @@
 
 What depends on lasting inputs alone becomes a program of its own, which need not run in every call.
 
-Each step is a function that returns its result. `compile_graph` runs and times them, unless a
-program of the same graph is kept on disk; then nothing runs until somebody looks at the stages.
+Each step is a function that returns its result. `compile_graph` (compiled.py) runs and times them,
+unless a program of the same graph is kept on disk.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -18,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitnet.compiler.binary import Binary, Once
+from jitnet.compiler.clock import Clock
 from jitnet.compiler.codegen.program import SYMBOL, Step, render
-from jitnet.compiler.identity import graph_key
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.verify import verify
@@ -37,7 +36,7 @@ from jitnet.compiler.passes.sums import join_sums
 from jitnet.compiler.passes.transpose import transpose_products
 from jitnet.compiler.passes.widen import widen
 from jitnet.compiler.passes.winograd import winograd
-from jitnet.runtime import cache, cpu
+from jitnet.runtime import cpu
 from jitnet.runtime.cpu import debugging
 from jitnet.runtime.target import Target
 
@@ -77,28 +76,6 @@ class Stages:
     once: Stages | None = None
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """A graph's machine code, new or from the cache; `stages`, if need be, are gone through again.
-
-    phases: seconds by step.
-    """
-
-    graph: Graph
-    target: Target
-    binary: Binary
-    cached: bool
-    phases: dict[str, float]
-    _stages: list[Stages]  # none for code from the cache, until somebody looks
-
-    @property
-    def stages(self) -> Stages:
-        """What the graph became on the way, for people to read."""
-        if not self._stages:
-            self._stages.append(lower(self.graph, self.target))
-        return self._stages[0]
-
-
 def optimize(graph: Graph, after: Callable[[str, Graph], None] | None = None) -> Graph:
     """Return the graph after all graph passes; `after` sees each one's result."""
     for step in GRAPH_PASSES:
@@ -127,20 +104,6 @@ def schedule(plan: Plan) -> tuple[tuple[Step, ...], MemoryPlan]:
         steps.append(Step(kernel, waits))
         since.append(kernel)
     return tuple(steps), memory
-
-
-class Clock:
-    """Measures the steps of one compilation."""
-
-    def __init__(self) -> None:
-        self.phases: dict[str, float] = {}
-        self._started = time.perf_counter()
-
-    def done(self, phase: str) -> None:
-        """Note that a step has ended, and the next begins."""
-        now = time.perf_counter()
-        self.phases[phase] = self.phases.get(phase, 0.0) + now - self._started
-        self._started = now
 
 
 def lower(graph: Graph, target: Target, clock: Clock | None = None) -> Stages:
@@ -190,22 +153,3 @@ def generate(stages: Stages, target: Target) -> Binary:
 
 def _kept(once: Stages) -> tuple[int, ...]:
     return tuple(output.node.type.nbytes for output in once.optimized.outputs)
-
-
-def compile_graph(graph: Graph, target: Target) -> Compiled:
-    """Return machine code for a graph; from the cache, with no step done, where it is there."""
-    clock = Clock()
-    key = graph_key(graph, target)
-    clock.done("key")
-    stages: list[Stages] = []
-
-    def make() -> bytes:
-        stages.append(lower(graph, target, clock))
-        binary = generate(stages[0], target)
-        clock.done("llvm")
-        return binary.to_bytes()
-
-    data, cached = cache.keep(key, make)
-    binary = Binary.from_bytes(data)
-    clock.done("read from cache" if cached else "write to cache")
-    return Compiled(graph, target, binary, cached, clock.phases, stages)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from jitnet.compiler.pipeline import Compiled, Stages
+from jitnet.compiler.compiled import Compiled
+from jitnet.compiler.pipeline import Stages
 from jitnet.runtime import cpu
 from jitnet.runtime.routine import Routine
 from jitnet.runtime.target import Target

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jitnet.compiler.compiled import compile_graph
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.load import load
-from jitnet.compiler.pipeline import Stages, compile_graph
 from jitnet.runtime.acts import Run
 from jitnet.runtime.cpu import host_target
 from jitnet.runtime.layout import address_of
 from jitnet.runtime.program import Program
+
+if TYPE_CHECKING:
+    from jitnet.compiler.pipeline import Stages
 
 Array = np.ndarray[Any, Any]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 import jitnet  # noqa: F401  (lays the packages' paths)
+from jitnet.compiler.compiled import compile_graph
 from jitnet.compiler.ir.evaluate import evaluate
 from jitnet.compiler.ir.graph import Graph, Input, Node, Output
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.load import load
-from jitnet.compiler.pipeline import compile_graph
 from jitnet.limits import finfo
 from jitnet.runtime.cpu import host_target
 from jitnet.runtime.dtype import DType, bool_, from_numpy_dtype

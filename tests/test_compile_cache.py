@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +17,15 @@ import jitnet
 from jitnet import nn
 from jitnet.compiler import identity, ops
 from jitnet.compiler.binary import Binary, Once
+from jitnet.compiler.compiled import Compiled, compile_graph
 from jitnet.compiler.identity import compiler_version, graph_key
 from jitnet.compiler.ir.graph import Graph, Output, make
-from jitnet.compiler.pipeline import Compiled, compile_graph
 from jitnet.nn import functional as F
 from jitnet.runtime import cpu
 from jitnet.runtime.cpu import host_target
 from tests.graph_harness import argument
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -202,3 +206,23 @@ def test_programs_with_constants_come_back_from_disk(no_llvm: Callable[[], None]
     second = compile_graph(graph(), target)
     assert second.cached and len(second.binary.constants) == 1
     np.testing.assert_array_equal(second.binary.constants[0], first.binary.constants[0])
+
+
+_FIRST_CALL = """
+import sys
+import jitnet
+
+print(jitnet.compile(lambda x: x.tanh() + 1)(jitnet.zeros(5)).tolist())
+print("jitnet.compiler.pipeline" in sys.modules)
+"""
+
+
+def test_a_process_that_finds_its_programs_kept_does_not_import_the_pipeline() -> None:
+    command = [sys.executable, "-c", _FIRST_CALL]
+    runs = [
+        subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        for _ in range(2)
+    ]
+    assert runs == [["[1.0, 1.0, 1.0, 1.0, 1.0]", "True"], ["[1.0, 1.0, 1.0, 1.0, 1.0]", "False"]]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from jitnet.compiler import ops
+from jitnet.compiler.compiled import compile_graph
 from jitnet.compiler.ir.evaluate import evaluate
 from jitnet.compiler.ir.graph import Graph, Output
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.load import load
-from jitnet.compiler.pipeline import compile_graph
 from jitnet.runtime.cpu import host_target
 from jitnet.runtime.dtype import DTYPES, DType, bool_, float32, float64, int32, int64
 from tests.graph_harness import argument, check, run, sample
