@@ -29,6 +29,7 @@ from jitnet.compiler.passes.mask import mask_from_result
 from jitnet.compiler.passes.memory import MemoryPlan, conflicts, plan_memory
 from jitnet.compiler.passes.name import name_kernels
 from jitnet.compiler.passes.overlap import share_parts
+from jitnet.compiler.passes.panels import pack_operands
 from jitnet.compiler.passes.prepare import halve
 from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
@@ -52,6 +53,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     simplify,  # what decomposing left: reshapes of reshapes, casts, zeros
     share,  # both halves of a gradient often decompose into the same windows
     share_parts,  # states after all steps and before them overlap: slices of one concatenation
+    pack_operands,  # when all products are there: weights that last lie as tiles read them
     join_parts,  # last: what steps of a loop compute is written right where it is gathered
 )
 

@@ -197,6 +197,21 @@ def test_matrix_products(
     check(matrices(dtype, layout, *size), TARGETS[target])
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("size", [(49, 3, 70), (1, 2, 600), (130, 1, 1030)], ids=str)
+def test_panels_are_read_in_place(dtype: DType, target: str, size: tuple[int, int, int]) -> None:
+    """B as panels of 128 bytes of columns, for each step along K."""
+    (rows, panels, depth), lanes = size, 128 // dtype.size
+    c = Contraction(
+        dtype, (2,), (rows,), (panels, lanes), (depth,),
+        Operand(0, (rows * depth,), (depth,), (1,)),
+        Operand(0, (panels * depth * lanes,), (depth * lanes, 1), (lanes,)),
+    )  # fmt: skip
+    assert plan(c, TARGETS[target]).source == "matrix"
+    check(c, TARGETS[target])
+
+
 def convolution(
     kind: str, dtype: DType, image: Sizes, channels: tuple[int, int], kernel: Sizes, stride: int = 1
 ) -> Contraction:

@@ -62,7 +62,7 @@ def as_loops(stmt: Contract) -> Stmt:
         zip(stmt.inner, stmt.a.inner, stmt.b.inner, strict=True),
         key=lambda item: -max(abs(item[1]), abs(item[2])),
     )
-    (column,) = stmt.columns
+    *others, column = stmt.columns
     along_sum = (
         not _prefers_columns(stmt) and bool(inner) and inner[-1][1:] in ((1, 1), (0, 1), (1, 0))
     )
@@ -72,7 +72,7 @@ def as_loops(stmt: Contract) -> Stmt:
         kind = "vector" if vector else "unroll" if total <= UNROLL_UP_TO else "serial"
         sums = (For(var, sums, kind),)
     body: tuple[Stmt, ...] = (Begin(stmt.result, "add", dtype), *sums, *stmt.body)
-    outer = [*stmt.batch, *stmt.rows]
+    outer = [*stmt.batch, *stmt.rows, *others]
     few = all(var.extent == 1 for var in outer)
     if along_sum:
         outer.append(column)
@@ -88,10 +88,10 @@ def as_loops(stmt: Contract) -> Stmt:
 
 def _prefers_columns(stmt: Contract) -> bool:
     """Whether neighbouring columns lie together in B or in what the results are stored to."""
-    (column,) = stmt.columns
+    column = stmt.columns[-1]
     if column.extent < 4:
         return False
-    if stmt.b.outer[0] == 1:
+    if stmt.b.outer[-1] == 1:
         return True
     packed_sum = any(
         b == 1 and var.extent >= 8 for var, b in zip(stmt.inner, stmt.b.inner, strict=True)

@@ -361,7 +361,9 @@ class _Writer:
             return [at.b, lines, k.b_taps, f.i64(plan.k.b_step)]
         if plan.source == "matrix":
             step = f.i64(self.c.b.k[-1] if self.c.k else 0)
-            place = f.add(f.mul(k.start, step), column_of(f, plan.lines, panel.start))
+            column = column_of(f, plan.lines, panel.start)
+            first = affine(f, column, self.c.n, self.c.b.free)
+            place = f.add(f.mul(k.start, step), first)
             return [f.gep(at.b, place, self.element), step]
         width = f.mul(vectors_of(f, plan, panel.start), f.i64(plan.width))
         if plan.source == "packed":

@@ -56,7 +56,7 @@ def tile_plan(
     if source == "lines":
         vectors = -(-lines.count // -(-lines.count // line_vectors(target)))
         rows = line_rows(target)
-    elif source == "matrix" and c.rows == 1 and _wide(lines, target):
+    elif source == "matrix" and c.rows == 1 and len(c.n) == 1 and _wide(lines, target):
         vectors, rows = _wide(lines, target), 1
     else:
         vectors = min(MAX_VECTORS, lines.count)
@@ -118,7 +118,8 @@ def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
     packed = "packed" if c.depth * panel * size <= fitting else "blocks"
     if packs_b or not c.n or c.b.free[-1] != 1:
         return packed
-    if len(c.n) == 1 and not lines.tail and steps <= 1:
+    whole = len(c.n) == 1 or lines.inner % (lines.lanes * MAX_VECTORS) == 0  # panels, that is
+    if whole and not lines.tail and steps <= 1:
         step = abs(c.b.k[-1]) * size if c.k else 0
         near = c.depth * c.columns * size <= target.cache_bytes // 2 or step <= 1024
         if near or (c.rows == 1 and _wide(lines, target)):

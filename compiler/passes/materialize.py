@@ -13,9 +13,10 @@ from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.loops import Buffer, Load
 from jitnet.compiler.ir.lowering import Contraction, Inline, Joined, Pointwise
 
-from .orders import Orders, place_of
+from .orders import Orders
 from .parts import parts_of
-from .storage import Reader, Storage, is_inline, is_view, ordered_strides
+from .products import places
+from .storage import Place, Reader, Storage, is_inline, is_view, ordered_strides
 from .transpose import is_turn
 
 CHEAP = 3  # cost up to which recomputing a value beats writing and reading it
@@ -85,8 +86,8 @@ class _Chooser:
         self._depths[node] = 1 + max((self._depths.get(arg, 0) for arg in node.args), default=0)
         self._reads[node] = frozenset().union(*(self._reads[arg] for arg in node.args))
         if isinstance(node.op.lower, Contraction):
-            for arg in node.args:
-                if not self._is_affine(arg) or self._is_turned_often(arg):
+            for arg, place in places(node).items():
+                if not self._is_affine(arg, place) or self._is_turned_often(arg):
                     self._keep(arg)
                     self._reader = Reader(self.storage)
         must = not is_inline(node) or node in self._outputs or node in self.parts
@@ -151,11 +152,11 @@ class _Chooser:
                 stack.extend(arg for arg in inner.args if arg.type.numel == inner.type.numel)
         return False
 
-    def _is_affine(self, node: Node) -> bool:
+    def _is_affine(self, node: Node, place: Place) -> bool:
         """Whether an operand can be read in place by strides."""
         if not is_inline(node):
             return True
-        expr = self._reader.read(node, place_of(node.shape))
+        expr = self._reader.read(node, place)
         return isinstance(expr, Load) and expr.index.is_affine and not expr.conditions
 
     def _is_turned_often(self, node: Node) -> bool:

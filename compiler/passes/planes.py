@@ -10,8 +10,9 @@ from jitnet.compiler.ir.index import Index, Var, of, unravel
 from jitnet.compiler.ir.loops import Buffer, Contract, For, Load, Local, Operand, Stmt, Store
 from jitnet.compiler.ir.lowering import PlaneProduct
 
-from .contract import Product, operand
+from .contract import operand
 from .fuse import Group
+from .products import Product
 from .storage import Reader, Storage
 from .transform import Results, mapped, write_results
 

@@ -52,7 +52,7 @@ def _input(output: Output) -> Input:
 
 def _kept(graph: Graph) -> list[Node]:
     """Return the values to keep, each read by something that calls differ in."""
-    below = _lasting_below(graph)
+    below = lasting_below(graph)
     found: dict[Node, None] = {}
     for node in graph.nodes:
         if below[node] is None:
@@ -61,7 +61,7 @@ def _kept(graph: Graph) -> list[Node]:
     return list(found)
 
 
-def _lasting_below(graph: Graph) -> dict[Node, frozenset[Node] | None]:
+def lasting_below(graph: Graph) -> dict[Node, frozenset[Node] | None]:
     """Return the lasting inputs that each value is made of; None if of others, too."""
     below: dict[Node, frozenset[Node] | None] = {
         item.node: frozenset((item.node,)) if item.lasting else None for item in graph.inputs
@@ -81,9 +81,13 @@ def _keep(node: Node, below: dict[Node, frozenset[Node] | None], found: dict[Nod
     sources = below[node]
     if not sources or node in found or node in sources or not node.type.numel:
         return
-    growth = node.type.nbytes / max(1, sum(source.type.nbytes for source in sources))
-    if is_view(node) or growth > MOST_GROWTH:
+    if is_view(node) or not may_be_kept(node, sources):
         for arg in node.args:
             _keep(arg, below, found)
     else:
         found[node] = None
+
+
+def may_be_kept(node: Node, sources: frozenset[Node]) -> bool:
+    """Whether a value is not too large, given the lasting inputs that it is made of."""
+    return node.type.nbytes <= MOST_GROWTH * sum(source.type.nbytes for source in sources)

@@ -17,10 +17,10 @@ from jitnet.compiler.ir.lowering import (
     Transform,
 )
 
-from .contract import multiply_adds
 from .fuse import Group, space_vars, spread, squeeze
 from .materialize import COSTS
 from .patterns import Patterns
+from .products import multiply_adds
 from .storage import Reader, Storage, walked
 
 OPERATIONS_A_CYCLE = 8  # element operations of one thread, as materialize counts them

@@ -1,0 +1,215 @@
+"""The sums of products that matmul and convolutions are: loop variables, and who is read where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jitnet.compiler import ops
+from jitnet.compiler.ir.graph import Node
+from jitnet.compiler.ir.index import Index, Var, of
+from jitnet.compiler.ir.lowering import Contraction
+from jitnet.compiler.ops.phases import Phase, phases
+
+from .orders import place_of
+from .storage import Place
+
+PANEL_BYTES = 128  # of columns: two vectors of the widest target, and a multiple of any other's
+COLUMN_AXIS = {ops.conv: 0, ops.matmul: -1}  # of the second operand: what lies in lanes
+
+
+@dataclass(frozen=True)
+class Product:
+    """One sum of products: its loop variables, and the places of both arguments and the result."""
+
+    batch: tuple[Var, ...]
+    rows: tuple[Var, ...]
+    columns: tuple[Var, ...]
+    inner: tuple[Var, ...]
+    a: Place
+    b: Place
+    result: Place
+    swapped: bool = False  # whether `a` is the node's second argument
+
+
+def products(node: Node) -> list[Product]:
+    """Return the sums of products that make up a contraction (several for a strided gradient)."""
+    lower = node.op.lower
+    assert isinstance(lower, Contraction)
+    match lower.kind:
+        case "matmul":
+            return [_matmul(node)]
+        case "conv":
+            return [_conv(node)]
+        case "conv_weight_grad":
+            return [_conv_weight_grad(node)]
+        case "conv_input_grad":
+            return _conv_input_grad(node)
+        case other:
+            raise AssertionError(other)
+
+
+def places(node: Node) -> dict[Node, Place]:
+    """Return a place in each operand, of the form in which a contraction reads all of them."""
+    found = {arg: place_of(arg.shape) for arg in node.args}
+    if node.op in COLUMN_AXIS:
+        operand = node.args[1]
+        axis = COLUMN_AXIS[node.op] % len(operand.shape)
+        _, column = _columns(operand, axis, "o", operand.shape[axis])
+        found[operand] = (*found[operand][:axis], column, *found[operand][axis + 1 :])
+    return found
+
+
+def _vars(letter: str, sizes: Sequence[int]) -> tuple[Var, ...]:
+    return tuple(Var(f"{letter}{axis}", size) for axis, size in enumerate(sizes))
+
+
+def _ofs(variables: Sequence[Var]) -> Place:
+    return tuple(of(var) for var in variables)
+
+
+def _matmul(node: Node) -> Product:
+    a, b = node.args
+    batch = _vars("b", a.shape[:-2])
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    row, inner = Var("m", m), Var("k", k)
+    columns, column = _columns(b, len(b.shape) - 1, "n", n)
+    lead = _ofs(batch)
+    return Product(
+        batch,
+        (row,),
+        columns,
+        (inner,),
+        (*lead, of(row), of(inner)),
+        (*lead, of(inner), column),
+        (*lead, of(row), column),
+    )
+
+
+def are_panels(node: Node, axis: int) -> bool:
+    """Whether a dim of an operand is joined of panels and the columns of each: see panels.py."""
+    if node.op is not ops.reshape or node.args[0].op is not ops.permute:
+        return False
+    split, joined = node.args[0].shape, node.shape
+    around = (*split[:axis], split[axis] * split[axis + 1], *split[axis + 2 :])
+    return around == joined and split[axis + 1] * node.dtype.size == PANEL_BYTES
+
+
+def _columns(node: Node, axis: int, letter: str, size: int) -> tuple[tuple[Var, ...], Index]:
+    """Return the variables of the columns of an operand: two where these lie in panels."""
+    if size == node.shape[axis] and are_panels(node, axis):
+        panels, lanes = node.args[0].shape[axis : axis + 2]
+        panel, lane = Var(letter, panels), Var("l", lanes)
+        return (panel, lane), of(panel) * lanes + of(lane)
+    column = Var(letter, size)
+    return (column,), of(column)
+
+
+def _group_var(node: Node) -> tuple[Var, int]:
+    groups = node.params["groups"]
+    return Var("g", groups), groups
+
+
+def _conv(node: Node) -> Product:
+    x, w = node.args
+    group, groups = _group_var(node)
+    image, channel = Var("b", x.shape[0]), Var("c", w.shape[1])
+    columns, column = _columns(w, 0, "o", w.shape[0] // groups)
+    out, taps = _vars("y", node.shape[2:]), _vars("k", w.shape[2:])
+    stride, dilation = node.params["stride"], node.params["dilation"]
+    spatial = tuple(
+        of(o) * s + of(k) * d for o, s, k, d in zip(out, stride, taps, dilation, strict=True)
+    )
+    out_channel = of(group) * (w.shape[0] // groups) + column
+    return Product(
+        (group,),
+        (image, *out),
+        columns,
+        (channel, *taps),
+        (of(image), of(group) * channel.extent + of(channel), *spatial),
+        (out_channel, of(channel), *_ofs(taps)),
+        (of(image), out_channel, *_ofs(out)),
+    )
+
+
+def _conv_weight_grad(node: Node) -> Product:
+    g, x = node.args
+    group, groups = _group_var(node)
+    image, channel = Var("b", x.shape[0]), Var("c", node.shape[1])
+    column = Var("o", node.shape[0] // groups)
+    out, taps = _vars("y", g.shape[2:]), _vars("k", node.shape[2:])
+    stride, dilation = node.params["stride"], node.params["dilation"]
+    spatial = tuple(
+        of(o) * s + of(k) * d for o, s, k, d in zip(out, stride, taps, dilation, strict=True)
+    )
+    out_channel = of(group) * column.extent + of(column)
+    return Product(
+        (group,),
+        (channel, *taps),
+        (column,),
+        (image, *out),
+        (of(image), of(group) * channel.extent + of(channel), *spatial),
+        (of(image), out_channel, *_ofs(out)),
+        (out_channel, of(channel), *_ofs(taps)),
+        swapped=True,
+    )
+
+
+def _conv_input_grad(node: Node) -> list[Product]:
+    """One product for each combination of phases; `margin` is the padding that g already has."""
+    g, w = node.args
+    group, groups = _group_var(node)
+    image, column = Var("b", g.shape[0]), Var("c", w.shape[1])
+    channel = Var("o", w.shape[0] // groups)
+    margin = node.params["margin"]
+    per_dim = [
+        phases(size, kernel, stride, dilation, low)
+        for size, kernel, stride, dilation, (low, _) in zip(
+            node.shape[2:],
+            w.shape[2:],
+            node.params["stride"],
+            node.params["dilation"],
+            node.params["padding"],
+            strict=True,
+        )
+    ]
+    combos: list[list[Phase]] = [[]]
+    for options in per_dim:
+        combos = [[*combo, option] for combo in combos for option in options]
+    found: list[Product] = []
+    for combo in combos:
+        rows = _vars("y", [phase.count for phase in combo])
+        taps = _vars("k", [phase.taps for phase in combo])
+        source: list[Index] = []
+        kernel_at: list[Index] = []
+        target: list[Index] = []
+        for phase, t, j, before, stride in zip(
+            combo, rows, taps, margin, node.params["stride"], strict=True
+        ):
+            source.append(of(t) - of(j) * phase.place_step + (phase.place + before))
+            kernel_at.append(of(j) * phase.tap_step + phase.tap)
+            target.append(of(t) * stride + phase.first)
+        in_channel = of(group) * column.extent + of(column)
+        out_channel = of(group) * channel.extent + of(channel)
+        found.append(
+            Product(
+                (group,),
+                (image, *rows),
+                (column,),
+                (channel, *taps),
+                (of(image), out_channel, *source),
+                (out_channel, of(column), *kernel_at),
+                (of(image), in_channel, *target),
+            )
+        )
+    return found
+
+
+def multiply_adds(node: Node) -> int:
+    """Return the multiply-adds of a contraction."""
+    total = 0
+    for product in products(node):
+        sizes = (*product.batch, *product.rows, *product.columns, *product.inner)
+        total += math.prod(var.extent for var in sizes)
+    return total
