@@ -257,6 +257,13 @@ def test_results_that_differ_are_told() -> None:
     assert line.startswith("jitnet: (2.0, 1.1), but PyTorch eager")
 
 
+def test_a_loss_near_zero_may_differ_by_the_rounding_of_what_it_is_a_difference_of() -> None:
+    one, other = (_result(peer, 1.0) for peer in PEERS[:2])
+    one, other = replace(one, values=(3.9, 1.2147e-4)), replace(other, values=(3.9, 1.2135e-4))
+    assert disagreements([one, other]) == []
+    assert len(disagreements([one, replace(other, values=(3.9, 1.3e-4))])) == 1
+
+
 def test_the_command_lists_and_refuses() -> None:
     command = [sys.executable, "-m", "benchmarks"]
     listed = subprocess.run([*command, "--list"], cwd=ROOT, capture_output=True, text=True)
