@@ -383,6 +383,7 @@ from .grad_mode import set_grad_enabled as set_grad_enabled
 from .limits import finfo as finfo
 from .limits import iinfo as iinfo
 from .printing import set_printoptions as set_printoptions
+from .serialize import CheckpointError as CheckpointError
 from .serialize import load as load
 from .serialize import load_file as load_file
 from .serialize import save as save

@@ -1,13 +1,17 @@
-"""save and load: what comes back, what is refused, and that nothing is half done."""
+"""save and load: what comes back, what is refused, and that nothing is half done.
+
+PyTorch's files are in test_serialize_pytorch.py, harmful ones in test_serialize_hostile.py.
+"""
 
 from __future__ import annotations
 
+import argparse
 import io
-import json
 import math
 import os
 import pickle
 import struct
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +50,14 @@ def test_non_contiguous_tensors() -> None:
     assert back[0].tolist() == x.t().tolist()
     assert back[1].tolist() == [[1, 2], [9, 10]]
     assert back[2].tolist() == [[0, 1, 2, 3]] * 2
-    back[2][0, 0] = 7
-    assert back[2][1, 0].item() == 0
+    assert [part.stride() for part in back] == [(1, 4), (8, 1), (0, 1)]
+    back[1][0, 0] = 9
+    assert back[0].tolist() == [[0, 4, 8], [9, 5, 9], [2, 6, 10], [3, 7, 11]]
+    assert back[2].tolist() == [[0, 9, 2, 3]] * 2
 
 
 def test_a_model_and_its_optimizer(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.jt"
+    path = tmp_path / "checkpoint.pth"
     net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     optimizer = jitnet.optim.Adam(net.parameters(), lr=0.1)
     net(jitnet.randn(5, 3)).square().sum().backward()
@@ -84,6 +90,12 @@ def test_plain_values_keep_their_types() -> None:
         "empty": [(), {}, []],
         "set": {1, 2},
         "dtype": jitnet.float32,
+        "device": jitnet.device("cpu"),
+        "size": jitnet.Size([2, 3]),
+        "complex": 1 - 2j,
+        "frozen": frozenset({1}),
+        "namespace": argparse.Namespace(lr=0.1),
+        "ordered": OrderedDict(b=1, a=2),
         3: "int key",
         None: "none key",
         True: "bool key",
@@ -93,6 +105,8 @@ def test_plain_values_keep_their_types() -> None:
     assert back == {**value, "numpy": 0.25}
     assert [type(key) for key in back] == [type(key) for key in value]
     assert type(back["list"][1]) is tuple
+    assert type(back["size"]) is jitnet.Size
+    assert list(back["ordered"].items()) == [("b", 1), ("a", 2)]
     specials = _round_trip([math.inf, -math.inf, math.nan, -0.0])
     assert specials[:2] == [math.inf, -math.inf]
     assert math.isnan(specials[2])
@@ -117,22 +131,43 @@ def test_a_tensor_in_two_places_stays_one() -> None:
     shared = jitnet.ones(3)
     back = _round_trip({"a": shared, "b": [shared], "c": shared.detach(), "d": jitnet.ones(3)})
     assert back["a"] is back["b"][0]
-    assert back["a"] is back["c"]
-    assert back["a"] is not back["d"]
+    back["a"][0] = 5
+    assert back["c"].tolist() == [5.0, 1.0, 1.0]
+    assert back["d"].tolist() == [1.0, 1.0, 1.0]
 
 
-def test_names_that_collide() -> None:
-    back = _round_trip({"a.b": jitnet.zeros(1), "a": {"b": jitnet.ones(1)}, 1: jitnet.ones(2)})
-    assert back["a.b"].tolist() == [0.0]
-    assert back["a"]["b"].tolist() == [1.0]
-    assert _round_trip(jitnet.ones(2)).tolist() == [1.0, 1.0]
-    assert _round_trip(5) == 5
+def test_views_share_memory_again_and_compiled_code_knows() -> None:
+    x = jitnet.arange(24.0).reshape(2, 3, 4)
+    back = _round_trip([x, x[:, ::2], x[1].t(), x[0, 1]])
+
+    @jitnet.compile
+    def add(part: jitnet.Tensor, whole: jitnet.Tensor) -> jitnet.Tensor:
+        part.add_(100)
+        return whole.sum()
+
+    for part in back[1:]:
+        expected = back[0].sum().item() + 100 * part.numel()
+        assert add(part, back[0]).item() == expected
+
+
+def test_a_list_in_two_places_stays_one() -> None:
+    shared = [1]
+    back = _round_trip({"a": shared, "b": (shared,)})
+    assert back["a"] is back["b"][0]
 
 
 def test_leaves_want_gradients_again() -> None:
-    back = _round_trip([nn.Parameter(jitnet.ones(1)), jitnet.ones(1, requires_grad=True) * 2])
-    assert back[0].requires_grad
-    assert not back[1].requires_grad
+    back = _round_trip(
+        [
+            nn.Parameter(jitnet.ones(1)),
+            nn.Parameter(jitnet.ones(1, dtype=jitnet.int64), False),
+            jitnet.ones(1, requires_grad=True) * 2,
+            jitnet.ones(1),
+        ]
+    )
+    assert [type(x) for x in back] == [nn.Parameter, nn.Parameter, jitnet.Tensor, jitnet.Tensor]
+    assert [x.requires_grad for x in back] == [True, False, True, False]
+    assert all(x.is_leaf for x in back)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +176,9 @@ def test_leaves_want_gradients_again() -> None:
         (nn.Linear(1, 1), TypeError, r"a Linear; save its state_dict\(\)"),
         ({"model": {"fn": len}}, TypeError, "model.fn: a builtin_function_or_method"),
         ([1, object()], TypeError, "1: a object"),
-        ({(1, 2): 3}, TypeError, "keys must be plain values"),
-        ({"a": 1j}, TypeError, "a: a complex"),
+        ({((1, 2), 3): 3}, TypeError, "keys must be plain values"),
+        ({"a": np.array(["x"])}, TypeError, "a: a ndarray"),
+        ({"a": 1 << 4096}, ValueError, "513 bytes"),
     ],
 )
 def test_what_cannot_be_saved(value: Any, error: type[Exception], message: str) -> None:
@@ -158,18 +194,18 @@ def test_what_contains_itself() -> None:
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file.jt"
+    path = tmp_path / "file.pth"
     jitnet.save({"x": 1}, path)
     with pytest.raises(TypeError):
         jitnet.save({"x": object()}, path)
     assert jitnet.load(path) == {"x": 1}
-    assert [file.name for file in tmp_path.iterdir()] == ["file.jt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file.pth"]
 
 
 def test_an_interrupted_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "file.jt"
+    path = tmp_path / "file.pth"
     jitnet.save({"x": 1}, path)
 
     def fail(descriptor: int) -> None:
@@ -179,11 +215,11 @@ def test_an_interrupted_write_leaves_the_old_file(
     with pytest.raises(OSError, match="no space"):
         jitnet.save({"x": 2}, path)
     assert jitnet.load(path) == {"x": 1}
-    assert [file.name for file in tmp_path.iterdir()] == ["file.jt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file.pth"]
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
-    path, other = tmp_path / "file.jt", tmp_path / "other"
+    path, other = tmp_path / "file.pth", tmp_path / "other"
     jitnet.save(1, path)
     other.touch()
     assert path.stat().st_mode == other.stat().st_mode
@@ -194,9 +230,9 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        jitnet.load(tmp_path / "nothing.jt")
+        jitnet.load(tmp_path / "nothing.pth")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
-        jitnet.save(1, tmp_path / "nowhere" / "file.jt")
+        jitnet.save(1, tmp_path / "nowhere" / "file.pth")
 
 
 def _header(header: bytes, data: bytes = b"") -> bytes:
@@ -217,14 +253,14 @@ def _header(header: bytes, data: bytes = b"") -> bytes:
     ],
 )
 def test_a_file_that_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "file.jt"
+    path = tmp_path / "file.pth"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"file\.jt is not a safetensors file, or is damaged"):
+    with pytest.raises(ValueError, match=r"file\.pth is neither a safetensors file nor"):
         jitnet.load(path)
 
 
 def test_a_cut_off_checkpoint(tmp_path: Path) -> None:
-    path = tmp_path / "file.jt"
+    path = tmp_path / "file.pth"
     jitnet.save({"x": jitnet.ones(100)}, path)
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(ValueError, match="damaged"):
@@ -234,26 +270,7 @@ def test_a_cut_off_checkpoint(tmp_path: Path) -> None:
 def test_pickles_are_not_run(tmp_path: Path) -> None:
     path = tmp_path / "file.pt"
     path.write_bytes(pickle.dumps({"x": 1}))
-    with pytest.raises(ValueError, match="is a pickle"):
-        jitnet.load(path)
-
-
-@pytest.mark.parametrize(
-    ("head", "message"),
-    [
-        ("{", "damaged metadata"),
-        ("{}", "damaged metadata"),
-        (json.dumps({"format": "9", "structure": 1}), "format 9"),
-        (json.dumps({"format": "1", "structure": {"tensor": "y"}}), "damaged metadata"),
-        (json.dumps({"format": "1", "structure": {"object": 1}}), "damaged metadata"),
-        (json.dumps({"format": "1", "structure": {"list": 1}}), "damaged metadata"),
-        (json.dumps({"format": "1", "structure": {"dict": [1], "x": 2}}), "damaged metadata"),
-    ],
-)
-def test_damaged_metadata(tmp_path: Path, head: str, message: str) -> None:
-    path = tmp_path / "file.jt"
-    save_file({"x": jitnet.ones(1)}, path, {"jitnet": head})
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match="is a bare pickle"):
         jitnet.load(path)
 
 
@@ -262,7 +279,7 @@ def test_dtypes_that_are_missing_here_are_named(tmp_path: Path) -> None:
     path.write_bytes(
         _header(b'{"w":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}', b"\0" * 4)
     )
-    with pytest.raises(ValueError, match=r"such as 'w' \(F8_E4M3\)"):
+    with pytest.raises(ValueError, match=r"'w'.*F8_E4M3"):
         jitnet.load(path)
 
 
@@ -275,17 +292,31 @@ def test_flat_files() -> None:
         save_file({"a": 3}, io.BytesIO())  # type: ignore[dict-item]
 
 
-def test_exchange_with_pytorch(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
-    theirs = pytest.importorskip("safetensors.torch")
-    path = tmp_path / "model.safetensors"
-    model = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
-    theirs.save_file(model.state_dict(), path)
-    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))
-    net.load_state_dict(jitnet.load(path))
-    for name, value in model.state_dict().items():
-        np.testing.assert_array_equal(net.state_dict()[name].numpy(), value.numpy())
-    jitnet.save(net.state_dict(), path)
-    model.load_state_dict(theirs.load_file(path))
-    jitnet.save({"model": net.state_dict(), "epoch": 1}, path)
-    assert "model.0.weight" in theirs.load_file(path)
+def test_load_knows_a_format_by_its_content(tmp_path: Path) -> None:
+    flat, nested = tmp_path / "a.pth", tmp_path / "b.safetensors"
+    save_file({"x": jitnet.ones(1)}, flat)
+    jitnet.save({"x": jitnet.ones(1)}, nested)
+    assert jitnet.load(flat)["x"].tolist() == jitnet.load(nested)["x"].tolist() == [1.0]
+
+
+def test_load_reads_from_where_a_file_stands() -> None:
+    file = io.BytesIO()
+    file.write(b"before")
+    jitnet.save([1], file)
+    file.seek(len(b"before"))
+    assert jitnet.load(file) == [1]
+
+
+def test_mmap_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "file.pth"
+    jitnet.save([jitnet.zeros(3), jitnet.ones(0), jitnet.ones(1)], path)
+    mapped = jitnet.load(path, mmap=True)
+    mapped[0][1] = 5
+    assert mapped[0].tolist() == [0.0, 5.0, 0.0]
+    assert jitnet.load(path)[0].tolist() == [0.0, 0.0, 0.0]
+    assert all(x.numpy().ctypes.data % 64 == 0 for x in (mapped[0], mapped[2]))
+    with pytest.raises(ValueError, match="path of a file"):
+        jitnet.load(io.BytesIO(), mmap=True)
+    save_file({"x": jitnet.ones(1)}, path)
+    with pytest.raises(ValueError, match="without mmap"):
+        jitnet.load(path, mmap=True)

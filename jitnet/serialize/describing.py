@@ -1,0 +1,113 @@
+"""What the values of a checkpoint are in PyTorch's words, and the storages that they lie in."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from jitnet.device import Device
+from jitnet.nn.parameter import Parameter
+from jitnet.runtime.dtype import DType
+from jitnet.size import Size
+from jitnet.tensor import Tensor
+
+from .elements import STORAGE_OF
+from .pickling import Call, Name, Persistent
+
+_PARAMETER = Name("torch._utils", "_rebuild_parameter")
+_TENSOR = Name("torch._utils", "_rebuild_tensor_v2")
+
+
+class Describer:
+    """Describes values that are no plain containers; collects storages, each once."""
+
+    def __init__(self) -> None:
+        self.storages: list[np.ndarray] = []
+        self._numbers: dict[Any, int] = {}  # where memory is -> the number of its storage
+
+    def describe(self, value: Any, path: str) -> Any:
+        """Return a Name, a Call or a container; TypeError for what has no such description."""
+        match value:
+            case Parameter():
+                data = self._tensor(value.detach())
+                return Call(_PARAMETER, (data, value.requires_grad, OrderedDict()))
+            case Tensor():
+                return self._tensor(value)
+            case np.bool_() | np.number():
+                return value.item()
+            case np.ndarray() if value.dtype.kind in "biufc":
+                return _array(value)
+            case DType():
+                return Name("torch", value.name)
+            case Device():
+                rest = () if value.index is None else (value.index,)
+                return Call(Name("torch", "device"), (value.type, *rest))
+            case bytes():
+                return Call(Name("_codecs", "encode"), (value.decode("latin-1"), "latin1"))
+            case complex():
+                return Call(Name("__builtin__", "complex"), (value.real, value.imag))
+            case Size():
+                return Call(Name("torch", "Size"), (tuple(value),))
+            case set() | frozenset():
+                kind = "set" if isinstance(value, set) else "frozenset"
+                return Call(Name("__builtin__", kind), (list(value),))
+            case Namespace():
+                return Call(Name("argparse", "Namespace"), (), dict(vars(value)))
+        raise TypeError(_refusal(value, path))
+
+    def _tensor(self, tensor: Tensor) -> Call:
+        """Return the tensor as a view of its storage, which is the memory of its base."""
+        base = tensor if tensor._base is None else tensor._base
+        array, whole = tensor._copied(), base._copied()
+        itemsize = array.itemsize
+        offset = (_address(array) - _address(whole)) // itemsize if array.size else 0
+        strides = tuple(step // itemsize for step in array.strides)
+        layout = (self._storage(whole), offset, array.shape, strides)
+        return Call(_TENSOR, (*layout, tensor.requires_grad, OrderedDict()))
+
+    def _storage(self, whole: np.ndarray) -> Persistent:
+        """Return the name of a base's memory, from its first element to its last."""
+        length = 1 + sum(
+            (size - 1) * (step // whole.itemsize)
+            for size, step in zip(whole.shape, whole.strides, strict=True)
+        )
+        line = as_strided(whole, (length if whole.size else 0,), (whole.itemsize,))
+        key = (_address(whole), len(line), whole.dtype) if whole.size else id(whole)
+        number = self._numbers.setdefault(key, len(self.storages))
+        if number == len(self.storages):
+            self.storages.append(line)
+        kind = Name("torch", STORAGE_OF[whole.dtype.name])
+        return Persistent(("storage", kind, str(number), "cpu", len(line)))
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _array(array: np.ndarray) -> Call:
+    """Return a NumPy array as NumPy pickles it."""
+    dtype = array.dtype
+    order = dtype.str[0]
+    kind = Call(
+        Name("numpy", "dtype"), (dtype.str[1:], False, True), (3, order, *[None] * 3, -1, -1, 0)
+    )
+    empty = (Name("numpy", "ndarray"), (0,), b"b")
+    state = (1, array.shape, kind, False, array.tobytes())
+    return Call(Name("numpy._core.multiarray", "_reconstruct"), empty, state)
+
+
+def _refusal(value: Any, path: str) -> str:
+    what = f"{path}: a" if path else "a"
+    if hasattr(value, "_fields"):
+        return (
+            f"cannot save {what} {type(value).__name__}, a class that a file cannot name; "
+            "save it as a dict, by _asdict()"
+        )
+    hint = "save tensors, numbers, strings, and dicts, lists and tuples of them"
+    if hasattr(value, "state_dict"):
+        hint = "save its state_dict()"
+    return f"cannot save {what} {type(value).__name__}; {hint}"

@@ -1,0 +1,171 @@
+"""A file's storages, and tensors over them: every size, stride and offset checked beforehand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jitnet.device import Device, device
+from jitnet.grad_mode import no_grad
+from jitnet.runtime.dtype import DType
+from jitnet.tensor import Tensor
+
+from .archive import Archive
+from .elements import stored_dtype
+from .errors import CheckpointError
+from .strided import strided_view
+
+_MAX_DIMS = 64  # NumPy's
+_LARGEST = 2**62
+MapLocation = str | Device | dict[str, str] | Callable[[Any, str], Any] | None
+
+
+@dataclass(eq=False)
+class Storage:
+    """The bytes that tensors lie in; what a function given as map_location gets and returns."""
+
+    content: np.ndarray  # bytes
+    swapped: bool  # written on a machine of the other byte order
+    flat: dict[DType, Tensor] = field(default_factory=dict)  # the elements as one line
+
+    def line(self, dtype: DType) -> Tensor:
+        """Return all elements as a tensor of one dim, the base of those that lie here."""
+        if dtype not in self.flat:
+            self.flat[dtype] = Tensor._from_array(self.elements(dtype))
+        return self.flat[dtype]
+
+    def elements(self, dtype: DType) -> np.ndarray:
+        """Return the bytes as elements."""
+        size = dtype.size
+        usable = self.content[: len(self.content) // size * size]
+        if self.swapped:
+            number = size // 2 if dtype.is_complex else size
+            usable = usable.reshape(-1, number)[:, ::-1].reshape(-1)
+        if usable.ctypes.data % size:
+            usable = usable.copy()
+        return usable.view(dtype.numpy)
+
+
+@dataclass(frozen=True)
+class TypedStorage:
+    """A storage as a tensor names it: with the type and number of its elements."""
+
+    storage: Storage
+    dtype: str  # "uint8" for one without a type
+    numel: int
+
+
+class Storages:
+    """The storages of an archive, each read once."""
+
+    def __init__(self, archive: Archive, map_location: MapLocation) -> None:
+        self._archive = archive
+        self._map_location = map_location
+        self._read: dict[str, Storage] = {}
+        order = bytes(archive.read("byteorder")) if "byteorder" in archive else b"little"
+        if order not in (b"little", b"big"):
+            raise CheckpointError(f"{archive.name} has the byte order {order[:20]!r}")
+        self._swapped = order.decode() != sys.byteorder
+
+    def persistent(self, identity: Any) -> TypedStorage:
+        """Return the storage that a pickle's persistent id names."""
+        match identity:
+            case ("storage", StorageKind(dtype), str(key), str(location), int(numel)):
+                pass
+            case _:
+                raise CheckpointError(f"a persistent id must name a storage, got {identity!r:.200}")
+        size = stored_dtype(dtype).size * numel
+        if numel < 0 or self._archive.size(f"data/{key}") != size:
+            raise CheckpointError(
+                f"storage {key!r} should have {numel} elements of {dtype}, {size} bytes, but has "
+                f"{self._archive.size(f'data/{key}')} bytes"
+            )
+        if key not in self._read:
+            made = Storage(self._archive.read(f"data/{key}"), self._swapped)
+            self._read[key] = _placed(made, location, self._map_location)
+        return TypedStorage(self._read[key], dtype, numel)
+
+
+@dataclass(frozen=True)
+class StorageKind:
+    """A class of storages, such as torch.FloatStorage, by its dtype."""
+
+    dtype: str
+
+
+def _placed(storage: Storage, location: str, where: MapLocation) -> Storage:
+    """Return the storage where map_location wants it; there is the CPU only."""
+    if callable(where):
+        moved = where(storage, location)
+        if moved is not None and not isinstance(moved, Storage):
+            raise TypeError(f"map_location must return the storage or None, got {moved!r}")
+        if moved is not None:
+            return moved
+    elif isinstance(where, dict):
+        location = where.get(location, location)
+    elif where is not None:
+        location = str(where)
+    try:
+        device(location)
+    except (RuntimeError, ValueError) as error:
+        raise RuntimeError(
+            f"the file's tensors were on {location!r}: {error}; load(..., map_location='cpu') "
+            "puts them on the CPU"
+        ) from None
+    return storage
+
+
+def check_map_location(where: Any) -> MapLocation:
+    """Return map_location; TypeError, or RuntimeError for a device that is not there."""
+    if isinstance(where, str | Device):
+        device(where)
+    elif not (where is None or isinstance(where, dict) or callable(where)):
+        raise TypeError(f"map_location wants a device, a dict or a function, got {where!r}")
+    return where  # type: ignore[no-any-return]
+
+
+def tensor_over(
+    typed: TypedStorage, dtype_name: str, offset: Any, shape: Any, strides: Any
+) -> Tensor:
+    """Return a tensor over a storage; it shares memory with all others there."""
+    dtype = stored_dtype(dtype_name)
+    storage = typed.storage
+    numel = len(storage.content) // dtype.size
+    _check_layout(numel, offset, shape, strides)
+    count = int(np.prod(shape, dtype=object))
+    if count and count == numel and dtype not in storage.flat and _is_dense(shape, strides):
+        whole = Tensor._from_array(storage.elements(dtype).reshape(shape))
+        with no_grad():
+            storage.flat[dtype] = whole.reshape((numel,))
+        return whole
+    return strided_view(storage.line(dtype), offset, shape, strides)
+
+
+def _check_layout(numel: int, offset: Any, shape: Any, strides: Any) -> None:
+    """Raise unless every element of such a tensor lies in a storage of numel elements."""
+    wanted = f"offset {offset!r:.40}, shape {shape!r:.200}, strides {strides!r:.200}"
+    if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
+        raise CheckpointError(f"a tensor wants as many strides as sizes, got {wanted}")
+    if len(shape) > _MAX_DIMS:
+        raise CheckpointError(f"a tensor has at most {_MAX_DIMS} dims, got {len(shape)}")
+    for number in (offset, *shape, *strides):
+        if type(number) is not int or not 0 <= number < _LARGEST:
+            raise CheckpointError(f"a tensor wants whole numbers from 0, got {wanted}")
+    count = int(np.prod(shape, dtype=object))
+    last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
+    if count >= _LARGEST or (last >= numel if count else offset > numel):
+        raise CheckpointError(f"a tensor reaches past its storage of {numel} elements: {wanted}")
+
+
+def _is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Return whether elements lie one behind the other, the last dim innermost."""
+    step = 1
+    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if size != 1 and stride != step:
+            return False
+        step *= size
+    return True

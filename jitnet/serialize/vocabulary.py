@@ -1,0 +1,189 @@
+"""What a checkpoint's pickle may name: each name with our own function that makes the value.
+
+This is the whole list. A function here checks what it is given, and calls nothing of the file's.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter, OrderedDict
+from typing import Any
+
+import numpy as np
+
+from jitnet.device import Device, device
+from jitnet.nn.parameter import Parameter
+from jitnet.runtime.dtype import DTYPES
+from jitnet.size import Size
+from jitnet.tensor import Tensor
+
+from . import arrays
+from .elements import BY_STORAGE
+from .errors import CheckpointError
+from .machine import Maker, Vocabulary, checked_key
+from .storages import StorageKind, Storages, TypedStorage, tensor_over
+
+
+def vocabulary(storages: Storages) -> Vocabulary:
+    """Return what the pickle of an archive with these storages may say."""
+    return Vocabulary(NAMES, storages.persistent, _build, _refuse)
+
+
+# -- tensors ------------------------------------------------------------------------------------
+
+
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> Tensor:
+    """Return a tensor that needs no gradient: torch._utils._rebuild_tensor."""
+    if type(storage) is not TypedStorage:
+        raise CheckpointError(f"a tensor wants a storage, got a {type(storage).__name__}")
+    return tensor_over(storage, storage.dtype, offset, tuple(shape), tuple(strides))
+
+
+def _tensor_v2(
+    storage: Any,
+    offset: Any,
+    shape: Any,
+    strides: Any,
+    requires_grad: Any,
+    hooks: Any,
+    metadata: Any = None,
+) -> Tensor:
+    """Return a tensor; its hooks stay behind, as in PyTorch."""
+    if metadata:
+        raise CheckpointError(f"a tensor has the properties {metadata!r:.100}, which jitnet lacks")
+    return _leaf(_tensor(storage, offset, shape, strides), requires_grad)
+
+
+def _tensor_v3(
+    storage: Any,
+    offset: Any,
+    shape: Any,
+    strides: Any,
+    requires_grad: Any,
+    hooks: Any,
+    dtype: Any,
+    metadata: Any = None,
+) -> Tensor:
+    """Return a tensor over a storage without a type."""
+    typed = TypedStorage(storage.storage, str(dtype).removeprefix("jitnet."), 0)
+    return _tensor_v2(typed, offset, shape, strides, requires_grad, hooks, metadata)
+
+
+def _leaf(tensor: Tensor, requires_grad: Any) -> Tensor:
+    if type(requires_grad) is not bool or (requires_grad and not tensor.is_floating_point()):
+        raise CheckpointError(f"a {tensor.dtype} tensor has requires_grad {requires_grad!r:.40}")
+    return tensor.requires_grad_(requires_grad)
+
+
+def _parameter(data: Any, requires_grad: Any, hooks: Any) -> Parameter:
+    if not isinstance(data, Tensor):
+        raise CheckpointError(f"a parameter wants a tensor, got a {type(data).__name__}")
+    _leaf(data, requires_grad)
+    return Parameter(data.detach(), requires_grad)
+
+
+# -- plain values -------------------------------------------------------------------------------
+
+
+def _ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
+    return OrderedDict((checked_key(key), value) for key, value in pairs)
+
+
+def _counter(counts: Any = ()) -> Counter[Any]:
+    return Counter({checked_key(key): count for key, count in dict(counts).items()})
+
+
+def _set(items: Any = ()) -> set[Any]:
+    return {checked_key(item) for item in items}
+
+
+def _frozenset(items: Any = ()) -> frozenset[Any]:
+    return frozenset(_set(items))
+
+
+def _bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
+    """Return bytes that were written as text, a character for each."""
+    if type(text) is not str or encoding != "latin1":
+        raise CheckpointError(f"bytes want text in latin1, got {encoding!r:.40}")
+    return text.encode("latin-1")
+
+
+def _bytearray(content: Any = b"", encoding: Any = "latin-1") -> bytearray:
+    if type(content) is bytes:
+        return bytearray(content)
+    return bytearray(_bytes(content, "latin1" if encoding == "latin-1" else encoding))
+
+
+def _complex(real: Any, imaginary: Any) -> complex:
+    return complex(float(real), float(imaginary))
+
+
+def _size(sizes: Any = ()) -> Size:
+    if not all(type(size) is int for size in sizes):
+        raise CheckpointError(f"a Size wants whole numbers, got {sizes!r:.100}")
+    return Size(sizes)
+
+
+def _device(kind: Any, index: Any = None) -> Device:
+    return device(kind, index)
+
+
+def _makers(makers: dict[str, Any]) -> dict[str, Maker]:
+    return {name: Maker(name, make) for name, make in makers.items()}
+
+
+NAMES: dict[str, Any] = {
+    **_makers(
+        {
+            "torch._utils._rebuild_tensor": _tensor,
+            "torch._utils._rebuild_tensor_v2": _tensor_v2,
+            "torch._utils._rebuild_tensor_v3": _tensor_v3,
+            "torch._utils._rebuild_parameter": _parameter,
+            "torch.Size": _size,
+            "torch.device": _device,
+            "collections.OrderedDict": _ordered,
+            "collections.Counter": _counter,
+            "argparse.Namespace": Namespace,
+            "builtins.set": _set,
+            "builtins.frozenset": _frozenset,
+            "builtins.bytes": _bytes,
+            "builtins.bytearray": _bytearray,
+            "builtins.complex": _complex,
+            "_codecs.encode": _bytes,
+            **arrays.MAKERS,
+        }
+    ),
+    **{f"torch.{name}": StorageKind(dtype) for name, dtype in BY_STORAGE.items()},
+    "torch.storage.UntypedStorage": StorageKind("uint8"),
+    **{f"torch.{dtype.name}": dtype for dtype in DTYPES},
+}
+
+
+def _build(held: Any, state: Any) -> None:
+    """Give an object its state: only these have one."""
+    match held:
+        case OrderedDict() if type(state) is dict and set(state) <= {"_metadata"}:
+            vars(held).update(state)
+        case Namespace() if type(state) is dict and all(type(key) is str for key in state):
+            vars(held).update(state)
+        case np.ndarray():
+            arrays.fill(held, state)
+        case np.dtype():
+            arrays.order(held, state)
+        case _:
+            raise CheckpointError(f"the file fills a {type(held).__name__} with {state!r:.100}")
+
+
+def _refuse(name: str) -> CheckpointError:
+    """Return the error for a name that is not in the list."""
+    if name.startswith(("torch.nn.modules.", "__main__.")):
+        return CheckpointError(
+            f"the file holds a whole module or another object of the class {name}; such a class "
+            "cannot be read from a file: in PyTorch, save its state_dict() instead"
+        )
+    if name.startswith("torch.") and name.endswith("Storage"):
+        return CheckpointError(f"the file holds tensors of {name}, a dtype that jitnet lacks")
+    return CheckpointError(
+        f"the file names {name}, which is neither a tensor nor a plain value; jitnet runs no code "
+        "from files: save tensors, numbers, strings, and dicts, lists and tuples of them"
+    )
