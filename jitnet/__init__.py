@@ -41,12 +41,18 @@ from . import accelerator as accelerator
 
 # layers, optimizers, data
 from . import autograd as autograd
-from . import capture, tape, tensor_methods
+from . import backends as backends
+from . import capture, compiling, tape, tensor_methods
+from . import compiler as compiler
 from . import cuda as cuda
+from . import distributed as distributed
+from . import jit as jit
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
+from . import profiler as profiler
 from . import utils as utils
+from . import version as version
 from .compile import compile as compile
 from .compile import eager as eager
 
@@ -389,15 +395,48 @@ from .serialize import load_file as load_file
 from .serialize import save as save
 from .serialize import save_file as save_file
 from .size import Size as Size
+from .switches import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from .switches import get_default_device as get_default_device
+from .switches import get_float32_matmul_precision as get_float32_matmul_precision
+from .switches import set_default_device as set_default_device
+from .switches import set_float32_matmul_precision as set_float32_matmul_precision
+from .switches import set_flush_denormal as set_flush_denormal
+from .switches import use_deterministic_algorithms as use_deterministic_algorithms
 from .tensor import Tensor as Tensor
+from .typed import BFloat16Tensor as BFloat16Tensor
+from .typed import BoolTensor as BoolTensor
+from .typed import ByteTensor as ByteTensor
+from .typed import CharTensor as CharTensor
+from .typed import DoubleTensor as DoubleTensor
+from .typed import FloatTensor as FloatTensor
+from .typed import HalfTensor as HalfTensor
+from .typed import IntTensor as IntTensor
+from .typed import LongTensor as LongTensor
+from .typed import ShortTensor as ShortTensor
+from .typed import set_default_tensor_type as set_default_tensor_type
 
 strided = "strided"
+channels_last = "channels_last"
+channels_last_3d = "channels_last_3d"
 contiguous_format = "contiguous_format"
 preserve_format = "preserve_format"
 
+# PyTorch keeps these in a module of the compiler's name; here that is the folder of the compiler.
+compiler.is_compiling = compiling.is_compiling
+compiler.is_dynamo_compiling = compiling.is_dynamo_compiling
+compiler.allow_in_graph = compiling.allow_in_graph
+compiler.cudagraph_mark_step_begin = compiling.cudagraph_mark_step_begin
+compiler.disable = compiling.disable
+compiler.reset = compiling.reset
+compiler.compile = compile
+
 
 def __getattr__(name: str) -> object:
-    """Say which name is nearest to one that does not exist."""
+    """Import what few programs want; else say which name is nearest to one that does not exist."""
+    if name == "multiprocessing":
+        from importlib import import_module
+
+        return import_module("jitnet.multiprocessing")
     from difflib import get_close_matches
 
     near = get_close_matches(name, globals(), n=1, cutoff=0.5)

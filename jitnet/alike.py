@@ -7,6 +7,7 @@ from typing import Any
 from jitnet.runtime.dtype import DType
 
 from . import making
+from .size import Size
 from .tensor import Tensor
 
 
@@ -65,6 +66,13 @@ def new_ones(
     return new_full(
         self, making.sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad
     )
+
+
+def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
+    """Return a tensor of values, or zeros of given sizes, of this tensor's dtype: an older name."""
+    if len(data) == 1 and not isinstance(data[0], int | Size):
+        return new_tensor(self, data[0], device=device)
+    return new_zeros(self, *(data or (0,)), device=device)
 
 
 def full_like(

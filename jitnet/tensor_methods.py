@@ -106,6 +106,11 @@ OWN: dict[str, Any] = {
     "data": property(history.detach, history.set_data),
     "retains_grad": property(history.retains_grad),
     "is_cuda": property(lambda self: False),
+    "is_sparse": property(lambda self: False),
+    "is_quantized": property(lambda self: False),
+    "is_meta": property(lambda self: False),
+    "is_mps": property(lambda self: False),
+    "to_dense": lambda self, dtype=None: self if dtype is None else self.to(dtype),
     "is_cpu": property(lambda self: True),
     "nbytes": property(lambda self: self._type.nbytes),
     "itemsize": property(lambda self: self._type.dtype.size),
@@ -135,7 +140,7 @@ BY_NAME = (
     history.backward, history.register_hook, history.register_post_accumulate_grad_hook,
     history.retain_grad, history.detach, history.detach_,
     history.share_memory_, alike.new_tensor, alike.new_full, alike.new_zeros, alike.new_ones,
-    writing.copy_, writing.fill_, writing.zero_,
+    alike.new, writing.copy_, writing.fill_, writing.zero_,
 )  # fmt: skip
 CHANGING_SHAPE = ("squeeze_", "unsqueeze_", "t_", "transpose_", "resize_")
 

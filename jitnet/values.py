@@ -16,6 +16,7 @@ from .errors import at_line
 from .functional import arithmetic, joining, reduction, unary
 from .functional.promote import to_dtype
 from .tensor import Tensor
+from .typed import dtype_of
 
 _OUTSIDE = "keep it as a tensor (jitnet.where for choices), or return it and read it outside"
 
@@ -185,7 +186,7 @@ def type_(self: Tensor, dtype: Any = None) -> Any:
     """Return the dtype's name, or the tensor as that dtype."""
     if dtype is None:
         return f"jitnet.{self._type.dtype.name.capitalize()}Tensor"
-    return to(self, dtype_named(dtype) if isinstance(dtype, str) else dtype)
+    return to(self, dtype_named(dtype) if isinstance(dtype, str) else dtype_of(dtype))
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:

@@ -15,13 +15,17 @@ from ..grad_mode import (
 )
 from ..tape import run_backward
 from ..tensor import Tensor
-from . import functional
+from . import functional, profiler, variable
+from .anomaly import detect_anomaly, set_detect_anomaly
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
+from .variable import Variable
 
 __all__ = [
     "Function",
+    "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "functional",
     "grad",
@@ -30,7 +34,10 @@ __all__ = [
     "inference_mode",
     "is_grad_enabled",
     "no_grad",
+    "profiler",
+    "set_detect_anomaly",
     "set_grad_enabled",
+    "variable",
 ]
 
 

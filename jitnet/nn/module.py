@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
+from jitnet import creation
 from jitnet.grad_mode import no_grad
 from jitnet.tensor import Tensor
 
@@ -321,6 +322,12 @@ class Module(Walkable):
             return tensor.to(device, dtype if tensor.is_floating_point() else None)
 
         return self._apply(convert)
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Replace every parameter and buffer by memory of its shape and dtype, on a device."""
+        if recurse:
+            return self._apply(lambda tensor: creation.empty_like(tensor, device=device))
+        raise NotImplementedError("to_empty has recurse=True only: call it on the root")
 
     def _apply(self, convert: Callable[[Tensor], Tensor]) -> Self:
         """Replace the contents of every parameter, its gradient and every buffer."""

@@ -9,10 +9,14 @@ from jitnet.tensor import Tensor
 
 
 def parse_target(
-    *args: Any, device: Any = None, dtype: DType | None = None, non_blocking: bool = False
+    *args: Any,
+    device: Any = None,
+    dtype: DType | None = None,
+    non_blocking: bool = False,
+    memory_format: Any = None,
 ) -> tuple[Any, DType | None]:
     """Return (device, dtype) of to(dtype), to(device), to(device, dtype) or to(tensor)."""
-    del non_blocking  # copies on the CPU are synchronous
+    del non_blocking, memory_format  # copies are synchronous; the compiler chooses layouts
     for arg in args:
         match arg:
             case DType():

@@ -1,5 +1,5 @@
 """Tools around training; `jitnet.utils.data` feeds it."""
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]

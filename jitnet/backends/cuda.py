@@ -1,0 +1,62 @@
+"""jitnet.backends.cuda: switches of CUDA's libraries; none does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Matmul:
+    """How a GPU would multiply matrices."""
+
+    allow_tf32: bool = False
+    allow_fp16_reduced_precision_reduction: bool = True
+    allow_bf16_reduced_precision_reduction: bool = True
+
+
+matmul = Matmul()
+
+
+def is_built() -> bool:
+    """Return False."""
+    return False
+
+
+def flash_sdp_enabled() -> bool:
+    """Return False: attention has one way to compute."""
+    return False
+
+
+def mem_efficient_sdp_enabled() -> bool:
+    """Return False: attention has one way to compute."""
+    return False
+
+
+def math_sdp_enabled() -> bool:
+    """Return True."""
+    return True
+
+
+def enable_flash_sdp(enabled: bool) -> None:
+    """Do nothing."""
+
+
+def enable_mem_efficient_sdp(enabled: bool) -> None:
+    """Do nothing."""
+
+
+def enable_math_sdp(enabled: bool) -> None:
+    """Do nothing."""
+
+
+@contextmanager
+def sdp_kernel(
+    enable_flash: bool = True,
+    enable_math: bool = True,
+    enable_mem_efficient: bool = True,
+    enable_cudnn: bool = True,
+) -> Iterator[None]:
+    """Do nothing around a block."""
+    yield

@@ -1,0 +1,49 @@
+"""Switches of PyTorch's numerics and devices that have one position here."""
+
+from __future__ import annotations
+
+from .device import CPU, Device, check_device
+from .errors import at_line
+
+_PRECISIONS = ("highest", "high", "medium")
+_precision = "highest"
+_deterministic = False
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accept "highest", "high" or "medium"; products have full precision in any case."""
+    global _precision
+    if precision not in _PRECISIONS:
+        raise RuntimeError(at_line(f"precision is one of {_PRECISIONS}, got {precision!r}"))
+    _precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """Return what was set."""
+    return _precision
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accept a mode; all algorithms are deterministic in any case."""
+    global _deterministic
+    _deterministic = bool(mode)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Return what was set."""
+    return _deterministic
+
+
+def set_default_device(device: object) -> None:
+    """Accept the CPU (or None); RuntimeError for another device."""
+    check_device(device)
+
+
+def get_default_device() -> Device:
+    """Return the CPU."""
+    return CPU
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Return False: denormal numbers are computed with."""
+    return False

@@ -1,0 +1,75 @@
+"""FloatTensor, LongTensor and kin: PyTorch's older names of tensors of one dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitnet.runtime.dtype import (
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
+
+from . import making
+from .errors import DTypeError, at_line
+from .tensor import Tensor
+
+
+class _OfType(type):
+    """A name whose instances are the tensors of one dtype."""
+
+    dtype: DType
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor) and instance._type.dtype is cls.dtype
+
+    def __call__(cls, *data: Any) -> Tensor:
+        """Return a tensor of values, or zeros of given sizes."""
+        if len(data) == 1 and isinstance(data[0], Tensor):
+            if data[0]._type.dtype is not cls.dtype:
+                raise DTypeError(
+                    at_line(f"{cls.__name__} wants {cls.dtype}, got {data[0]._type}; use .to()")
+                )
+            return data[0].detach()  # type: ignore[no-any-return]
+        if len(data) == 1 and not isinstance(data[0], int):
+            return making.tensor(data[0], dtype=cls.dtype)
+        return making.zeros(*(data or (0,)), dtype=cls.dtype)
+
+
+def _named(name: str, dtype: DType) -> _OfType:
+    doc = f"Tensors of {dtype.name}: `{name}(2, 3)` makes one, isinstance() knows them."
+    return _OfType(name, (), {"dtype": dtype, "__doc__": doc, "__module__": "jitnet"})
+
+
+FloatTensor = _named("FloatTensor", float32)
+HalfTensor = _named("HalfTensor", float16)
+BFloat16Tensor = _named("BFloat16Tensor", bfloat16)
+DoubleTensor = _named("DoubleTensor", float64)
+CharTensor = _named("CharTensor", int8)
+ShortTensor = _named("ShortTensor", int16)
+IntTensor = _named("IntTensor", int32)
+LongTensor = _named("LongTensor", int64)
+ByteTensor = _named("ByteTensor", uint8)
+BoolTensor = _named("BoolTensor", bool_)
+
+
+def dtype_of(given: Any) -> Any:
+    """Return the dtype of FloatTensor and kin; anything else as it is."""
+    return given.dtype if isinstance(given, _OfType) else given
+
+
+def set_default_tensor_type(given: Any) -> None:
+    """Make FloatTensor or DoubleTensor (or its name) what new tensors of reals are."""
+    name = given if isinstance(given, str) else given.__name__
+    known = {"FloatTensor": float32, "DoubleTensor": float64}
+    if name.rpartition(".")[2] not in known or ".cuda." in name:
+        raise TypeError(at_line(f"the default is one of {list(known)}, got {name}"))
+    making.set_default_dtype(known[name.rpartition(".")[2]])
