@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,16 +39,22 @@ def mnist(
     """
     folder = Path(path)
     if download:
-        missing = [file for file in FILES.values() if _find(folder, file) is None]
-        fetch(missing, folder, mirrors)
-    arrays = {what: read_idx(_existing(folder, file)) for what, file in FILES.items()}
-    for part in ("train", "test"):
-        images, labels = arrays[f"{part} images"], arrays[f"{part} labels"]
-        check_images(images, labels, str(folder / FILES[f"{part} images"].name))
-    return Splits(
-        train=image_dataset(arrays["train images"], arrays["train labels"], WHITE),
-        test=image_dataset(arrays["test images"], arrays["test labels"], WHITE),
-    )
+        download_idx(folder, FILES, mirrors)
+    train, test = (read_part(folder, part, FILES) for part in ("train", "test"))
+    return Splits(train=image_dataset(*train, WHITE), test=image_dataset(*test, WHITE))
+
+
+def download_idx(folder: Path, files: Mapping[str, File], mirrors: Sequence[str]) -> None:
+    """Fetch those of a set's files that a folder does not have, gzipped or not."""
+    fetch([file for file in files.values() if _find(folder, file) is None], folder, mirrors)
+
+
+def read_part(folder: Path, part: str, files: Mapping[str, File]) -> tuple[np.ndarray, np.ndarray]:
+    """Return checked images [N, 28, 28] and labels [N], bytes, of "train" or "test"."""
+    images = read_idx(_existing(folder, files[f"{part} images"]))
+    labels = read_idx(_existing(folder, files[f"{part} labels"]))
+    check_images(images, labels, str(folder / files[f"{part} images"].name))
+    return images, labels
 
 
 def check_images(images: np.ndarray, labels: np.ndarray, name: str) -> None:
@@ -78,6 +84,6 @@ def _existing(folder: Path, file: File) -> Path:
     if found is None:
         raise FileNotFoundError(
             f"{folder} has neither {file.name} nor {file.name.removesuffix('.gz')}; "
-            "give the folder of the MNIST files, or download=True"
+            "give the folder of these files, or download=True"
         )
     return found

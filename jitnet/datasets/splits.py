@@ -18,9 +18,10 @@ class Splits(NamedTuple):
 
 
 def image_dataset(images: np.ndarray, labels: np.ndarray, white: float) -> TensorDataset:
-    """Return grey images [N, H, W] as float32 [N, 1, H, W] in 0 .. 1, and labels as int64."""
-    scaled = images.astype(np.float32)[:, None] / np.float32(white)
+    """Return images [N, H, W] or [N, C, H, W] as float32 [N, C, H, W] in 0 .. 1, labels int64."""
+    with_channels = images[:, None] if images.ndim == 3 else images
+    scaled = with_channels.astype(np.float32, order="C") / np.float32(white)
     return TensorDataset(
-        creation.from_numpy(np.ascontiguousarray(scaled)),
+        creation.from_numpy(scaled),
         creation.from_numpy(labels.astype(np.int64)),
     )

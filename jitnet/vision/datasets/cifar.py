@@ -1,0 +1,49 @@
+"""CIFAR-10."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from jitnet.datasets.cifar import (
+    CLASSES,
+    FOLDER,
+    MIRRORS,
+    TEST,
+    TRAIN,
+    download_cifar,
+    read_batches,
+)
+
+from ..pillow import image_of
+from .vision import SplitDataset
+
+
+class CIFAR10(SplitDataset):
+    """Small photographs: Pillow images of 32 x 32 pixels in colour, targets 0 .. 9.
+
+    root: the folder that has cifar-10-batches-bin with the six files of the binary version, which
+    is what download=True fetches; the Python version's files are pickles, and not read.
+    data: an array of bytes [N, 32, 32, 3]; targets: a list.
+    """
+
+    folder = FOLDER
+    mirrors: Sequence[str] = MIRRORS
+    classes: ClassVar[list[str]] = list(CLASSES)
+
+    data: np.ndarray
+    targets: list[int]
+
+    def download(self) -> None:
+        """Fetch the files that are not there."""
+        download_cifar(self.files, self.mirrors)
+
+    def _read(self) -> tuple[np.ndarray, list[int]]:
+        names = TRAIN if self.train else TEST
+        images, labels = read_batches([self.files / name for name in names])
+        return np.ascontiguousarray(images.transpose(0, 2, 3, 1)), labels.tolist()
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return self.transformed(image_of(self.data[index], "RGB"), self.targets[index])
