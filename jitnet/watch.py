@@ -16,6 +16,7 @@ from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from jitnet.runtime.dtype import DType
+from jitnet.runtime.profile import Quiet, following
 
 from .device import Device
 from .errors import CompileError, at_line
@@ -50,6 +51,7 @@ class Watcher(Reach):
     def __init__(self) -> None:
         super().__init__()
         self._codes: set[CodeType] = set()
+        self._quiet = Quiet()
         self._globals: dict[int, tuple[Names, dict[str, str]]] = {}
         self._loaded: dict[str, str] = {}  # attribute name -> the line that reads it
         self._stored: dict[str, str] = {}  # name -> the line that assigns it
@@ -72,35 +74,21 @@ class Watcher(Reach):
 
         Garbage waits meanwhile: its finalizers' frames are not the function's.
         """
-        before, collects = sys.getprofile(), gc.isenabled()
+        collects = gc.isenabled()
         gc.disable()
-        sys.setprofile(self._profile)
         try:
-            yield
+            with following(self._quiet, self.enter, random.Random, _refuse_draw):
+                yield
         finally:
-            sys.setprofile(None)
             if collects:
                 gc.enable()
-            if before is not None:
-                _resume(before)
-
-    def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call":
-            self.enter(frame)
-        elif event == "c_call" and isinstance(getattr(arg, "__self__", None), random.Random):
-            name = type(arg.__self__).__name__
-            raise CompileError(
-                at_line(
-                    f"{name}.{arg.__name__}() would give one and the same number in every call; "
-                    "draw with jitnet (jitnet.rand), or outside and pass it"
-                )
-            )
 
     def enter(self, frame: FrameType) -> None:
         """Note what a frame that is about to run can read."""
         code = frame.f_code
         file = file_of(code, frame.f_globals)
         if not is_followed(file):
+            self._quiet.add(code)
             return
         owner = self._owner(frame)
         if owner is not None:
@@ -108,6 +96,8 @@ class Watcher(Reach):
                 self.made[id(owner)] = owner
             elif isinstance(owner, (Module, Optimizer)):
                 self.reach(owner, type(owner).__name__)
+        if not _is_method(code):  # those of methods matter for their owners
+            self._quiet.add(code)
         if code in self._codes:
             return
         self._codes.add(code)
@@ -115,10 +105,7 @@ class Watcher(Reach):
 
     def _owner(self, frame: FrameType) -> Any:
         """Return the `self` of a method's frame."""
-        code = frame.f_code
-        if code.co_argcount and code.co_varnames[0] == "self":
-            return frame.f_locals.get("self")
-        return None
+        return frame.f_locals.get("self") if _is_method(frame.f_code) else None
 
     def learn(self, reads: Reads, globals_: dict[str, Any], has_settings: bool) -> None:
         """Watch all that code with these names can read; its globals too, if they are settings."""
@@ -245,9 +232,16 @@ class Watcher(Reach):
         return key in self._stored and key not in self._loaded
 
 
-def _resume(profiler: Any) -> None:
-    """Set the profiler that was active before: a function, or cProfile's object."""
-    if hasattr(profiler, "enable"):
-        profiler.enable()
-    else:
-        sys.setprofile(profiler)
+def _is_method(code: CodeType) -> bool:
+    return code.co_argcount > 0 and code.co_varnames[0] == "self"
+
+
+def _refuse_draw(builtin: Any) -> None:
+    """Raise CompileError for a call of a random.Random's method."""
+    name = type(builtin.__self__).__name__
+    raise CompileError(
+        at_line(
+            f"{name}.{builtin.__name__}() would give one and the same number in every call; "
+            "draw with jitnet (jitnet.rand), or outside and pass it"
+        )
+    )
