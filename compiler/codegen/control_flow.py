@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from .arithmetic import IndexArithmetic
 from .body import Scope
+from .interleave import interleaved
 from .module import ROLLED, SELDOM
 from .values import I64, Value, integers
 
@@ -58,10 +59,12 @@ class ControlFlow(IndexArithmetic):
         step: int = 1,
         carried: Sequence[Value] = (),
         may_be_empty: bool | None = None,
+        interleave: bool = False,
     ) -> Iterator[Loop]:
         """Count from start to stop by step; with constant bounds the emptiness test is dropped.
 
         A non-empty range need not be a multiple of step: the loop runs while index < stop.
+        interleave: whether chains of instructions go side by side; see interleave.py.
         """
         if may_be_empty is None:
             both = integers(start, stop)
@@ -75,6 +78,8 @@ class ControlFlow(IndexArithmetic):
         carry = loop.carry or loop.carried
         assert len(carry) == len(carried), "carry must name one next value for each carried one"
         turn = self._scopes.pop()
+        if interleave:
+            turn.lines = interleaved(turn.lines)
         if may_be_empty:
             self._branch(self.compare("icmp slt", start, stop), head, done)
         else:

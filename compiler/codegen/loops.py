@@ -15,7 +15,7 @@ from .emitter import Value
 from .expressions import Expressions
 from .partials import Partials, assign, values_of
 from .point import Lanes, Point
-from .width import width_of
+from .width import is_long, width_of
 
 LEAST_SHARE = 64  # elements of a vector loop below which a thread's part is not cut
 
@@ -78,7 +78,8 @@ class Loops:
     ) -> None:
         """Write a loop that carries the accumulators which its body updates."""
         partials = self._partials.running(loop)
-        with self.f.loop(start, stop, step, values_of(partials)) as turns:
+        long = lanes is not None and is_long(loop)
+        with self.f.loop(start, stop, step, values_of(partials), interleave=long) as turns:
             assign(partials, turns.carried)
             with self._point.along(lanes or self._point.lanes):
                 self._turn(loop, turns.index)

@@ -60,9 +60,10 @@ class Module:
 
     def text(self) -> str:
         """Return the whole module."""
-        width = self.target.vector_bytes * 8
-        attributes = (
-            f'attributes #0 = {{ nounwind "target-cpu"="{self.target.cpu}" '
+        size = self.target.vector_bytes
+        width = size * 8
+        attributes = (  # the stack's alignment keeps spilled vectors inside of cache lines
+            f'attributes #0 = {{ nounwind alignstack={size} "target-cpu"="{self.target.cpu}" '
             f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" }}'
         )
         declared = [self.declarations[name] for name in sorted(self.declarations)]

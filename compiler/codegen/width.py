@@ -17,7 +17,7 @@ from jitnet.compiler.ir.loops import (
 from jitnet.runtime.target import Target
 
 MANY = 16  # vectors in a loop over columns from which four go together
-LONG = 2  # polynomials in a body from which two vectors go together: one waits for itself
+LONG = 2  # polynomials in a body from which several vectors go together: one waits for itself
 POLYNOMIALS = frozenset(
     "exp exp2 expm1 log log1p log2 log10 tanh erf sigmoid".split()
 )  # those that are computed in the type of their argument, without a branch
@@ -40,11 +40,16 @@ def width_of(loop: For, target: Target) -> int:
     repeated = tuple(s for s in body if isinstance(s, For)) if inside else body
     if sums and several and _operations(repeated) <= LIGHT:
         lanes *= 4  # of columns summed by themselves: more of each row that lies together
-    if not sums and _polynomials(body) >= LONG:
-        lanes *= 2
+    if not sums and is_long(loop):
+        lanes *= 4 if target.is_avx512 else 2  # of 16 registers, more would spill
     while lanes > 1 and lanes > extent and lanes // 2 >= extent:
         lanes //= 2
     return min(lanes, max(extent, 1))
+
+
+def is_long(loop: For) -> bool:
+    """Whether a body has several polynomials, whose instructions had better be interleaved."""
+    return _polynomials(loop.body) >= LONG
 
 
 def _operations(body: tuple[Stmt, ...]) -> int:
