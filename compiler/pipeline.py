@@ -35,6 +35,7 @@ from jitnet.compiler.passes.share import share
 from jitnet.compiler.passes.simplify import simplify
 from jitnet.compiler.passes.sums import join_sums
 from jitnet.compiler.passes.transpose import transpose_products
+from jitnet.compiler.passes.turns import turn_once
 from jitnet.compiler.passes.widen import widen
 from jitnet.compiler.passes.winograd import winograd
 from jitnet.runtime import cpu
@@ -54,6 +55,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     share,  # both halves of a gradient often decompose into the same windows
     share_parts,  # states after all steps and before them overlap: slices of one concatenation
     pack_operands,  # when all products are there: weights that last lie as tiles read them
+    turn_once,  # after these, which would pack it again: weights of a loop, once before it
     join_parts,  # last: what steps of a loop compute is written right where it is gathered
 )
 

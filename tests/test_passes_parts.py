@@ -268,15 +268,20 @@ def test_slices_of_inputs_and_results_are_read_where_they_lie() -> None:
         check(results, [item], [array])
 
 
-def test_weights_of_a_loop_are_turned_once() -> None:
-    """Four small products with one transposed matrix read it turned; one or two turn it anew."""
+@pytest.mark.parametrize("columns", [24, 96])
+def test_weights_of_a_loop_are_turned_once(columns: int) -> None:
+    """Four small products with one transposed matrix read it turned; one or two turn it anew.
+
+    Columns that make whole panels are read panel by panel.
+    """
     for steps, turns in ((2, False), (4, True)):
-        inputs, (x, w), arrays = values((8, 16), (24, 16))
+        inputs, (x, w), arrays = values((8, 40), (columns, 40))
         back, results = turned(w), []
         for step in range(steps):
             hidden = ops.matmul(ops.mul(x, ops.full_like(x, value=step + 1)), back)
             results.append(ops.tanh(hidden))
         graph = graph_of(inputs, **{f"y{n}": y for n, y in enumerate(results)})
         text = kernels(optimize(graph))
-        assert ("_permute" in text) is turns
+        assert ("_copy" in text) is turns
+        assert ("columns n:3 l:32" in text) is (turns and columns == 96)
         agrees(graph, arrays)

@@ -17,13 +17,10 @@ from .orders import Orders
 from .parts import parts_of
 from .products import places
 from .storage import Place, Reader, Storage, is_inline, is_view, ordered_strides
-from .transpose import is_turn
 
 CHEAP = 3  # cost up to which recomputing a value beats writing and reading it
 LARGEST = 150  # cost at which an expression is cut even if it is read once
 DEEPEST = 60  # nested expressions at which one is cut
-TURNS = 4  # products from which on a matrix is turned round once for all
-FEW_ROWS = 128  # of a product that would not pay for turning a matrix round by itself
 # Ops that read elements more than once.
 READ_OFTEN = ("window", "winograd_tiles", "winograd_conv", "winograd_weight_grad")
 
@@ -87,10 +84,11 @@ class _Chooser:
         self._reads[node] = frozenset().union(*(self._reads[arg] for arg in node.args))
         if isinstance(node.op.lower, Contraction):
             for arg, place in places(node).items():
-                if not self._is_affine(arg, place) or self._is_turned_often(arg):
+                if not self._is_affine(arg, place):
                     self._keep(arg)
                     self._reader = Reader(self.storage)
-        must = not is_inline(node) or node in self._outputs or node in self.parts
+        must = not is_inline(node) or node.op is ops.copy
+        must = must or node in self._outputs or node in self.parts
         if must or self._depths[node] > DEEPEST or self._is_worth_keeping(node):
             self._keep(node)
             self._depths[node] = 0
@@ -158,25 +156,6 @@ class _Chooser:
             return True
         expr = self._reader.read(node, place)
         return isinstance(expr, Load) and expr.index.is_affine and not expr.conditions
-
-    def _is_turned_often(self, node: Node) -> bool:
-        """Whether a matrix is transposed for many small products, each of which would do it anew.
-
-        So the weights of a loop over time are turned round once, before it.
-        """
-        if not is_turn(node) or node in self.storage:
-            return False
-        products = [user for user in self._graph.users[node] if user.op is ops.matmul]
-        small = [user for user in products if user.args[1] is node and _has_few_rows(user)]
-        return len(small) >= TURNS
-
-
-def _has_few_rows(product: Node) -> bool:
-    """Whether a product has too few rows to pay for turning its second operand round.
-
-    Of three rows and less, it takes inner products along rows of both operands as they are.
-    """
-    return 3 < product.shape[-2] <= FEW_ROWS
 
 
 def consumers(graph: Graph, node: Node, repeats: bool = False) -> Iterator[tuple[Node, bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.index import Index, Var, of, ravel, unravel
 from jitnet.compiler.ir.loops import Load, subexpressions
@@ -43,7 +44,7 @@ class Orders:
     def of(self, node: Node, reader: Reader) -> Order:
         """Return the order of a value; `reader` knows where those before it lie."""
         row_major = tuple(range(len(node.shape)))
-        if node in self._fixed or len(node.shape) < 3:
+        if node in self._fixed or len(node.shape) < 3 or node.op is ops.copy:
             return row_major
         last = _channels_last(len(node.shape))
         lower = node.op.lower

@@ -62,11 +62,16 @@ def _kernels(node: Node, w: Node) -> Node:
 
 
 def _matrix(node: Node, b: Node) -> Node:
-    """A computed [*B, K, N] -> panels [*B, N / panel, K, panel], and a view of these as it was."""
+    """A computed matrix in panels; others as they are."""
+    return b if _is_as_given(b) else in_panels(b) or b
+
+
+def in_panels(b: Node) -> Node | None:
+    """[*B, K, N] -> panels [*B, N / panel, K, panel], and a view of these as it was; or None."""
     *batch, depth, columns = b.shape
-    panel = _panel(node)
-    if node.dtype.kind != "float" or _is_as_given(b) or columns % panel or depth < panel:
-        return b
+    panel = _panel(b)
+    if b.dtype.kind != "float" or columns % panel or depth < panel:
+        return None
     split = ops.reshape(b, shape=(*batch, depth, columns // panel, panel))
     rank = len(batch)
     return _seen_as(b, split, (*range(rank), rank + 1, rank, rank + 2))
