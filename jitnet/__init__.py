@@ -40,10 +40,12 @@ from jitnet.runtime.threads import set_num_threads as set_num_threads
 from . import accelerator as accelerator
 
 # layers, optimizers, data
+from . import amp as amp
 from . import autograd as autograd
 from . import backends as backends
 from . import capture, compiling, tape, tensor_methods
 from . import compiler as compiler
+from . import cpu as cpu
 from . import cuda as cuda
 from . import distributed as distributed
 from . import jit as jit
@@ -53,6 +55,14 @@ from . import optim as optim
 from . import profiler as profiler
 from . import utils as utils
 from . import version as version
+from .amp import GradScaler as GradScaler
+from .amp import autocast as autocast
+from .amp import get_autocast_dtype as get_autocast_dtype
+from .amp import is_autocast_enabled as is_autocast_enabled
+from .amp.autocast_mode import clear_autocast_cache as clear_autocast_cache
+from .amp.autocast_mode import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from .amp.autocast_mode import is_autocast_cache_enabled as is_autocast_cache_enabled
+from .amp.autocast_mode import is_autocast_cpu_enabled as is_autocast_cpu_enabled
 from .compile import compile as compile
 from .compile import eager as eager
 

@@ -9,7 +9,7 @@ from operator import attrgetter
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .modes import ALL, Modes, mode
+from .modes import Modes, mode
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -148,4 +148,4 @@ class inference_mode(_Switch):  # noqa: N801
 
     def __init__(self, mode: bool = True) -> None:
         wanted = bool(mode)
-        self.inside = lambda now: ALL[now.enabled and not wanted, wanted, now.eager]
+        self.inside = lambda now: now.inferring(wanted)

@@ -1,4 +1,4 @@
-"""The switches that each thread has: whether ops are recorded, whether compiled code is used."""
+"""The switches of each thread: what ops record, whether compiled code runs, what autocast casts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import threading
 from dataclasses import dataclass, field
 from itertools import product
 
+from jitnet.runtime.dtype import DType, bfloat16, float16
+
 _DISABLED = os.environ.get("JITNET_DISABLE", "0") not in ("", "0")
+_AUTOCAST = (None, bfloat16, float16)
 
 
 @dataclass(slots=True, eq=False)
@@ -17,6 +20,7 @@ class Modes:
     enabled: bool  # ops are recorded on the tape
     inference: bool
     eager: bool  # compiled functions run as the Python that they were made of
+    autocast: DType | None = None  # what products of matrices are computed in
 
     # The settings that differ in one switch.
     recorded: Modes = field(init=False, repr=False)
@@ -27,18 +31,27 @@ class Modes:
         """Return the same but for whether ops are recorded."""
         return self.recorded if wanted else self.unrecorded
 
+    def casting(self, dtype: DType | None) -> Modes:
+        """Return the same but for autocast's dtype; None: autocast is off."""
+        return ALL[self.enabled, self.inference, self.eager, dtype]
 
-ALL = {setting: Modes(*setting) for setting in product((False, True), repeat=3)}
+    def inferring(self, wanted: bool) -> Modes:
+        """Return the same but for whether inference mode is on, in which nothing is recorded."""
+        return ALL[self.enabled and not wanted, wanted, self.eager, self.autocast]
+
+
+_BOTH = (False, True)
+ALL = {setting: Modes(*setting) for setting in product(_BOTH, _BOTH, _BOTH, _AUTOCAST)}
 for each in ALL.values():
-    each.recorded = ALL[True, each.inference, each.eager]
-    each.unrecorded = ALL[False, each.inference, each.eager]
-    each.eagerly = ALL[each.enabled, each.inference, True]
+    each.recorded = ALL[True, each.inference, each.eager, each.autocast]
+    each.unrecorded = ALL[False, each.inference, each.eager, each.autocast]
+    each.eagerly = ALL[each.enabled, each.inference, True, each.autocast]
 
 
 class Mode(threading.local):
     """Each thread's switches, set by setting `now`."""
 
-    now: Modes = ALL[True, False, _DISABLED]
+    now: Modes = ALL[True, False, _DISABLED, None]
 
 
 mode = Mode()

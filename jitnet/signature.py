@@ -219,6 +219,8 @@ def differences(before: Signature, after: Signature, names: Callable[[], list[st
         found.append(f"gradients were {_switch(was.enabled)}, are {_switch(now.enabled)}")
     if was.inference != now.inference:
         found.append(f"inference mode was {_switch(was.inference)}")
+    if was.autocast is not now.autocast:
+        found.append(f"autocast's dtype was {was.autocast}, is {now.autocast}")
     if before.default_dtype is not after.default_dtype:
         found.append(f"the default dtype was {before.default_dtype}, is {after.default_dtype}")
     if before.tree != after.tree:

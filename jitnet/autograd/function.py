@@ -68,12 +68,13 @@ class Context:
 class FunctionNode(TapeNode):
     """The tape's record of a Function."""
 
-    __slots__ = ("ctx", "function", "kinds")
+    __slots__ = ("ctx", "dtypes", "function", "kinds")
 
     def __init__(self, function: type[Function], ctx: Context, args: Any, kinds: list[Any]) -> None:
         super().__init__(args)
         self.function = function
         self.ctx = ctx
+        self.dtypes = [arg._type.dtype if isinstance(arg, Tensor) else None for arg in args]
         self.kinds = kinds  # the type of each result; None for what is no tensor
 
     @property
@@ -103,7 +104,10 @@ class FunctionNode(TapeNode):
                     f"{len(self.edges)}, got {len(results)})"
                 )
             )
-        return results
+        return [
+            value.to(dtype) if isinstance(value, Tensor) and dtype is not None else value
+            for value, dtype in zip(results, self.dtypes, strict=True)
+        ]
 
     def release(self) -> None:
         """Let go of the saved tensors."""

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from jitnet.compiler import ops
-from jitnet.runtime.dtype import DType
+from jitnet.runtime.dtype import DType, float32
 
 from .. import creation
 from ..errors import DTypeError, at_line
@@ -14,6 +14,7 @@ from ..tensor import Tensor
 from . import arithmetic, unary
 from .arithmetic import add, div, mul, sub
 from .choice import clamp, where
+from .precision import autocast_lowers, rounded_once
 from .promote import normal_dim, to_dtype, to_float
 from .reduction import amax
 from .reduction import sum as total
@@ -25,13 +26,16 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 
 def _finish(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
-    """Return the result, written over the input if that was asked for."""
+    """Return the result in the input's dtype, written over the input if that was asked for."""
+    if input._type.dtype.narrow:
+        result = to_dtype(result, input._type.dtype)
     return input._assign(result) if inplace else result
 
 
 def _source(input: Tensor, inplace: bool, keep: bool = False) -> Tensor:
-    """Return what to read; keep: whether the gradient reads it, too."""
-    return input._snapshot(keep and input.requires_grad) if inplace else input
+    """Return what to read, 16-bit floats as float32; keep: whether the gradient reads it, too."""
+    source = input._snapshot(keep and input.requires_grad) if inplace else input
+    return to_dtype(source, float32) if source._type.dtype.narrow else source
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -90,6 +94,7 @@ def rrelu(
     return _finish(input, where(x > 0, x, mul(x, slope)), inplace)
 
 
+@autocast_lowers
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Return leaky_relu with a learned slope for each channel (dim 1)."""
     if weight.numel() != 1:
@@ -118,6 +123,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return _finish(input, mul(elu(_source(input, inplace), _SELU_ALPHA), _SELU_SCALE), inplace)
 
 
+@rounded_once
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Return input * Phi(input), Phi the normal distribution; or its tanh approximation."""
     if approximate == "none":
@@ -159,11 +165,13 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return _finish(input, where(x <= -3, 0.0, where(x >= 3, x, middle)), inplace)
 
 
+@rounded_once
 def logsigmoid(input: Tensor) -> Tensor:
     """Return log(sigmoid(input)) without overflow."""
     return sub(arithmetic.minimum(input, 0), log1p(exp(neg(unary.abs(input)))))
 
 
+@rounded_once
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Return log(1 + exp(beta * input)) / beta; input itself above the threshold."""
     scaled = mul(input, beta)
@@ -172,11 +180,13 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return where(linear, input, div(log1p(exp(safe)), beta))  # type: ignore[no-any-return]
 
 
+@rounded_once
 def softsign(input: Tensor) -> Tensor:
     """Return input / (1 + |input|)."""
     return div(input, add(unary.abs(input), 1))
 
 
+@rounded_once
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return input moved towards 0 by lambd, 0 between."""
     low = where(input < -lambd, add(input, lambd), mul(input, 0))
@@ -188,6 +198,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return where((input >= -lambd) & (input <= lambd), 0.0, input)  # type: ignore[no-any-return]
 
 
+@rounded_once
 def tanhshrink(input: Tensor) -> Tensor:
     """Return input - tanh(input)."""
     return sub(input, tanh(input))
@@ -199,6 +210,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _finish(input, where(x <= threshold, value, x), inplace)
 
 
+@rounded_once
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """Return the first half along dim times the sigmoid of the second."""
     size = input._type.shape[normal_dim(dim, input.ndim)]
@@ -225,6 +237,7 @@ def _less_top(x: Tensor, axis: int) -> Tensor:
     return sub(x, amax(x.detach(), axis, keepdim=True))
 
 
+@rounded_once
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:
@@ -235,6 +248,7 @@ def softmax(
     return mul(powers, unary.reciprocal(total(powers, axis, keepdim=True)))
 
 
+@rounded_once
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:
@@ -244,11 +258,13 @@ def log_softmax(
     return sub(below, log(total(exp(below), axis, keepdim=True)))
 
 
+@rounded_once
 def softmin(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
     """Return softmax(-input) along dim."""
     return softmax(neg(input), dim, dtype=dtype)
 
 
+@rounded_once
 def gumbel_softmax(
     logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
@@ -264,6 +280,7 @@ def gumbel_softmax(
     return add(sub(one, soft.detach()), soft)
 
 
+@rounded_once
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """Return input divided by its p-norm along dim (at least eps)."""
     from .reduction import norm

@@ -13,6 +13,7 @@ from jitnet.runtime.dtype import bool_
 from ..errors import DTypeError, at_line
 from ..tensor import Tensor, constant_like
 from .out import with_out
+from .precision import rounded_once
 from .promote import (
     Operand,
     as_operand,
@@ -42,6 +43,7 @@ def _bool_result(name: str, a: Any, b: Any, op: Op) -> Tensor | None:
 
 
 @with_out
+@rounded_once
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return input + alpha * other."""
     if alpha != 1:
@@ -53,6 +55,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 
 
 @with_out
+@rounded_once
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return input - alpha * other."""
     for value in (input, other):
@@ -68,12 +71,14 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 subtract = sub
 
 
+@rounded_once
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return other - alpha * input."""
     return sub(other, input, alpha=alpha)
 
 
 @with_out
+@rounded_once
 def mul(input: Any, other: Any) -> Tensor:
     """Return input * other."""
     a, b = meet(input, other)
@@ -85,14 +90,20 @@ def mul(input: Any, other: Any) -> Tensor:
 multiply = mul
 
 
+@rounded_once
+def _quotient(input: Any, other: Any) -> Tensor:
+    a, b = meet(input, other)
+    return ops.div(to_float(a), to_float(b))
+
+
 @with_out
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Return input / other; whole numbers give floats unless rounding_mode is given."""
     if rounding_mode == "floor":
         return floor_divide(input, other)
-    a, b = meet(input, other)
     if rounding_mode is None:
-        return ops.div(to_float(a), to_float(b))
+        return _quotient(input, other)
+    a, b = meet(input, other)
     if rounding_mode != "trunc":
         raise RuntimeError(
             at_line(f"div wants rounding_mode None, 'trunc' or 'floor', got {rounding_mode!r}")
@@ -156,6 +167,7 @@ arctan2 = atan2
 
 
 @with_out
+@rounded_once
 def pow(input: Any, exponent: Any) -> Tensor:
     """Return input ** exponent."""
     if isinstance(exponent, bool | int | float) and isinstance(input, Tensor):
@@ -225,12 +237,14 @@ logical_xor = _logical(ops.logical_xor)
 
 
 @with_out
+@rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """Return input + weight * (end - input)."""
     return add(input, mul(weight, sub(end, input)))
 
 
 @with_out
+@rounded_once
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """Return input + value * tensor1 * tensor2."""
     product = mul(tensor1, tensor2)
@@ -238,12 +252,14 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
 
 
 @with_out
+@rounded_once
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """Return input + value * tensor1 / tensor2."""
     return add(input, div(tensor1 if value == 1 else mul(tensor1, value), tensor2))
 
 
 @with_out
+@rounded_once
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """Return sqrt(input^2 + other^2)."""
     return sqrt(add(square(input), square(other)))

@@ -13,12 +13,15 @@ from .activation import softmax
 from .choice import where
 from .dropout import dropout
 from .linear_algebra import matmul
+from .precision import autocast_lowers, rounded_once
 from .promote import broadcast_shapes, need_float
 from .reduction import amax
 from .reduction import sum as total
 from .unary import exp
 
 
+@autocast_lowers
+@rounded_once
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,

@@ -10,6 +10,7 @@ from jitnet.compiler import ops
 from jitnet.runtime.dtype import DType, bool_
 
 from ..errors import DTypeError, at_line
+from ..limits import finfo
 from ..tensor import Tensor
 from .arithmetic import (
     add,
@@ -27,6 +28,7 @@ from .arithmetic import (
     sub,
 )
 from .out import with_out
+from .precision import rounded_once
 from .promote import (
     Operand,
     as_operand,
@@ -134,11 +136,9 @@ def nan_to_num(
     """Return input with NaN and infinities replaced by numbers."""
     if input._type.dtype.kind != "float":
         return clone(input)
-    import numpy as np
-
-    limits = np.finfo(input._type.dtype.numpy)
-    high = float(limits.max) if posinf is None else posinf
-    low = float(limits.min) if neginf is None else neginf
+    limits = finfo(input._type.dtype)
+    high = limits.max if posinf is None else posinf
+    low = limits.min if neginf is None else neginf
     result = where(isnan(input), nan, input)
     result = where(eq(input, math.inf), high, result)
     return where(eq(input, -math.inf), low, result)  # type: ignore[no-any-return]
@@ -179,6 +179,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 
 @with_out
+@rounded_once
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """Return log(exp(input) + exp(other)) without overflow."""
     a, b = meet(input, other)
@@ -188,6 +189,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 
 
 @with_out
+@rounded_once
 def xlogy(input: Any, other: Any) -> Tensor:
     """Return input * log(other), 0 where input is 0 and other is no NaN."""
     a, b = meet(input, other)
@@ -197,6 +199,7 @@ def xlogy(input: Any, other: Any) -> Tensor:
 
 
 @with_out
+@rounded_once
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """Return log(input / (1 - input))."""
     x = to_float(input)
@@ -241,6 +244,7 @@ def isneginf(input: Tensor) -> Tensor:
 
 
 @with_out
+@rounded_once
 def sinc(input: Tensor) -> Tensor:
     """Return sin(pi input) / (pi input), 1 at 0."""
     angle = mul(to_float(input), math.pi)

@@ -10,6 +10,7 @@ from jitnet.compiler import ops
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from .arithmetic import add
+from .precision import autocast_lowers, rounded_once
 from .promote import as_tensor_like
 
 
@@ -97,6 +98,8 @@ def _conv(
     return _with_bias(y, bias, had_batch)
 
 
+@autocast_lowers
+@rounded_once
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -110,6 +113,8 @@ def conv1d(
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@autocast_lowers
+@rounded_once
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -123,6 +128,8 @@ def conv2d(
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@autocast_lowers
+@rounded_once
 def conv3d(
     input: Tensor,
     weight: Tensor,
@@ -181,6 +188,8 @@ def _conv_transpose(
     return _with_bias(y, bias, had_batch)
 
 
+@autocast_lowers
+@rounded_once
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -197,6 +206,8 @@ def conv_transpose1d(
     )
 
 
+@autocast_lowers
+@rounded_once
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -213,6 +224,8 @@ def conv_transpose2d(
     )
 
 
+@autocast_lowers
+@rounded_once
 def conv_transpose3d(
     input: Tensor,
     weight: Tensor,

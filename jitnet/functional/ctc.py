@@ -13,6 +13,7 @@ from ..tensor import Tensor
 from .choice import clamp, where
 from .indexing import gather
 from .joining import cat, stack
+from .precision import autocast_widens, rounded_once
 from .promote import to_dtype
 from .reduction import logsumexp
 
@@ -20,6 +21,8 @@ from .reduction import logsumexp
 _NEVER = -1e30
 
 
+@autocast_widens
+@rounded_once
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

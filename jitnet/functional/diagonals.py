@@ -9,6 +9,7 @@ from ..errors import at_line
 from ..tensor import Tensor, strides_of
 from .joining import span
 from .out import with_out
+from .precision import autocast_widens, rounded_once
 from .promote import normal_dim
 from .shape import movedim, reshape, transpose, unsqueeze
 from .unary import clone
@@ -93,6 +94,8 @@ def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
     return where(on, unsqueeze(line, -1), 0)  # type: ignore[no-any-return]
 
 
+@autocast_widens
+@rounded_once
 def trace(input: Tensor) -> Tensor:
     """Return the sum of a matrix's diagonal."""
     if input.ndim != 2:

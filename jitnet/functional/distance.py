@@ -9,11 +9,13 @@ from . import arithmetic, unary
 from .arithmetic import add, div, mul, sub
 from .choice import clamp, where
 from .loss import _chosen, reduced
+from .precision import autocast_widens, rounded_once
 from .reduction import sum as total
 
 # -- vectors ------------------------------------------------------------------------------------
 
 
+@rounded_once
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Return the cosine of the angle between vectors along dim."""
     product = total(mul(x1, x2), dim)
@@ -22,6 +24,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return div(product, unary.sqrt(mul(first, second)))
 
 
+@autocast_widens
+@rounded_once
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -38,6 +42,7 @@ def cosine_embedding_loss(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@rounded_once
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
@@ -47,6 +52,8 @@ def pairwise_distance(
     return norm(add(sub(x1, x2), eps), p, -1, keepdim)
 
 
+@autocast_widens
+@rounded_once
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,

@@ -13,6 +13,7 @@ from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from .arithmetic import add, mul
 from .out import with_out
+from .precision import autocast_lowers, autocast_passes, autocast_widens, rounded_once
 from .promote import as_tensor_like, broadcast_shapes, normal_dim, to_shape
 
 
@@ -33,6 +34,7 @@ def _wrong(name: str, a: Tensor, b: Tensor, why: str) -> ShapeError:
 
 
 @with_out
+@autocast_lowers
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Return the matrix product; leading dims are batches and broadcast, vectors are allowed."""
     a, b = as_tensor_like(input, "matmul"), as_tensor_like(other, "matmul")
@@ -75,12 +77,14 @@ def _ranked(name: str, a: Tensor, b: Tensor, ranks: tuple[int, int]) -> Tensor:
 
 
 @with_out
+@autocast_lowers
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Return the product of two matrices."""
     return _ranked("mm", input, mat2, (2, 2))
 
 
 @with_out
+@autocast_lowers
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Return the products of two equal batches of matrices."""
     if input.ndim == 3 and mat2.ndim == 3 and input._type.shape[0] != mat2._type.shape[0]:
@@ -89,12 +93,14 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 @with_out
+@autocast_passes
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Return the product of a matrix and a vector."""
     return _ranked("mv", input, vec, (2, 1))
 
 
 @with_out
+@autocast_passes
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Return the inner product of two vectors."""
     return _ranked("dot", input, tensor, (1, 1))
@@ -112,6 +118,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 
 
 @with_out
+@autocast_passes
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """Return the products of all pairs of two vectors' elements."""
     if input.ndim != 1 or vec2.ndim != 1:
@@ -133,24 +140,32 @@ def _plus_product(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tens
 
 
 @with_out
+@autocast_lowers
+@rounded_once
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * (mat1 @ mat2)."""
     return _plus_product(input, mm(mat1, mat2), beta, alpha)
 
 
 @with_out
+@autocast_passes
+@rounded_once
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * (mat @ vec)."""
     return _plus_product(input, mv(mat, vec), beta, alpha)
 
 
 @with_out
+@autocast_passes
+@rounded_once
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return beta * input + alpha * outer(vec1, vec2)."""
     return _plus_product(input, outer(vec1, vec2), beta, alpha)
 
 
 @with_out
+@autocast_lowers
+@rounded_once
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
@@ -158,12 +173,16 @@ def baddbmm(
     return _plus_product(input, bmm(batch1, batch2), beta, alpha)
 
 
+@autocast_lowers
+@rounded_once
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input @ weight.T + bias; weight is [out, in] (or [in])."""
     product = matmul(input, weight.t() if weight.ndim == 2 else weight)
     return product if bias is None else add(product, bias)
 
 
+@autocast_passes
+@rounded_once
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input1[..., i] weight[o, i, j] input2[..., j] + bias."""
     product = einsum("...i,oij,...j->...o", input1, weight, input2)
@@ -264,6 +283,9 @@ def _summed(name: str, x: Tensor, keep: set[str]) -> tuple[str, Tensor]:
     return "".join(letter for letter in name if letter in keep), x
 
 
+_products = autocast_passes(matmul)  # of elements only: nothing is summed
+
+
 def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[str, Tensor]:
     """Multiply two operands, summing over letters that only they share."""
     a, x = _summed(a, x, later | set(b))
@@ -291,10 +313,13 @@ def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[st
     first = arranged(a, x, batch + left + inner, [batch, left, inner])
     second = arranged(b, y, batch + inner + right, [batch, inner, right])
     letters = batch + left + right
-    result = matmul(first, second).reshape([sizes[letter] for letter in letters])
+    multiply = matmul if inner else _products
+    result = multiply(first, second).reshape([sizes[letter] for letter in letters])
     return "".join(letters), result
 
 
+@autocast_widens
+@rounded_once
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     """Return the p-norm distances of all pairs of rows, [..., P, R]."""
     from .reduction import norm
@@ -303,6 +328,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
 
 
 @with_out
+@autocast_passes
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     """Return the vector products of three-dimensional vectors along dim."""
     axis = normal_dim(dim, input.ndim)
@@ -312,6 +338,7 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
 
 
 @with_out
+@autocast_passes
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Return the Kronecker product."""
     rank = max(input.ndim, other.ndim)
@@ -324,6 +351,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 
 @with_out
+@autocast_passes
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Return the inner product of two vectors."""
     return dot(input, other)

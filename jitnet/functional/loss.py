@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from .activation import log_softmax
 from .arithmetic import add, div, mul
 from .choice import where
+from .precision import autocast_widens, rounded_once
 from .promote import to_dtype
 from .reduction import mean
 from .reduction import sum as total
@@ -41,6 +42,8 @@ def _chosen(reduction: str, size_average: Any, reduce: Any) -> str:
 # -- classes ------------------------------------------------------------------------------------
 
 
+@autocast_widens
+@rounded_once
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -124,6 +127,8 @@ def _smooth(
     return div(total(loss), total(counted))
 
 
+@autocast_widens
+@rounded_once
 def nll_loss(
     input: Tensor,
     target: Tensor,

@@ -15,6 +15,7 @@ from .choice import clamp, where
 from .distance import pairwise_distance
 from .indexing import gather
 from .loss import _chosen, reduced
+from .precision import autocast_widens, rounded_once
 from .reduction import mean
 from .reduction import sum as total
 from .unary import neg
@@ -35,6 +36,8 @@ def _rows(name: str, input: Tensor, target: Tensor, per_row: int) -> tuple[Tenso
     return x, target.reshape(x._type.shape if per_row else (x._type.shape[0],))
 
 
+@autocast_widens
+@rounded_once
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -63,6 +66,8 @@ def multi_margin_loss(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -87,6 +92,8 @@ def multilabel_margin_loss(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def multilabel_soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -107,6 +114,8 @@ def multilabel_soft_margin_loss(
     return reduced(mean(loss, -1), _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def triplet_margin_with_distance_loss(
     anchor: Tensor,
     positive: Tensor,

@@ -10,6 +10,7 @@ from ..tensor import Tensor
 from .arithmetic import add, div, mul, pow, sub
 from .padding import pad
 from .pooling import avg_pool2d
+from .precision import rounded_as_input
 from .promote import need_float
 from .reduction import mean
 from .unary import rsqrt
@@ -40,6 +41,7 @@ def _standard(x: Tensor, dims: tuple[int, ...], eps: float) -> tuple[Tensor, Ten
     return mul(away, rsqrt(add(variance, eps))), middle, variance
 
 
+@rounded_as_input
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -92,6 +94,7 @@ def _move(running: Tensor | None, now: Tensor, momentum: float, factor: float) -
         running._assign(add(mul(running, 1 - momentum), mul(found, momentum * factor)))
 
 
+@rounded_as_input
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -122,6 +125,7 @@ def _last(
     return tuple(range(x.ndim - len(shape), x.ndim))
 
 
+@rounded_as_input
 def rms_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -139,6 +143,7 @@ def rms_norm(
     return _scaled(mul(input, rsqrt(add(square, eps))), weight, None)
 
 
+@rounded_as_input
 def group_norm(
     input: Tensor,
     num_groups: int,
@@ -164,6 +169,7 @@ def group_norm(
     return _scaled(normal, scale, shift)
 
 
+@rounded_as_input
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -195,6 +201,7 @@ def instance_norm(
     return _scaled(normal, scale, shift)
 
 
+@rounded_as_input
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:

@@ -16,6 +16,7 @@ from ..tensor import Tensor
 from .arithmetic import div
 from .convolution import per_dim
 from .joining import stack
+from .precision import autocast_widens, rounded_once
 from .promote import need_float
 from .reduction import max as largest
 from .reduction import mean
@@ -89,6 +90,7 @@ def max_pool2d(
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@autocast_widens
 def max_pool3d(
     input: Tensor,
     kernel_size: Any,
@@ -144,6 +146,7 @@ def _avg_pool(
     return div(total, creation.literal(counts.astype(input._type.dtype.numpy)))
 
 
+@rounded_once
 def avg_pool1d(
     input: Tensor,
     kernel_size: Any,
@@ -156,6 +159,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@rounded_once
 def avg_pool2d(
     input: Tensor,
     kernel_size: Any,
@@ -171,6 +175,8 @@ def avg_pool2d(
     )
 
 
+@autocast_widens
+@rounded_once
 def avg_pool3d(
     input: Tensor,
     kernel_size: Any,
@@ -233,16 +239,20 @@ def _adaptive_avg(rank: int, input: Tensor, output_size: Any) -> Tensor:
     return _adaptive(input, rank, out, lambda part, axis: mean(part, axis))
 
 
+@rounded_once
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """Return means over windows that give output_size results."""
     return _adaptive_avg(1, input, output_size)
 
 
+@rounded_once
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Return means over windows that give output_size results."""
     return _adaptive_avg(2, input, output_size)
 
 
+@autocast_widens
+@rounded_once
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """Return means over windows that give output_size results."""
     return _adaptive_avg(3, input, output_size)
@@ -287,6 +297,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_max(2, input, output_size, return_indices)
 
 
+@autocast_widens
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Return maxima over windows that give output_size results."""
     return _adaptive_max(3, input, output_size, return_indices)

@@ -17,6 +17,7 @@ from .activation import relu
 from .dropout import dropout
 from .joining import cat, chunk, narrow, split, stack, unbind
 from .linear_algebra import linear, matmul
+from .precision import autocast_lowers
 from .unary import sigmoid, tanh
 
 State = tuple[Tensor, ...]  # the hidden state [B, H] and, for an LSTM, the cell's [B, H]
@@ -135,6 +136,9 @@ def run(
             finals.append(final)
         data = cat(outputs, 1) if len(outputs) > 1 else outputs[0]
     return data, tuple(stack(each) for each in zip(*finals, strict=True))
+
+
+run_lowered = autocast_lowers(run)
 
 
 def _forward(

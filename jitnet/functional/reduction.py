@@ -18,6 +18,7 @@ from ..tensor import Tensor
 from .arithmetic import div, eq, maximum, minimum, mul, sub, truth
 from .choice import where
 from .out import with_out
+from .precision import autocast_widens, rounded_once
 from .promote import need_float, normal_dim, normal_dims, to_dtype, to_float
 from .unary import abs as absolute
 from .unary import clone, exp, log, sqrt
@@ -65,6 +66,7 @@ def sum(
 
 
 @with_out
+@rounded_once
 def nansum(
     input: Tensor,
     dim: Dims = None,
@@ -84,6 +86,7 @@ def _count(x: Tensor, dim: Dims) -> int:
 
 
 @with_out
+@rounded_once
 def mean(
     input: Tensor,
     dim: Dims = None,
@@ -101,6 +104,7 @@ def mean(
 
 
 @with_out
+@autocast_widens
 def prod(
     input: Tensor,
     dim: int | None = None,
@@ -116,6 +120,7 @@ def prod(
 
 
 @with_out
+@rounded_once
 def var(
     input: Tensor,
     dim: Any = None,
@@ -138,6 +143,7 @@ def var(
 
 
 @with_out
+@rounded_once
 def std(
     input: Tensor,
     dim: Any = None,
@@ -150,6 +156,7 @@ def std(
     return _safe_root(var(input, dim, unbiased, keepdim, correction=correction))
 
 
+@rounded_once
 def var_mean(
     input: Tensor,
     dim: Any = None,
@@ -163,6 +170,7 @@ def var_mean(
     return variance, mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
 
+@rounded_once
 def std_mean(
     input: Tensor,
     dim: Any = None,
@@ -289,6 +297,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
 
 
 @with_out
+@rounded_once
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """Return log(sum(exp(input))) along dims, without overflow."""
     x = to_float(input)
@@ -306,6 +315,7 @@ def _dropped(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
 
 
 @with_out
+@rounded_once
 def norm(
     input: Tensor,
     p: Any = "fro",
@@ -345,6 +355,7 @@ def _root(total: Tensor, degree: float) -> Tensor:
     return sqrt(total) if degree == 2 else total ** (1.0 / degree)  # type: ignore[no-any-return]
 
 
+@rounded_once
 def vector_norm(
     x: Tensor, ord: Any = 2, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
@@ -380,12 +391,14 @@ def _summable(x: Tensor, dtype: DType | None) -> Tensor:
 
 
 @with_out
+@rounded_once
 def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Return running sums along dim."""
     return _scan(_summable(input, dtype), dim, ops.add, 0)
 
 
 @with_out
+@rounded_once
 def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Return running products along dim."""
     return _scan(_summable(input, dtype), dim, ops.mul, 1)

@@ -10,6 +10,7 @@ from . import arithmetic, choice, unary
 from .arithmetic import add, div, mul, sub
 from .choice import clamp, where
 from .loss import _chosen, reduced
+from .precision import autocast_widens, rounded_once
 from .reduction import sum as total
 from .unary import exp, log, log1p, neg
 
@@ -21,6 +22,8 @@ def _pair(name: str, input: Tensor, target: Tensor) -> None:
         raise TypeError(at_line(f"{name} wants a Tensor as target, got {type(target).__name__}"))
 
 
+@autocast_widens
+@rounded_once
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -38,6 +41,8 @@ def mse_loss(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -50,6 +55,8 @@ def l1_loss(
     return reduced(unary.abs(sub(input, target)), _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -68,6 +75,8 @@ def smooth_l1_loss(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def huber_loss(
     input: Tensor,
     target: Tensor,
@@ -83,6 +92,8 @@ def huber_loss(
     return reduced(loss if weight is None else mul(loss, weight), reduction)
 
 
+@autocast_widens
+@rounded_once
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -107,6 +118,8 @@ def binary_cross_entropy(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -136,6 +149,8 @@ def binary_cross_entropy_with_logits(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -154,6 +169,8 @@ def kl_div(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -176,6 +193,7 @@ def poisson_nll_loss(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@rounded_once
 def gaussian_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -195,6 +213,8 @@ def gaussian_nll_loss(
     return reduced(loss, reduction)
 
 
+@autocast_widens
+@rounded_once
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -209,6 +229,8 @@ def hinge_embedding_loss(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -223,6 +245,8 @@ def margin_ranking_loss(
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 
+@autocast_widens
+@rounded_once
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,

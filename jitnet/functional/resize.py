@@ -12,6 +12,7 @@ from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .convolution import per_dim
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from .precision import rounded_once
 from .promote import need_float
 
 # The ranks that each mode knows, counted without batch and channels.
@@ -27,6 +28,7 @@ _RANKS = {
 _AREA = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
 
 
+@rounded_once
 def interpolate(
     input: Tensor,
     size: Any = None,

@@ -17,6 +17,7 @@ from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from .arithmetic import fmod
 from .choice import clamp, where
+from .precision import autocast_widens, rounded_once
 from .promote import need_float, to_dtype
 from .resize import keys
 from .unary import abs as size_of
@@ -26,6 +27,7 @@ _MODES = ("bilinear", "nearest", "bicubic")
 _PADDINGS = ("zeros", "border", "reflection")
 
 
+@rounded_once
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
     """Return the places [N, *S, dims] in -1 .. 1 that theta [N, dims, dims + 1] moves a grid to."""
     need_float("affine_grid", theta)
@@ -54,6 +56,8 @@ def _line(count: int, corners: bool) -> np.ndarray:
     return line if corners else line * (count - 1) / count
 
 
+@autocast_widens
+@rounded_once
 def grid_sample(
     input: Tensor,
     grid: Tensor,

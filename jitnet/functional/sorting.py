@@ -10,6 +10,7 @@ import numpy as np
 from .. import capture
 from ..errors import at_line
 from ..tensor import Tensor
+from .precision import autocast_widens, rounded_once
 from .promote import normal_dim
 
 sort_result = namedtuple("sort_result", ["values", "indices"])
@@ -70,6 +71,8 @@ def unique(
     return tuple(Tensor._from_array(np.ascontiguousarray(part)) for part in found)
 
 
+@autocast_widens
+@rounded_once
 def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the q-quantiles (between neighbours, linearly); eager only."""
     capture.refuse("quantile()", "call it outside of the compiled function")

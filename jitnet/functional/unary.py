@@ -13,6 +13,7 @@ from jitnet.runtime.dtype import bool_, int64
 from .. import creation
 from ..tensor import Tensor
 from .out import with_out
+from .precision import rounded_once
 from .promote import (
     as_tensor_like,
     to_dtype,
@@ -109,6 +110,7 @@ _round = _rounding(ops.round)
 
 
 @with_out
+@rounded_once
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Return each element rounded to `decimals` places, halves to even."""
     if decimals == 0:
@@ -201,11 +203,13 @@ def logical_not(input: Tensor) -> Tensor:
     return input == 0
 
 
+@rounded_once
 def deg2rad(input: Tensor) -> Tensor:
     """Return degrees as radians."""
     return input * (math.pi / 180)
 
 
+@rounded_once
 def rad2deg(input: Tensor) -> Tensor:
     """Return radians as degrees."""
     return input * (180 / math.pi)

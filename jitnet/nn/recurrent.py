@@ -11,6 +11,7 @@ from jitnet.errors import at_line
 from jitnet.functional import recurrent
 from jitnet.functional.indexing import index_select
 from jitnet.functional.recurrent import State, Weights
+from jitnet.modes import mode
 from jitnet.runtime.dtype import DType
 from jitnet.tensor import Tensor
 
@@ -198,7 +199,7 @@ class RNNBase(Module):
 
     def _check_input(self, input: Tensor) -> None:
         wanted = getattr(self, self._all_weights[0][0]).dtype
-        if input.dtype is not wanted:
+        if input.dtype is not wanted and mode.now.autocast is None:
             raise ValueError(
                 at_line(
                     f"RNN input dtype ({input.dtype}) does not match weight dtype ({wanted}). "
@@ -226,7 +227,8 @@ class RNNBase(Module):
                 raise RuntimeError(at_line(f"Expected hidden size {shape}, got {list(each.shape)}"))
         layers = [weights[at : at + number] for at in range(0, len(weights), number)]
         drop = self.dropout if self.training else 0.0
-        return recurrent.run(recurrent.KINDS[self.mode], data, sizes, state, layers, drop)
+        run = recurrent.run_lowered if self.mode == "LSTM" else recurrent.run  # as in PyTorch
+        return run(recurrent.KINDS[self.mode], data, sizes, state, layers, drop)
 
     def _weights(self, names: list[str]) -> Weights:
         found = [getattr(self, name) for name in names]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jitnet import capture
+from jitnet.functional import where
 from jitnet.grad_mode import enable_grad, no_grad
 from jitnet.nn.hooks import Hook, RemovableHandle, add_hook
 from jitnet.nn.tables import Table
@@ -73,15 +74,40 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
-            for group in self.param_groups:
-                for param in group["params"]:
-                    grad = param.grad
-                    if grad is not None:
-                        self._update(param, grad, self._state_of(param, group), group)
+        self._update_all(None)
         for hook in tuple(self._post_hooks.values()):
             hook.call(self, (closure,), {})
         return loss
+
+    def step_unless(self, skip: Tensor) -> None:
+        """Update as step() does where skip, a bool without dims, is false; else change nothing.
+
+        What a compiled function calls, which cannot know skip's value.
+        """
+        if type(self).step is not Optimizer.step:
+            raise NotImplementedError(
+                f"{type(self).__name__}'s steps cannot be skipped in a compiled function"
+            )
+        for hook in tuple(self._pre_hooks.values()):
+            hook.call(self, (None,), {})
+        self._update_all(skip)
+        for hook in tuple(self._post_hooks.values()):
+            hook.call(self, (None,), {})
+
+    @no_grad()
+    def _update_all(self, skip: Tensor | None) -> None:
+        """Update every parameter that has a gradient, where skip is false."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                grad = param.grad
+                if grad is None:
+                    continue
+                state = self._state_of(param, group)
+                held = [param, *(value for value in state.values() if isinstance(value, Tensor))]
+                before = [] if skip is None else [each.detach().clone() for each in held]
+                self._update(param, grad, state, group)
+                for tensor, value in zip(held, before, strict=False):
+                    tensor.copy_(where(skip, value, tensor))
 
     def _state_of(self, param: Tensor, group: Mapping[str, Any]) -> Table[str, Any]:
         """Return a parameter's state, with what it lacks made, outside any trace."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from .errors import at_line
-from .missing import missing
+from jitnet.errors import at_line
+from jitnet.missing import missing
+
+from . import amp as amp
 
 
 def _refuse(name: str) -> NoReturn:
