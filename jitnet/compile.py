@@ -18,7 +18,7 @@ from typing import Any
 from jitnet.compiler.ir.graph import Graph
 from jitnet.runtime.routine import MISSED
 
-from . import capture
+from . import capture, garbage
 from .acting import Executable
 from .modes import mode
 from .naming import leaf_names
@@ -109,7 +109,7 @@ class CompiledFunction:
         found = self._find(signature, leaves)
         if found is not None:
             return found
-        with _tracing:
+        with _tracing, garbage.waiting():
             # Another thread may have compiled it meanwhile.
             return self._find(signature, leaves) or self._compile(leaves, tree, signature)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from . import garbage
 from .acting import Array, Build, Executable, gradients_left
 from .backward import CompiledNode
 from .bindings import Hyper, Number, State
@@ -144,7 +145,8 @@ class Variant:
             if self._backward is None:
                 backward = self.traced.backward
                 assert backward is not None
-                self._backward = BackwardLaunch(self._build(backward.graph), backward.graph)
+                with garbage.waiting():
+                    self._backward = BackwardLaunch(self._build(backward.graph), backward.graph)
         gradients: Sequence[Tensor] = self._backward.run(*arrays)
         return gradients
 

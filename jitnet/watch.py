@@ -7,7 +7,6 @@ from before the frame runs: module attributes, settings, containers, functions, 
 
 from __future__ import annotations
 
-import gc
 import random
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.profile import Quiet, following
 
+from . import garbage
 from .device import Device
 from .errors import CompileError, at_line
 from .guards import Guards
@@ -70,18 +70,12 @@ class Watcher(Reach):
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Watch every Python frame that this thread enters inside the block.
-
-        Garbage waits meanwhile: its finalizers' frames are not the function's.
-        """
-        collects = gc.isenabled()
-        gc.disable()
-        try:
-            with following(self._quiet, self.enter, random.Random, _refuse_draw):
-                yield
-        finally:
-            if collects:
-                gc.enable()
+        """Watch every Python frame that this thread enters inside the block."""
+        with (
+            garbage.waiting(),
+            following(self._quiet, self.enter, random.Random, _refuse_draw),
+        ):
+            yield
 
     def enter(self, frame: FrameType) -> None:
         """Note what a frame that is about to run can read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 import jitnet
 from jitnet import nn
 from jitnet.compile import CompiledFunction, compile, eager
+from jitnet.runtime import cpu
+from jitnet.runtime.target import Target
 from jitnet.tensor import Tensor
 
 
@@ -207,3 +210,19 @@ def test_instances_die() -> None:
     del holder
     gc.collect()
     assert gone() is None
+
+
+def test_garbage_waits_while_something_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    compile_object = cpu.compile_object
+
+    def look(text: str, target: Target) -> bytes:
+        seen.append(gc.isenabled())
+        return compile_object(text, target)
+
+    monkeypatch.setenv("JITNET_CACHE", "0")
+    monkeypatch.setattr(cpu, "compile_object", look)
+    w = jitnet.ones(3, requires_grad=True)
+    compile(lambda x: (x * w).sum())(jitnet.rand(3)).backward()
+    assert seen and not any(seen)
+    assert gc.isenabled()
