@@ -203,6 +203,8 @@ from .functional.distance import triplet_margin_loss as triplet_margin_loss
 from .functional.dropout import alpha_dropout as alpha_dropout
 from .functional.dropout import dropout as dropout
 from .functional.embedding import embedding as embedding
+from .functional.gamma import digamma as digamma
+from .functional.gamma import lgamma as lgamma
 from .functional.indexing import argwhere as argwhere
 from .functional.indexing import bincount as bincount
 from .functional.indexing import gather as gather
@@ -335,6 +337,7 @@ from .functional.sorting import searchsorted as searchsorted
 from .functional.sorting import sort as sort
 from .functional.sorting import topk as topk
 from .functional.sorting import unique as unique
+from .functional.triangular import cholesky as cholesky
 from .functional.unary import abs as abs
 from .functional.unary import absolute as absolute
 from .functional.unary import acos as acos
@@ -443,10 +446,10 @@ compiler.compile = compile
 
 def __getattr__(name: str) -> object:
     """Import what few programs want; else say which name is nearest to one that does not exist."""
-    if name == "multiprocessing":
+    if name in ("distributions", "multiprocessing"):
         from importlib import import_module
 
-        return import_module("jitnet.multiprocessing")
+        return import_module(f"jitnet.{name}")
     from difflib import get_close_matches
 
     near = get_close_matches(name, globals(), n=1, cutoff=0.5)

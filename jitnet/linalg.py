@@ -12,9 +12,20 @@ from .functional.diagonals import diagonal as diagonal
 from .functional.linear_algebra import matmul as matmul
 from .functional.reduction import norm as _norm
 from .functional.reduction import vector_norm as vector_norm
+from .functional.triangular import cholesky as cholesky
+from .functional.triangular import solve_triangular as solve_triangular
 from .tensor import Tensor
 
-__all__ = ["diagonal", "matmul", "matrix_norm", "multi_dot", "norm", "vector_norm"]
+__all__ = [
+    "cholesky",
+    "solve_triangular",
+    "diagonal",
+    "matmul",
+    "matrix_norm",
+    "multi_dot",
+    "norm",
+    "vector_norm",
+]
 
 
 def norm(

@@ -1,0 +1,118 @@
+"""What values parameters and samples may have: real, positive, a simplex, a whole number ..."""
+
+from __future__ import annotations
+
+import math
+
+from jitnet import functional as F
+from jitnet.tensor import Tensor
+
+
+class Constraint:
+    """A region; `check` returns where values lie inside, after event_dim trailing dims."""
+
+    is_discrete = False
+    event_dim = 0
+
+    def check(self, value: Tensor) -> Tensor:
+        """Return a bool for each event of value."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.lstrip('_')}()"
+
+
+class _Real(Constraint):
+    def check(self, value: Tensor) -> Tensor:
+        return value == value
+
+
+class _Boolean(Constraint):
+    is_discrete = True
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value == 0) | (value == 1)
+
+
+class _Interval(Constraint):
+    """Between two bounds, which belong to it unless `open`; whole numbers only if `whole`."""
+
+    def __init__(
+        self, low: float | Tensor, high: float | Tensor, open: bool = False, whole: bool = False
+    ) -> None:
+        self.lower_bound = low
+        self.upper_bound = high
+        self.open = open
+        self.is_discrete = whole
+
+    def check(self, value: Tensor) -> Tensor:
+        if self.open:
+            return (value > self.lower_bound) & (value < self.upper_bound)
+        inside = (value >= self.lower_bound) & (value <= self.upper_bound)
+        return inside & (value % 1 == 0) if self.is_discrete else inside
+
+    def __repr__(self) -> str:
+        kind = "IntegerInterval" if self.is_discrete else "Interval"
+        return f"{kind}(lower_bound={self.lower_bound}, upper_bound={self.upper_bound})"
+
+
+class _Simplex(Constraint):
+    event_dim = 1
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
+
+
+class _LowerCholesky(Constraint):
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        lower = (value.tril() == value).all(-1).all(-1)
+        return lower & (F.diagonal(value, 0, -2, -1) > 0).all(-1)
+
+
+class _PositiveDefinite(Constraint):
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        """Return whether it is symmetric; the factorisation finds the rest."""
+        return F.isclose(value, value.mT, atol=1e-6).all(-1).all(-1)
+
+
+class independent(Constraint):  # noqa: N801
+    """A constraint on each of the trailing `count` dims, which together are one event."""
+
+    def __init__(self, base: Constraint, count: int) -> None:
+        self.base_constraint = base
+        self.reinterpreted_batch_ndims = count
+        self.is_discrete = base.is_discrete
+        self.event_dim = base.event_dim + count
+
+    def check(self, value: Tensor) -> Tensor:
+        """Return whether all of each event's elements lie inside."""
+        found = self.base_constraint.check(value)
+        for _ in range(self.reinterpreted_batch_ndims):
+            found = found.all(-1)
+        return found
+
+
+real = _Real()
+boolean = _Boolean()
+positive = _Interval(0.0, math.inf, open=True)
+nonnegative = _Interval(0.0, math.inf)
+unit_interval = _Interval(0.0, 1.0)
+nonnegative_integer = _Interval(0, math.inf, whole=True)
+simplex = _Simplex()
+real_vector = independent(real, 1)
+lower_cholesky = _LowerCholesky()
+positive_definite = _PositiveDefinite()
+
+
+def interval(low: float | Tensor, high: float | Tensor) -> Constraint:
+    """Return the region between two bounds."""
+    return _Interval(low, high)
+
+
+def integer_interval(low: int, high: int | Tensor) -> Constraint:
+    """Return the whole numbers from low to high."""
+    return _Interval(low, high, whole=True)
