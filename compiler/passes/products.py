@@ -92,6 +92,8 @@ def are_panels(node: Node, axis: int) -> bool:
     if node.op is not ops.reshape or node.args[0].op is not ops.permute:
         return False
     split, joined = node.args[0].shape, node.shape
+    if len(split) != len(joined) + 1:
+        return False
     around = (*split[:axis], split[axis] * split[axis + 1], *split[axis + 2 :])
     return around == joined and split[axis + 1] * node.dtype.size == PANEL_BYTES
 
