@@ -16,7 +16,6 @@ from jitnet.runtime.dtype import (
     bool_,
     convert,
     float32,
-    float64,
     from_numpy_dtype,
     int64,
 )
@@ -39,8 +38,8 @@ def get_default_dtype() -> DType:
 def set_default_dtype(dtype: DType) -> None:
     """Say which dtype floats have that are made without saying one."""
     global _default
-    if dtype not in (float32, float64):
-        raise TypeError(f"the default dtype must be float32 or float64, got {dtype}")
+    if not isinstance(dtype, DType) or dtype.kind != "float":
+        raise TypeError(f"the default dtype must be floating point, got {dtype}")
     _default = dtype
 
 

@@ -44,6 +44,11 @@ def _float(dtype: DType | None, name: str) -> DType:
     return chosen
 
 
+def _fine(dtype: DType) -> DType:
+    """Return the dtype to draw chances in: those of 16 bits have too few."""
+    return float32 if dtype.narrow else dtype
+
+
 def rand(
     *size: Any,
     generator: Generator | None = None,
@@ -195,12 +200,8 @@ def bernoulli(
     """Return 1 with the probability that each element (or p) gives, else 0."""
     dtype = input._type.dtype
     chance = input.detach() if p is None else p
-    drawn = draw(
-        ops.random_uniform,
-        input._type.shape,
-        _float(dtype if dtype.kind == "float" else None, "bernoulli"),
-        generator,
-    )
+    fine = _fine(_float(dtype if dtype.kind == "float" else None, "bernoulli"))
+    drawn = draw(ops.random_uniform, input._type.shape, fine, generator)
     return (drawn < chance).to(dtype)  # type: ignore[no-any-return]
 
 
@@ -270,7 +271,7 @@ def normal_(
     if std < 0:
         raise RuntimeError(at_line(f"normal_ expects std >= 0.0, but found std {std}"))
     with no_grad():
-        made = draw(ops.random_normal, self._type.shape, _drawable(self), generator)
+        made = draw(ops.random_normal, self._type.shape, _fine(_drawable(self)), generator)
         made = made * std + mean
     return _fill(self, made)
 
@@ -291,14 +292,15 @@ def random_(
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with 1 with probability p, else 0."""
     with no_grad():
-        made = draw(ops.random_uniform, self._type.shape, making.get_default_dtype(), generator) < p
+        fine = _fine(making.get_default_dtype())
+        made = draw(ops.random_uniform, self._type.shape, fine, generator) < p
     return _fill(self, made)
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers from an exponential distribution."""
     with no_grad():
-        made = draw(ops.random_uniform, self._type.shape, _drawable(self), generator)
+        made = draw(ops.random_uniform, self._type.shape, _fine(_drawable(self)), generator)
         made = -((1 - made).log()) / lambd
     return _fill(self, made)
 

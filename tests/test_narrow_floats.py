@@ -201,3 +201,15 @@ def test_limits_and_printing() -> None:
         "        [ 1.0014e-05,  2.9952e+04]], dtype=jitnet.bfloat16)"
     )
     assert repr(jitnet.tensor([1.0], dtype=jitnet.half)) == "tensor([1.], dtype=jitnet.float16)"
+
+
+@NARROW
+def test_orders_and_chances(dtype: DType) -> None:
+    """NaN stands last, as in all dtypes; small chances are met, which 8 bits could not say."""
+    x = jitnet.tensor([2.0, float("nan"), -1.0, 0.5], dtype=dtype)
+    assert x.argsort().tolist() == [2, 3, 0, 1] and x[x == x].sort()[0].dtype is dtype
+    assert x[2:].unique().dtype is dtype
+    ones = jitnet.ones(100_000, dtype=dtype)
+    assert 30 < (nn.functional.dropout(ones, 0.999) != 0).sum().item() < 300
+    assert 30 < jitnet.bernoulli(ones * 0.001).float().sum().item() < 300
+    assert jitnet.zeros(1000, dtype=dtype).exponential_().isfinite().all()

@@ -147,3 +147,28 @@ LAYERS: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name: str, dtype: str) -> None:
     compare(LAYERS[name], dtype, EVEN, real(4, 4, 3, 3, seed=5), ulps=3)
+
+
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "SGD": {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01},
+    "Adam": {"lr": 0.01},
+    "AdamW": {"lr": 0.01},
+    "RMSprop": {"lr": 0.01},
+    "Adagrad": {"lr": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers(name: str) -> None:
+    """Parameters and states in bfloat16; each op of an update rounds, in both libraries."""
+    mine, theirs = pair(EVEN, "bfloat16")
+    ours = getattr(jitnet.optim, name)([mine], **OPTIMIZERS[name])
+    other = getattr(torch.optim, name)([theirs], **OPTIMIZERS[name], foreach=False)
+    for _ in range(5):
+        for x, optimizer in ((mine, ours), (theirs, other)):
+            optimizer.zero_grad()
+            (x * x).sum().backward()
+            optimizer.step()
+        assert_near(mine, theirs, 2)
+    for key, value in ours.state[mine].items():
+        assert_near(value, other.state[theirs][key], 8)

@@ -263,12 +263,13 @@ def test_creation() -> None:
 
 def test_default_dtype() -> None:
     """Floats made without a dtype follow the default."""
-    jitnet.set_default_dtype(jitnet.float64)
-    try:
-        assert jitnet.ones(1).dtype is jitnet.tensor(1.5).dtype is jitnet.float64
-        assert (jitnet.tensor([1]) / 2).dtype is jitnet.float64
-    finally:
-        jitnet.set_default_dtype(jitnet.float32)
+    for dtype in (jitnet.float64, jitnet.bfloat16):
+        jitnet.set_default_dtype(dtype)
+        try:
+            assert jitnet.ones(1).dtype is jitnet.tensor(1.5).dtype is dtype
+            assert (jitnet.tensor([1]) / 2).dtype is jitnet.nn.Linear(1, 1).weight.dtype is dtype
+        finally:
+            jitnet.set_default_dtype(jitnet.float32)
     with pytest.raises(TypeError):
         jitnet.set_default_dtype(jitnet.int64)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jitnet.compiler import ops
+from jitnet.runtime.dtype import float32
 
 from .. import creation
 from ..errors import at_line
@@ -16,7 +17,8 @@ def _kept(x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     from ..random import draw
 
     dtype = x._type.dtype if x._type.dtype.kind == "float" else creation.get_default_dtype()
-    return draw(ops.random_uniform, shape, dtype) >= p
+    fine = float32 if dtype.narrow else dtype  # steps of 1/256 would miss p
+    return draw(ops.random_uniform, shape, fine) >= p
 
 
 def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:

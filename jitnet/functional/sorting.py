@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from jitnet.runtime.dtype import convert, float32
+
 from .. import capture
 from ..errors import at_line
 from ..tensor import Tensor
@@ -17,11 +19,17 @@ sort_result = namedtuple("sort_result", ["values", "indices"])
 topk_result = namedtuple("topk_result", ["values", "indices"])
 
 
+def _comparable(x: Tensor) -> np.ndarray:
+    """Return the elements for NumPy to order: 16-bit floats as float32, whose NaN it knows."""
+    array = x._copied()
+    return convert(array, float32) if x._type.dtype.narrow else array
+
+
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Return the indices that sort along dim (NaN last; equal elements in order); eager only."""
     capture.refuse("sorting", "sort outside of the compiled function")
     axis = normal_dim(dim, input.ndim)
-    array = input._copied()
+    array = _comparable(input)
     if not array.shape:
         return Tensor._from_array(np.zeros((), np.int64))
     if descending:
@@ -64,11 +72,12 @@ def unique(
     """Return the different elements in order; eager only."""
     capture.refuse("unique() (a shape that depends on data)", "call it outside")
     found = np.unique(  # type: ignore[call-overload]
-        input._copied(), return_inverse=return_inverse, return_counts=return_counts, axis=dim
+        _comparable(input), return_inverse=return_inverse, return_counts=return_counts, axis=dim
     )
-    if not isinstance(found, tuple):
-        return Tensor._from_array(np.ascontiguousarray(found))
-    return tuple(Tensor._from_array(np.ascontiguousarray(part)) for part in found)
+    values, *rest = found if isinstance(found, tuple) else (found,)
+    results = [Tensor._from_array(convert(values, input._type.dtype))]
+    results += [Tensor._from_array(np.ascontiguousarray(part)) for part in rest]
+    return tuple(results) if rest else results[0]
 
 
 @autocast_widens
@@ -86,9 +95,9 @@ def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False) -
     capture.refuse("searchsorted()", "call it outside, or compare and sum: (v > edges).sum(-1)")
     if sorted_sequence.ndim != 1:
         raise NotImplementedError(at_line("searchsorted wants one sorted vector"))
-    wanted = values._copied() if isinstance(values, Tensor) else values
+    wanted = _comparable(values) if isinstance(values, Tensor) else values
     side = "right" if right else "left"
-    found = np.searchsorted(sorted_sequence._copied(), wanted, side)  # type: ignore[call-overload]
+    found = np.searchsorted(_comparable(sorted_sequence), wanted, side)  # type: ignore[call-overload]
     return Tensor._from_array(np.asarray(found, np.int64))
 
 
@@ -100,7 +109,7 @@ def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Return how many elements fall into each of `bins` equal ranges; eager only."""
     capture.refuse("histc()", "call it outside of the compiled function")
-    array = input._copied()
+    array = _comparable(input)
     low, high = (array.min(), array.max()) if min == max == 0 and array.size else (min, max)
     counts, _ = np.histogram(array, bins, (float(low), float(high)))
-    return Tensor._from_array(counts.astype(array.dtype))
+    return Tensor._from_array(convert(counts, input._type.dtype))
