@@ -1,14 +1,32 @@
-"""Gradient clipping and parameters as one vector, as in torch.nn.utils."""
+"""Tools for parameters and gradients, as in torch.nn.utils."""
 
-from . import rnn
+from . import parametrizations, parametrize, prune, rnn
 from .clip import clip_grad_norm_, clip_grad_value_, get_total_norm
+from .fusion import (
+    fuse_conv_bn_eval,
+    fuse_conv_bn_weights,
+    fuse_linear_bn_eval,
+    fuse_linear_bn_weights,
+)
+from .older_norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from .vector import parameters_to_vector, vector_to_parameters
 
 __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
+    "fuse_conv_bn_eval",
+    "fuse_conv_bn_weights",
+    "fuse_linear_bn_eval",
+    "fuse_linear_bn_weights",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "prune",
+    "remove_spectral_norm",
+    "remove_weight_norm",
     "rnn",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]
