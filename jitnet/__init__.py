@@ -43,7 +43,7 @@ from . import accelerator as accelerator
 from . import amp as amp
 from . import autograd as autograd
 from . import backends as backends
-from . import capture, compiling, tape, tensor_methods
+from . import capture, compiling, keywords, tape, tensor_methods
 from . import compiler as compiler
 from . import cpu as cpu
 from . import cuda as cuda
@@ -70,13 +70,11 @@ from .compile import eager as eager
 from .creation import Generator as Generator
 from .creation import arange as arange
 from .creation import as_tensor as as_tensor
-from .creation import asarray as asarray
 from .creation import bernoulli as bernoulli
 from .creation import default_generator as default_generator
 from .creation import empty as empty
 from .creation import empty_like as empty_like
 from .creation import eye as eye
-from .creation import from_dlpack as from_dlpack
 from .creation import from_numpy as from_numpy
 from .creation import full as full
 from .creation import full_like as full_like
@@ -112,6 +110,10 @@ from .device import device as device
 from .errors import CompileError as CompileError
 from .errors import DTypeError as DTypeError
 from .errors import ShapeError as ShapeError
+from .exchange import asarray as asarray
+from .exchange import from_dlpack as from_dlpack
+from .exchange import frombuffer as frombuffer
+from .exchange import to_dlpack as to_dlpack
 from .functional.activation import celu as celu
 from .functional.activation import hardshrink as hardshrink
 from .functional.activation import log_softmax as log_softmax
@@ -337,6 +339,26 @@ from .functional.sorting import searchsorted as searchsorted
 from .functional.sorting import sort as sort
 from .functional.sorting import topk as topk
 from .functional.sorting import unique as unique
+from .functional.standard import astype as astype
+from .functional.standard import bitwise_invert as bitwise_invert
+from .functional.standard import broadcast_arrays as broadcast_arrays
+from .functional.standard import can_cast as can_cast
+from .functional.standard import conj as conj
+from .functional.standard import cumulative_prod as cumulative_prod
+from .functional.standard import cumulative_sum as cumulative_sum
+from .functional.standard import expand_dims as expand_dims
+from .functional.standard import isdtype as isdtype
+from .functional.standard import matrix_transpose as matrix_transpose
+from .functional.standard import nextafter as nextafter
+from .functional.standard import permute_dims as permute_dims
+from .functional.standard import repeat as repeat
+from .functional.standard import take_along_axis as take_along_axis
+from .functional.standard import unique_all as unique_all
+from .functional.standard import unique_counts as unique_counts
+from .functional.standard import unique_inverse as unique_inverse
+from .functional.standard import unique_values as unique_values
+from .functional.standard import unstack as unstack
+from .functional.standard import vecdot as vecdot
 from .functional.triangular import cholesky as cholesky
 from .functional.unary import abs as abs
 from .functional.unary import absolute as absolute
@@ -401,6 +423,8 @@ from .grad_mode import no_grad as no_grad
 from .grad_mode import set_grad_enabled as set_grad_enabled
 from .limits import finfo as finfo
 from .limits import iinfo as iinfo
+from .namespace_info import VERSION as __array_api_version__
+from .namespace_info import namespace_info as __array_namespace_info__
 from .printing import set_printoptions as set_printoptions
 from .serialize import CheckpointError as CheckpointError
 from .serialize import load as load
@@ -428,6 +452,7 @@ from .typed import LongTensor as LongTensor
 from .typed import ShortTensor as ShortTensor
 from .typed import set_default_tensor_type as set_default_tensor_type
 
+newaxis = None
 strided = "strided"
 channels_last = "channels_last"
 channels_last_3d = "channels_last_3d"
@@ -442,6 +467,9 @@ compiler.cudagraph_mark_step_begin = compiling.cudagraph_mark_step_begin
 compiler.disable = compiling.disable
 compiler.reset = compiling.reset
 compiler.compile = compile
+
+
+keywords.install(globals())
 
 
 def __getattr__(name: str) -> object:

@@ -138,9 +138,6 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     return tensor(data, dtype)
 
 
-asarray = as_tensor
-
-
 def from_numpy(array: np.ndarray) -> Tensor:
     """Return a tensor that shares memory with the array, with its strides."""
     if not isinstance(array, np.ndarray):
@@ -157,11 +154,6 @@ def from_numpy(array: np.ndarray) -> Tensor:
     made = Tensor._from_array(np.asarray(array))
     made._counter.lent = True
     return made
-
-
-def from_dlpack(data: Any) -> Tensor:
-    """Return a tensor that shares memory with another library's."""
-    return from_numpy(np.from_dlpack(data))
 
 
 def legacy(*data: Any) -> Tensor:
@@ -281,14 +273,16 @@ def linspace(
     end: float,
     steps: int,
     *,
+    endpoint: bool = True,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return `steps` evenly spaced numbers from start to end, both included."""
+    """Return `steps` evenly spaced numbers from start to end, which endpoint includes."""
     check_device(device)
-    values = np.linspace(_number(start, "linspace"), _number(end, "linspace"), steps)
-    return _made(literal(convert(values, dtype or _default)), requires_grad)
+    bounds = _number(start, "linspace"), _number(end, "linspace")
+    values = np.linspace(*bounds, steps, endpoint=endpoint)
+    return _made(literal(values.astype((dtype or _default).numpy)), requires_grad)
 
 
 def logspace(
@@ -311,17 +305,20 @@ def eye(
     n: int,
     m: int | None = None,
     *,
+    k: int = 0,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return ones on the diagonal of an n x m matrix of zeros."""
+    """Return ones on the k-th diagonal of an n x m matrix of zeros."""
     check_device(device)
     shape = sizes((n, n if m is None else m))
     if tracing():
-        ones_at = counting(shape, 0).eq(counting(shape, 1))
+        ones_at = (counting(shape, 0) + k).eq(counting(shape, 1))
         return _made(ones_at.to(dtype or _default), requires_grad)
-    return _made(Tensor._from_array(np.eye(*shape, dtype=(dtype or _default).numpy)), requires_grad)
+    return _made(
+        Tensor._from_array(np.eye(*shape, k, dtype=(dtype or _default).numpy)), requires_grad
+    )
 
 
 def scalar_tensor(value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:

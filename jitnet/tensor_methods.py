@@ -17,8 +17,9 @@ from jitnet.runtime.dtype import (
     uint8,
 )
 
-from . import alike, functional, history, layout, values, writing
+from . import alike, exchange, functional, history, layout, namespace_info, values, writing
 from .indexing import getitem, setitem
+from .keywords import with_words
 from .operators import COMPARISONS, OPERATORS, assigning, operator, reflected
 from .tensor import Tensor
 
@@ -85,6 +86,8 @@ OWN: dict[str, Any] = {
     "__abs__": functional.abs,
     "__invert__": functional.bitwise_not,
     "__array__": values.as_array,
+    "__array_namespace__": namespace_info.namespace_of,
+    "to_device": namespace_info.to_device,
     "__array_wrap__": values.wrap_array,
     "__bool__": values.as_bool,
     "__int__": values.as_int,
@@ -95,8 +98,8 @@ OWN: dict[str, Any] = {
     "__contains__": values.contains,
     "__repr__": values.text,
     "__format__": values.formatted,
-    "__dlpack__": values.dlpack,
-    "__dlpack_device__": values.dlpack_device,
+    "__dlpack__": exchange.export,
+    "__dlpack_device__": exchange.export_device,
     "__reduce_ex__": history.pickled,
     "__deepcopy__": history.deepcopy,
     "__getitem__": getitem,
@@ -147,7 +150,7 @@ CHANGING_SHAPE = ("squeeze_", "unsqueeze_", "t_", "transpose_", "resize_")
 
 def install() -> None:
     """Give Tensor its methods."""
-    found: dict[str, Any] = {name: getattr(functional, name) for name in FUNCTIONS}
+    found: dict[str, Any] = {name: with_words(getattr(functional, name)) for name in FUNCTIONS}
     for name in IN_PLACE:
         found[f"{name}_"] = writing.in_place(found[name], f"{name}_")
     for name, function in OPERATORS.items():

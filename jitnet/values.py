@@ -51,6 +51,8 @@ def as_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.nd
     array = numpy(self)
     if dtype is None or np.dtype(dtype) == array.dtype:
         return array.copy() if copy else array
+    if copy is False:
+        raise ValueError(at_line(f"{self._type} cannot be {np.dtype(dtype)} without a copy"))
     return array.astype(dtype)
 
 
@@ -135,18 +137,6 @@ def formatted(self: Tensor, spec: str) -> str:
     if not self._type.shape and (self._array is not None or spec or self._weak):
         return item(self).__format__(spec)  # type: ignore[no-any-return]
     return object.__format__(self, spec)
-
-
-def dlpack(self: Tensor, **options: Any) -> Any:
-    """Return a capsule for another library, sharing memory."""
-    if self.requires_grad:
-        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-    return _lent(self, "__dlpack__()").__dlpack__(**options)
-
-
-def dlpack_device(self: Tensor) -> tuple[int, int]:
-    """Return DLPack's name of the CPU."""
-    return 1, 0
 
 
 def data_ptr(self: Tensor) -> int:

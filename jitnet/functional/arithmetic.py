@@ -22,7 +22,7 @@ from .promote import (
     result_type,
     to_float,
 )
-from .unary import clone, sqrt, square, trunc
+from .unary import clone, sqrt, trunc
 
 
 @with_out
@@ -260,9 +260,9 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
 
 @with_out
 @rounded_once
-def hypot(input: Tensor, other: Tensor) -> Tensor:
+def hypot(input: Any, other: Any) -> Tensor:
     """Return sqrt(input^2 + other^2)."""
-    return sqrt(add(square(input), square(other)))
+    return sqrt(add(mul(input, input), mul(other, other)))
 
 
 def constant_of(x: Tensor, value: Any) -> Tensor:

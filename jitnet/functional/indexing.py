@@ -242,8 +242,12 @@ def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False
 
 
 @with_out
-def take(input: Tensor, index: Tensor) -> Tensor:
-    """Return the elements of input, flattened, that index names."""
+def take(input: Tensor, index: Tensor, *, dim: int | None = None) -> Tensor:
+    """Return the elements of input, flattened, that index names; with dim, parts along it."""
+    if dim is not None:
+        axis = normal_dim(dim, input.ndim)
+        size = input._type.shape[axis]
+        return index_select(input, axis, index.where(index >= 0, index + size))
     return input.reshape(-1)[_index(index, "take")]  # type: ignore[no-any-return]
 
 
@@ -328,6 +332,10 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return Tensor._from_array(counts)
 
 
-def isin(elements: Tensor, test_elements: Tensor) -> Tensor:
-    """Return where elements occur among test_elements."""
-    return elements.unsqueeze(-1).eq(test_elements.reshape(-1)).any(-1)  # type: ignore[no-any-return]
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
+    """Return where elements occur among test_elements; invert: where not."""
+    elements, test_elements = creation.as_tensor(elements), creation.as_tensor(test_elements)
+    found: Tensor = elements.unsqueeze(-1).eq(test_elements.reshape(-1)).any(-1)
+    return ~found if invert else found

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from jitnet.compiler import ops
 
+from .. import capture, creation
 from ..errors import at_line
 from ..nodes import PartsNode
 from ..tensor import Tensor
@@ -39,25 +42,36 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, *(1,) * (input.ndim - len(counts)), *counts)
 
 
-def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
-    """Return each element `repeats` times, one after another."""
-    if isinstance(repeats, Tensor):
-        raise NotImplementedError(
-            at_line("repeat_interleave with a tensor of counts is not there; give it one int")
-        )
+def repeat_interleave(
+    input: Tensor, repeats: int | Tensor, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Return each element `repeats` times, one after another; a tensor of counts: eager only."""
     x = ravel(input) if dim is None else input
     axis = normal_dim(0 if dim is None else dim, x.ndim)
+    if isinstance(repeats, Tensor):
+        return _repeated(x, repeats, axis)
     wide = unsqueeze(x, axis + 1)
     shape = (*x._type.shape[: axis + 1], repeats, *x._type.shape[axis + 1 :])
     return flatten(clone(ops.expand(wide, shape=shape)), axis, axis + 1)
+
+
+def _repeated(x: Tensor, repeats: Tensor, axis: int) -> Tensor:
+    """Return each part along axis as often as its own count says."""
+    capture.refuse("repeat_interleave() with a tensor of counts", "give it one int")
+    size = x._type.shape[axis]
+    counts = np.broadcast_to(repeats._copied(), (size,))
+    index = np.repeat(np.arange(size), counts)
+    return ops.take(x, creation.from_numpy(index), axis=axis)
 
 
 # -- joining and splitting ----------------------------------------------------------------------
 
 
 @with_out
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Return the tensors one after another along dim."""
+def cat(tensors: Sequence[Tensor], dim: int | None = 0) -> Tensor:
+    """Return the tensors one after another along dim; flattened before, if dim is None."""
+    if dim is None:
+        tensors, dim = [ravel(x) for x in tensors], 0
     tensors = list(tensors)
     if not tensors:
         raise RuntimeError(at_line("cat wants at least one tensor"))
@@ -270,9 +284,17 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     return stack([grid.reshape(-1) for grid in meshgrid(*tensors)], 1)
 
 
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
-    """Return the differences of neighbours along dim, n times."""
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """Return the differences of neighbours along dim, n times; first with what stands around."""
     axis = normal_dim(dim, input.ndim)
+    if prepend is not None or append is not None:
+        input = cat([part for part in (prepend, input, append) if part is not None], axis)
     for _ in range(n):
         size = input._type.shape[axis]
         input = span(input, axis, min(1, size), size) - span(input, axis, 0, max(size - 1, 0))

@@ -46,16 +46,18 @@ def _number_dtype(value: Number) -> DType:
     return int64 if isinstance(value, int) else creation.get_default_dtype()
 
 
-def result_type(*operands: Operand) -> DType:
+def result_type(*operands: Operand | DType) -> DType:
     """Return the dtype in which operands meet: torch.result_type.
 
-    Tensors with dims decide among themselves; zero-dimensional tensors, and after them Python
-    numbers, matter only where they are of a higher category (bool < whole numbers < floats).
+    Tensors with dims, and dtypes, decide among themselves; zero-dimensional tensors, and after them
+    Python numbers, matter only where they are of a higher category (bool < whole numbers < floats).
     """
     best: DType | None = None
     ranks: list[list[DType]] = [[], [], []]  # with dims, zero-dimensional, numbers
     for value in operands:
-        if not isinstance(value, Tensor):
+        if isinstance(value, DType):
+            ranks[0].append(value)
+        elif not isinstance(value, Tensor):
             ranks[2].append(_number_dtype(value))
         elif value._weak:
             ranks[2].append(creation.get_default_dtype())

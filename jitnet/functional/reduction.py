@@ -237,8 +237,8 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the largest element; with dim, (values, indices); with a tensor, elementwise."""
     if isinstance(dim, Tensor):
         return maximum(input, dim)
-    if dim is None:
-        return amax(input)
+    if dim is None or isinstance(dim, tuple):
+        return amax(input, dim or (), keepdim)
     return _with_index(input, dim, keepdim, argmax, amax, max_result)
 
 
@@ -246,8 +246,8 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the smallest element; with dim, (values, indices); with a tensor, elementwise."""
     if isinstance(dim, Tensor):
         return minimum(input, dim)
-    if dim is None:
-        return amin(input)
+    if dim is None or isinstance(dim, tuple):
+        return amin(input, dim or (), keepdim)
     return _with_index(input, dim, keepdim, argmin, amin, min_result)
 
 
@@ -288,9 +288,9 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     return to_dtype(found, uint8) if input._type.dtype is uint8 else found  # as PyTorch
 
 
-def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
+def count_nonzero(input: Tensor, dim: Dims = None, *, keepdim: bool = False) -> Tensor:
     """Return the number of elements that are not 0."""
-    return sum(truth(input), dim)  # type: ignore[arg-type]
+    return sum(truth(input), dim, keepdim)  # type: ignore[arg-type]
 
 
 # -- exponential sums, norms --------------------------------------------------------------------

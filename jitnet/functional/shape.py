@@ -46,9 +46,16 @@ def _whole(given: Sequence[Any]) -> tuple[int, ...]:
         raise TypeError(at_line(f"a shape wants whole numbers, got {given!r}")) from None
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
-    """Return the elements in another shape (one size may be -1): a view where memory allows."""
+def reshape(input: Tensor, *shape: Any, copy: bool | None = None) -> Tensor:
+    """Return the elements in another shape (one size may be -1): a view where memory allows.
+
+    copy: True never returns a view, False raises ValueError where memory allows none.
+    """
     sizes = sizes_with_rest(input, shape)
+    if copy:
+        return ops.reshape(clone(input), shape=sizes)
+    if copy is False and reshaped_strides(input._type.shape, strides_of(input), sizes) is None:
+        raise ValueError(at_line(f"no view of {input._type} has the shape {sizes}"))
     return ops.reshape(input, shape=sizes)
 
 
@@ -215,8 +222,8 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def flip(input: Tensor, *dims: Any) -> Tensor:
-    """Return a copy with the order of elements reversed along dims."""
-    return ops.flip(input, axes=normal_dims(_whole(dims), input.ndim))
+    """Return a copy with the order of elements reversed along dims (all if none are given)."""
+    return ops.flip(input, axes=normal_dims(_whole(dims) if dims else None, input.ndim))
 
 
 def fliplr(input: Tensor) -> Tensor:

@@ -90,14 +90,24 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     return Tensor._from_array(np.asarray(found, input._type.dtype.numpy))
 
 
-def searchsorted(sorted_sequence: Tensor, values: Any, *, right: bool = False) -> Tensor:
-    """Return where values would be put into a sorted vector; eager only."""
+def searchsorted(
+    sorted_sequence: Tensor,
+    values: Any,
+    *,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Return where values would be put into a vector that sorter sorts; eager only."""
     capture.refuse("searchsorted()", "call it outside, or compare and sum: (v > edges).sum(-1)")
     if sorted_sequence.ndim != 1:
         raise NotImplementedError(at_line("searchsorted wants one sorted vector"))
     wanted = _comparable(values) if isinstance(values, Tensor) else values
-    side = "right" if right else "left"
-    found = np.searchsorted(_comparable(sorted_sequence), wanted, side)  # type: ignore[call-overload]
+    if side not in (None, "left", "right") or (right and side == "left"):
+        raise RuntimeError(at_line(f"side is 'left' or 'right', as right says, got {side!r}"))
+    side = "right" if right else side or "left"
+    order = None if sorter is None else sorter._copied()
+    found = np.searchsorted(_comparable(sorted_sequence), wanted, side, order)  # type: ignore[call-overload]
     return Tensor._from_array(np.asarray(found, np.int64))
 
 

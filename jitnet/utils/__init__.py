@@ -1,5 +1,5 @@
 """Tools around training; `jitnet.utils.data` feeds it."""
 
-from . import checkpoint, data
+from . import checkpoint, data, dlpack
 
-__all__ = ["checkpoint", "data"]
+__all__ = ["checkpoint", "data", "dlpack"]

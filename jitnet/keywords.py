@@ -1,0 +1,78 @@
+"""NumPy's words for PyTorch's arguments: `axis` for dim, `keepdims` for keepdim, and their kin.
+
+PyTorch takes the first two everywhere; the others are the array API standard's. They hold for the
+functions of `jitnet` and the methods of Tensor, not inside the package.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Set
+from functools import wraps
+from types import FunctionType
+from typing import Any
+
+WORDS = {
+    "dim": "axis",
+    "dims": "axis",
+    "keepdim": "keepdims",
+    "diagonal": "k",
+    "shifts": "shift",
+    "end": "stop",
+    "steps": "num",
+    "size": "shape",
+}
+OWN: dict[str, dict[str, str]] = {  # functions whose words differ
+    "tensordot": {"dims": "axes"},
+    "permute": {"dims": "axes"},
+    "tile": {},
+    "lerp": {},
+}
+_LISTED = ("size", "shape", "dims")  # parameters that take f(2, 3), f((2, 3)) and f(size=(2, 3))
+
+_made: dict[Any, Any] = {}
+
+
+def with_words(function: Any) -> Any:
+    """Return a function that takes NumPy's words too; itself where none applies."""
+    if not isinstance(function, FunctionType):
+        return function
+    if function not in _made:
+        code = inspect.unwrap(function).__code__
+        named = code.co_argcount + code.co_kwonlyargcount
+        words = OWN.get(function.__name__, WORDS)
+        renamed = {words[name]: name for name in code.co_varnames[:named] if name in words}
+        together: set[str] = set()
+        if code.co_flags & inspect.CO_VARARGS and code.co_varnames[named] in _LISTED:
+            listed = code.co_varnames[named]
+            together = {listed, words.get(listed, listed)}
+        change = renamed or together
+        _made[function] = _renaming(function, renamed, together) if change else function
+    return _made[function]
+
+
+def _renaming(function: Callable[..., Any], words: Mapping[str, str], together: Set[str]) -> Any:
+    """Return function with other words for its arguments, and its *arguments as a keyword."""
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        if not options:
+            return function(*args)
+        for word in words.keys() & options.keys():
+            name = words[word]
+            if name in options:
+                raise TypeError(f"{function.__name__}() got both {name!r} and {word!r}")
+            options[name] = options.pop(word)
+        for word in together & options.keys():
+            value = options.pop(word)
+            args = (*args, value) if value is not None else args
+        return function(*args, **options)
+
+    return call
+
+
+def install(namespace: dict[str, Any]) -> None:
+    """Make the functions of a namespace take NumPy's words."""
+    for name, value in namespace.items():
+        if isinstance(value, FunctionType) and not name.startswith("_"):
+            namespace[name] = with_words(value)
