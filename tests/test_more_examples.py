@@ -106,3 +106,50 @@ def test_the_real_names_are_told_apart(run: Run) -> None:
         pytest.skip(f"no names in {folder}")
     text = run("names_lstm", "--data", str(folder.resolve()), *"--epochs 1 --width 32".split())
     assert number(r"held-out accuracy ([\d.]+)%", text) > 55  # the largest language: 47 %
+
+
+def test_forecast(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
+    months = np.arange(144)
+    counts = np.exp(5 + months / 100 + 0.2 * np.sin(months * np.pi / 6))
+    rows = [
+        f'"{1949 + m // 12}-{m % 12 + 1:02}",{c:.2f}' for m, c in zip(months, counts, strict=True)
+    ]
+    (tmp_path / "airline-passengers.csv").write_text("\n".join(["month,count", *rows]))
+    small = "--steps 60 --window 12 --width 8".split()
+    text = run("forecast", "--data", str(tmp_path), *small)
+    assert number(r"forecast ([\d.]+)%", text) < number(r"again ([\d.]+)%", text)
+    assert (tmp_path / "forecast.png").stat().st_size > 5000
+
+
+def test_resnet_cifar(run: Run, tmp_path: Path) -> None:
+    for name, count in (("data_batch_1", 96), ("test_batch", 40)):
+        records = RANDOM.integers(0, 90, (count, 3073)).astype(np.uint8)
+        records[:, 0] = np.arange(count) % 2
+        bright = (
+            1 + 1024 * (np.arange(count)[:, None] % 2) + np.arange(1024)
+        )  # the first colour or the second
+        np.put_along_axis(records, bright, 200, 1)
+        (tmp_path / f"{name}.bin").write_bytes(records.tobytes())
+    text = run("resnet_cifar", "--data", str(tmp_path), *"--epochs 3 --batch 16 --width 4".split())
+    assert number(r"test accuracy ([\d.]+)%", text) > 90
+
+
+def test_transfer_loads_what_it_saved(run: Run, tmp_path: Path) -> None:
+    data = write_mnist(tmp_path / "mnist", 512)
+    small = "--epochs 8 --images 10 --few-epochs 4".split()
+    first = run("transfer", "--data", data, *small)
+    assert "wrote digits_0_to_4.safetensors" in first
+    assert "51,589 of 64,837" in first
+    again = run("transfer", "--data", data, *small)
+    assert "starting from digits_0_to_4.safetensors" in again
+    accuracies = [float(share) for share in re.findall(r"([\d.]+)%", again)]
+    assert len(accuracies) == 3
+
+
+def test_distill(run: Run, tmp_path: Path) -> None:
+    data = write_mnist(tmp_path / "mnist", 300)
+    small = "--epochs 3 --images 300 --student-epochs 30 --width 16".split()
+    text = run("distill", "--data", data, *small)
+    teacher, alone, taught = (float(share) for share in re.findall(r"([\d.]+)%", text))
+    assert min(teacher, alone, taught) > 80

@@ -103,15 +103,15 @@ def normalize(
         raise TypeError(f"normalize takes floats, got {tensor.dtype}")
     if tensor.ndim < 3:
         raise ValueError(f"normalize takes [..., C, H, W], got {list(tensor.shape)}")
-    means, deviations = (_of_channels(values, tensor) for values in (mean, std))
-    if (deviations == 0).any().item():
+    means, deviations = (_of_channels(values, tensor.dtype.numpy) for values in (mean, std))
+    if not deviations.all():
         raise ValueError(f"std is 0 in {tensor.dtype}, which would divide by zero: {std}")
-    result = tensor if inplace else tensor.clone()
-    return result.sub_(means).div_(deviations)
+    centred = tensor.sub_ if inplace else tensor.sub
+    return centred(jitnet.from_numpy(means)).div_(jitnet.from_numpy(deviations))
 
 
-def _of_channels(values: Sequence[float] | float, like: Tensor) -> Tensor:
-    given = jitnet.as_tensor(values, dtype=like.dtype)
+def _of_channels(values: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    given = np.array(values, dtype)
     return given.reshape(-1, 1, 1) if given.ndim == 1 else given
 
 

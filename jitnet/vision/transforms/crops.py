@@ -74,7 +74,8 @@ class RandomCrop(nn.Module):
                 f"RandomCrop of {(height, width)} is larger than the image {(rows, columns)}: "
                 "give padding, or pad_if_needed=True"
             )
-        return draws.below(rows - height + 1), draws.below(columns - width + 1), height, width
+        top, left = draws.below(rows - height + 1, columns - width + 1)
+        return top, left, height, width
 
     def forward(self, img: Any) -> Any:
         if self.padding is not None:
@@ -120,7 +121,7 @@ class RandomResizedCrop(nn.Module):
         for _ in range(TRIES):
             height, width = draw_box(rows * columns, scale, (1 / ratio[1], 1 / ratio[0]))
             if 0 < width <= columns and 0 < height <= rows:
-                top, left = draws.below(rows - height + 1), draws.below(columns - width + 1)
+                top, left = draws.below(rows - height + 1, columns - width + 1)
                 return top, left, height, width
         height, width = rows, columns
         if columns / rows < min(ratio):

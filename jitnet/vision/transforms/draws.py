@@ -15,9 +15,10 @@ def uniform(low: float, high: float) -> float:
     return float(low + (high - low) * jitnet.rand(1, dtype=jitnet.float64).item())
 
 
-def below(count: int) -> int:
-    """Return a whole number 0 .. count - 1."""
-    return int(jitnet.randint(0, count, (1,)).item())
+def below(*counts: int) -> tuple[int, ...]:
+    """Return a whole number 0 .. count - 1 for each count, all drawn in one call."""
+    drawn = jitnet.rand(len(counts), dtype=jitnet.float64).tolist()
+    return tuple(int(share * count) for share, count in zip(drawn, counts, strict=True))
 
 
 def order(count: int) -> list[int]:

@@ -47,7 +47,7 @@ class RandomErasing(nn.Module):
         for _ in range(TRIES):
             height, width = draw_box(rows * columns, self.scale, self.ratio)
             if height < rows and width < columns:
-                top, left = draws.below(rows - height + 1), draws.below(columns - width + 1)
+                top, left = draws.below(rows - height + 1, columns - width + 1)
                 fill = self._fill(channels, height, width).to(img.dtype)
                 return F.erase(img, top, left, height, width, fill, self.inplace)
         return img
