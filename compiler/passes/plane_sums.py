@@ -10,14 +10,26 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from jitnet.compiler.ir.graph import Node
-from jitnet.compiler.ir.index import Var, of, unravel
-from jitnet.compiler.ir.loops import Buffer, Const, Contract, For, Local, Operand, Stmt, Store
+from jitnet.compiler.ir.index import Index, Var, of, unravel
+from jitnet.compiler.ir.loops import (
+    Buffer,
+    Const,
+    Contract,
+    Define,
+    For,
+    Load,
+    Local,
+    Operand,
+    Stmt,
+    Store,
+)
 from jitnet.compiler.ir.lowering import Blocks, PlaneSum
 
 from .fuse import Group
+from .lower import GroupBody
 from .planes import Planes, over
 from .storage import Place, Reader, Storage
-from .transform import mapped, write_results
+from .transform import mapped
 
 SLICES = (64, 48)  # channels of a slice, of which there are at least two
 BLOCK_TILES = (16, 64)  # least and most tiles of a block
@@ -48,7 +60,11 @@ class _Factor:
         self.name, self.image, self.blocks = name, image, blocks
         self.number = Var(f"{name}_slice", channels // size)
         self.inside = Var(name, size)
-        self.channel = of(self.number) * size + of(self.inside)
+        self.channel = self.channel_of(of(self.inside))
+
+    def channel_of(self, inside: Index) -> Index:
+        """Return the number of a channel from its place in the slice."""
+        return of(self.number) * self.inside.extent + inside
 
     def fill(self, planes: Planes, reader: Reader, at: Place) -> Stmt:
         """Return the loop over the tiles of a block, at place `at`, that writes their planes."""
@@ -88,10 +104,42 @@ def lower_plane_sums(
         (Store(sums.buffer, sums.at(of(plane)), result, accumulate=True),),
     )
     blocks = (first.fill(rows, reader, at), second.fill(columns, reader, at), contract)
-    target, place = lower.target(node), (first.channel, second.channel)
-    last = write_results(group, storage, targets, target, place, mapped(target, sums.load))
-    body = (_clear(sums.buffer), For(block, blocks, "serial"), over(row, column, last))
+    finish = _finish(group, storage, targets, (first, second), sums)
+    body = (_clear(sums.buffer), For(block, blocks, "serial"), finish)
     return (For(first.number, (For(second.number, body, "parallel"),), "parallel"),)
+
+
+def _finish(
+    group: Group,
+    storage: Mapping[Node, Storage],
+    targets: Mapping[Node, Sequence[Storage]],
+    factors: tuple[_Factor, _Factor],
+    sums: Planes,
+) -> Stmt:
+    """Return the loop that makes results of sums and hands them to the group, row by row.
+
+    The results of neighbouring sums lie apart, each as one of a block: so a row of them goes to
+    scratch first, and is handed out from there in the order of memory.
+    """
+    node = group.roots[0]
+    assert isinstance(node.op.lower, PlaneSum)
+    first, second = factors
+    target = node.op.lower.target(node)
+    results = mapped(target, sums.load)
+    sides = (1 + max(i for i, _ in results), 1 + max(j for _, j in results))
+    size = prod(sides)
+    buffer = Buffer("results", node.dtype, second.inside.extent * size, "scratch")
+    stores = tuple(
+        Store(buffer, of(second.inside) * size + (i * sides[1] + j), expr)
+        for (i, j), expr in results.items()
+    )
+    element = Var("element", buffer.size)
+    column, *at = unravel(of(element), (second.inside.extent, *sides))
+    place = (first.channel, second.channel_of(column), *at)
+    result = Local("result", node.dtype, frozenset((first.number, first.inside, element)))
+    body = GroupBody(group, storage, targets, place, {node: result}).epilogue()
+    hand_out = For(element, (Define(result, Load(buffer, of(element))), *body), "vector")
+    return For(sums.row, (For(sums.column, stores, "vector"), hand_out), "serial")
 
 
 def _clear(buffer: Buffer) -> Stmt:
