@@ -61,8 +61,26 @@ ByteTensor = _named("ByteTensor", uint8)
 BoolTensor = _named("BoolTensor", bool_)
 
 
+_TYPES = (
+    FloatTensor, HalfTensor, BFloat16Tensor, DoubleTensor, CharTensor, ShortTensor, IntTensor,
+    LongTensor, ByteTensor, BoolTensor,
+)  # fmt: skip
+_NAMES = {made.dtype: made.__name__ for made in _TYPES}
+_BY_NAME = {name: dtype for dtype, name in _NAMES.items()}
+
+
+def type_name(dtype: DType) -> str:
+    """Return what `x.type()` calls tensors of a dtype."""
+    return f"jitnet.{_NAMES[dtype]}"
+
+
 def dtype_of(given: Any) -> Any:
-    """Return the dtype of FloatTensor and kin; anything else as it is."""
+    """Return the dtype of FloatTensor and kin, or of their names; anything else as it is."""
+    if isinstance(given, str):
+        package, _, name = given.rpartition(".")
+        if package not in ("jitnet", "torch") or name not in _BY_NAME:
+            raise ValueError(at_line(f"invalid type: {given!r}; use one of {list(_BY_NAME)}"))
+        return _BY_NAME[name]
     return given.dtype if isinstance(given, _OfType) else given
 
 

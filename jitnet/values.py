@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.runtime.dtype import DType, bfloat16, dtype_named
+from jitnet.runtime.dtype import DType, bfloat16
 from jitnet.runtime.layout import address_of
 
 from . import capture, creation
@@ -16,7 +16,7 @@ from .errors import at_line
 from .functional import arithmetic, joining, reduction, unary
 from .functional.promote import to_dtype
 from .tensor import Tensor
-from .typed import dtype_of
+from .typed import dtype_of, type_name
 
 _OUTSIDE = "keep it as a tensor (jitnet.where for choices), or return it and read it outside"
 
@@ -175,8 +175,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 def type_(self: Tensor, dtype: Any = None) -> Any:
     """Return the dtype's name, or the tensor as that dtype."""
     if dtype is None:
-        return f"jitnet.{self._type.dtype.name.capitalize()}Tensor"
-    return to(self, dtype_named(dtype) if isinstance(dtype, str) else dtype_of(dtype))
+        return type_name(self._type.dtype)
+    return to(self, dtype_of(dtype))
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:

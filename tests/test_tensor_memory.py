@@ -326,7 +326,8 @@ def test_conversions() -> None:
         x.to(jitnet.float64).dtype is x.double().dtype and x.to(x.double()).dtype is jitnet.float64
     )
     assert x.bool().tolist() == [True, True] and x.type_as(jitnet.tensor(1)).tolist() == [1, -1]
-    assert x.to(jitnet.float32, copy=True) is not x and x.type() == "jitnet.Float32Tensor"
+    assert x.to(jitnet.float32, copy=True) is not x and x.type() == "jitnet.FloatTensor"
+    assert x.type("torch.HalfTensor").type() == "jitnet.HalfTensor"
     assert x.element_size() == 4 and x.nbytes == 8 and x.is_floating_point()
 
 
