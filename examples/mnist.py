@@ -6,12 +6,10 @@ python examples/mnist.py --data FOLDER --download    fetch them first
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
-from rich.console import Console
-from rich.progress import track
+from training import compiled, console, parser, scorer, train
 
 import jitnet
 import jitnet.nn as nn
@@ -22,7 +20,6 @@ from jitnet.optim.lr_scheduler import OneCycleLR
 from jitnet.utils.data import DataLoader
 
 MEAN, DEVIATION = 0.1307, 0.3081  # of the training pixels
-console = Console()
 
 
 class LeNet(nn.Module):
@@ -46,26 +43,21 @@ class LeNet(nn.Module):
         return self.fc3(x)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Train for some epochs and print the accuracy on the 10,000 test images after each."""
-    parser = argparse.ArgumentParser(description="Train a LeNet on MNIST, compiled.")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the IDX files")
-    parser.add_argument("--download", action="store_true", help="fetch files that are missing")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parser(__doc__, "folder of the IDX files", download=True)
+    options.add_argument("--epochs", type=int, default=3)
+    options.add_argument("--batch", type=int, default=128)
+    chosen = options.parse_args(arguments)
+    jitnet.manual_seed(chosen.seed)
 
-    jitnet.manual_seed(options.seed)
-    train, test = mnist(options.data, download=options.download)
-    loader = DataLoader(train, batch_size=options.batch, shuffle=True, drop_last=True)
-    test_loader = DataLoader(test, batch_size=500)
-
+    train_part, test_part = mnist(chosen.data, download=chosen.download)
+    loader = DataLoader(train_part, batch_size=chosen.batch, shuffle=True, drop_last=True)
+    tests = DataLoader(test_part, batch_size=500)
     model = LeNet()
     optimizer = jitnet.optim.Adam(model.parameters(), lr=2e-3)
-    schedule = OneCycleLR(optimizer, max_lr=4e-3, total_steps=options.epochs * len(loader))
+    schedule = OneCycleLR(optimizer, max_lr=4e-3, total_steps=chosen.epochs * len(loader))
 
-    @jitnet.compile
     def step(x: Tensor, y: Tensor) -> Tensor:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
@@ -73,25 +65,15 @@ def main() -> None:
         optimizer.step()
         return loss
 
-    @jitnet.compile
-    def right(x: Tensor, y: Tensor) -> Tensor:
-        with jitnet.no_grad():
-            return (model(x).argmax(1) == y).sum()
-
-    for epoch in range(1, options.epochs + 1):
-        model.train()
+    fast_step = compiled(step, chosen.eager)
+    score = scorer(model, chosen.eager)
+    for epoch in range(1, chosen.epochs + 1):
         start = time.perf_counter()
-        losses = []
-        for x, y in track(loader, f"epoch {epoch}", console=console):
-            losses.append(step(x, y).item())
-            schedule.step()
+        losses = train(f"epoch {epoch}", loader, fast_step, len(loader), schedule)
         seconds = time.perf_counter() - start
-
-        model.eval()
-        correct = sum(right(x, y).item() for x, y in test_loader)
         console.print(
             f"epoch {epoch}: loss {sum(losses) / len(losses):.4f}, "
-            f"test accuracy {correct / len(test):.2%}, {seconds:.1f} s"
+            f"test accuracy {score(tests):.2%}, {seconds:.1f} s"
         )
 
 
