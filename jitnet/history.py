@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jitnet.compiler.ir.dims import contiguous_strides
 from jitnet.compiler.ir.errors import CompileError
 
 from . import creation, tape
@@ -15,6 +16,7 @@ from .capture import set_attribute
 from .errors import at_line
 from .functional import unary
 from .grad_mode import no_grad
+from .memory import Layout, Memory, place_of
 from .tensor import Tensor, _alias
 from .values import _value
 
@@ -122,7 +124,7 @@ def share_memory_(self: Tensor) -> Tensor:
 
 
 def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    """Return a copy of a leaf, with requires_grad and grad."""
+    """Return a copy of a leaf, with requires_grad and grad; what shared memory shares it again."""
     if id(self) in memo:
         return memo[id(self)]  # type: ignore[no-any-return]
     if self.grad_fn is not None:
@@ -130,19 +132,33 @@ def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
             at_line("only leaves can be deep-copied; detach() or clone() the tensor instead")
         )
     with no_grad():
-        made = type(self)._make_subclass(unary.clone(self), self.requires_grad)
+        if creation.tracing():
+            made = unary.clone(self)
+        else:
+            memory, layout = place_of(self)
+            made = copy.deepcopy(memory, memo).tensor(*layout)
+        if type(self) is not Tensor:
+            made = type(self)._make_subclass(made)
+        made.requires_grad_(self.requires_grad)
         made._grad = copy.deepcopy(self._grad, memo)
     memo[id(self)] = made
     return made  # type: ignore[no-any-return]
 
 
-def _rebuilt(array: np.ndarray, requires_grad: bool) -> Tensor:
+def _rebuilt(memory: Memory, layout: Layout, requires_grad: bool) -> Tensor:
     """Return a pickled tensor again."""
-    return Tensor._from_array(array, requires_grad)
+    return memory.tensor(*layout).requires_grad_(requires_grad)
 
 
 def pickled(self: Tensor, protocol: Any) -> Any:
-    """Pickle the value; for files use jitnet.save, whose files run no code when loaded."""
-    if self.grad_fn is not None:
-        raise RuntimeError(at_line("only leaves can be pickled; detach() the tensor first"))
-    return _rebuilt, (np.ascontiguousarray(_value(self, "pickling")), self.requires_grad)
+    """Pickle the value; for files use jitnet.save, whose files run no code when loaded.
+
+    Tensors over all of some memory share it again, in one pickle. A part of a larger tensor is
+    pickled alone, lest the whole goes with it. As in PyTorch, the history stays behind.
+    """
+    array = _value(self, "pickling")
+    memory, layout = place_of(self)
+    if array.size != len(memory.array):
+        memory = Memory(np.ascontiguousarray(array).reshape(-1))
+        layout = (0, array.shape, contiguous_strides(array.shape))
+    return _rebuilt, (memory, layout, self.requires_grad)

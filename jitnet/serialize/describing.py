@@ -7,9 +7,9 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from jitnet.device import Device
+from jitnet.memory import address, place_of
 from jitnet.nn.parameter import Parameter
 from jitnet.runtime.dtype import DType
 from jitnet.size import Size
@@ -61,31 +61,18 @@ class Describer:
 
     def _tensor(self, tensor: Tensor) -> Call:
         """Return the tensor as a view of its storage, which is the memory of its base."""
-        base = tensor if tensor._base is None else tensor._base
-        array, whole = tensor._copied(), base._copied()
-        itemsize = array.itemsize
-        offset = (_address(array) - _address(whole)) // itemsize if array.size else 0
-        strides = tuple(step // itemsize for step in array.strides)
-        layout = (self._storage(whole), offset, array.shape, strides)
+        memory, (offset, shape, strides) = place_of(tensor)
+        layout = (self._storage(memory.array), offset, shape, strides)
         return Call(_TENSOR, (*layout, tensor.requires_grad, OrderedDict()))
 
-    def _storage(self, whole: np.ndarray) -> Persistent:
-        """Return the name of a base's memory, from its first element to its last."""
-        length = 1 + sum(
-            (size - 1) * (step // whole.itemsize)
-            for size, step in zip(whole.shape, whole.strides, strict=True)
-        )
-        line = as_strided(whole, (length if whole.size else 0,), (whole.itemsize,))
-        key = (_address(whole), len(line), whole.dtype) if whole.size else id(whole)
+    def _storage(self, line: np.ndarray) -> Persistent:
+        """Return the name of some memory: one, however many tensors or arrays show it."""
+        key = (address(line), len(line), line.dtype) if line.size else id(line)
         number = self._numbers.setdefault(key, len(self.storages))
         if number == len(self.storages):
             self.storages.append(line)
-        kind = Name("torch", STORAGE_OF[whole.dtype.name])
+        kind = Name("torch", STORAGE_OF[line.dtype.name])
         return Persistent(("storage", kind, str(number), "cpu", len(line)))
-
-
-def _address(array: np.ndarray) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 def _array(array: np.ndarray) -> Call:

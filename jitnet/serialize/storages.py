@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from jitnet.device import Device, device
-from jitnet.grad_mode import no_grad
+from jitnet.memory import Memory
 from jitnet.runtime.dtype import DType
 from jitnet.tensor import Tensor
 
 from .archive import Archive
 from .elements import stored_dtype
 from .errors import CheckpointError
-from .strided import strided_view
 
 _MAX_DIMS = 64  # NumPy's
 _LARGEST = 2**62
@@ -30,13 +29,13 @@ class Storage:
 
     content: np.ndarray  # bytes
     swapped: bool  # written on a machine of the other byte order
-    flat: dict[DType, Tensor] = field(default_factory=dict)  # the elements as one line
+    memories: dict[DType, Memory] = field(default_factory=dict)
 
-    def line(self, dtype: DType) -> Tensor:
-        """Return all elements as a tensor of one dim, the base of those that lie here."""
-        if dtype not in self.flat:
-            self.flat[dtype] = Tensor._from_array(self.elements(dtype))
-        return self.flat[dtype]
+    def memory(self, dtype: DType) -> Memory:
+        """Return the bytes as elements that tensors of a dtype share."""
+        if dtype not in self.memories:
+            self.memories[dtype] = Memory(self.elements(dtype))
+        return self.memories[dtype]
 
     def elements(self, dtype: DType) -> np.ndarray:
         """Return the bytes as elements."""
@@ -136,13 +135,7 @@ def tensor_over(
     storage = typed.storage
     numel = len(storage.content) // dtype.size
     _check_layout(numel, offset, shape, strides)
-    count = int(np.prod(shape, dtype=object))
-    if count and count == numel and dtype not in storage.flat and _is_dense(shape, strides):
-        whole = Tensor._from_array(storage.elements(dtype).reshape(shape))
-        with no_grad():
-            storage.flat[dtype] = whole.reshape((numel,))
-        return whole
-    return strided_view(storage.line(dtype), offset, shape, strides)
+    return storage.memory(dtype).tensor(offset, shape, strides)
 
 
 def _check_layout(numel: int, offset: Any, shape: Any, strides: Any) -> None:
@@ -159,13 +152,3 @@ def _check_layout(numel: int, offset: Any, shape: Any, strides: Any) -> None:
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
     if count >= _LARGEST or (last >= numel if count else offset > numel):
         raise CheckpointError(f"a tensor reaches past its storage of {numel} elements: {wanted}")
-
-
-def _is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Return whether elements lie one behind the other, the last dim innermost."""
-    step = 1
-    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if size != 1 and stride != step:
-            return False
-        step *= size
-    return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from jitnet.grad_mode import no_grad
-from jitnet.tensor import Tensor
+from .grad_mode import no_grad
+from .tensor import Tensor
 
 Dim = tuple[int, int, int]  # size, stride, axis
 _MOST_ROWS = 64  # in a step: a slice of every 64th row at most
