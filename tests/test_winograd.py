@@ -79,8 +79,8 @@ def test_products_by_blocks_are_those_of_their_definition(dtype: type) -> None:
     image, kernels, results = (item.node for item in inputs)
     around = ops.pad(image, low=(0, 0, 1, 1), high=(0, 0, 1, 1), value=0)
     y = planes.winograd_conv(around, kernels, shape=(3, 50, 8, 14))
-    dw = planes.winograd_weight_grad(results, around)
-    check([ops.abs(y), ops.neg(dw)], inputs, [x, w, g])
+    dw = [planes.winograd_weight_grad(results, around, parts=parts) for parts in (1, 3)]
+    check([ops.abs(y), *map(ops.neg, dw)], inputs, [x, w, g])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -149,7 +149,7 @@ def test_other_convolutions_stay_direct(
 
 
 WAYS: list[tuple[tuple[int, ...], int, set[str]]] = [
-    ((32, 64, 32, 32), 64, {"winograd_conv", "conv_weight_grad"}),  # planes leave the cache
+    ((32, 64, 32, 32), 64, {"winograd_conv", "winograd_weight_grad", "sum"}),  # in parts
     ((8, 128, 16, 16), 128, {"winograd_conv", "winograd_weight_grad"}),
     ((8, 256, 8, 8), 256, {"matmul", "winograd_results", "winograd_weight_grad"}),
     ((3, 40, 11, 8), 72, {"winograd_conv", "matmul", "winograd_kernel_grads"}),
@@ -192,3 +192,6 @@ def test_transforms_say_what_they_want() -> None:
         planes.winograd_kernel_grads(x)
     with pytest.raises(ShapeError, match="planes of"):
         planes.winograd_results(x, shape=(1, 2, 4, 4))
+    results, tiles = (argument("x", np.zeros((1, 2, n, n), np.float32)).node for n in (4, 6))
+    with pytest.raises(ShapeError, match="3 equal parts of 4"):
+        planes.winograd_weight_grad(results, tiles, parts=3)

@@ -248,30 +248,44 @@ winograd_kernel_grads = Op(
 # -- images and the gradients of results to those of kernels --------------------------------------
 
 
-def _weight_grad_type(g: TensorType, x: TensorType) -> TensorType:
+def _weight_grad_type(g: TensorType, x: TensorType, *, parts: int) -> TensorType:
     results = _of_image_type("winograd_weight_grad", g, RESULTS).shape
     tiles = _of_image_type("winograd_weight_grad", x, TILE).shape
     if results[1] != tiles[1]:
         raise ShapeError(f"winograd_weight_grad wants results of the same tiles, got {g} and {x}")
-    return TensorType(g.dtype, (results[2], tiles[2], 3, 3))
+    if results[1] % parts:
+        raise ShapeError(f"winograd_weight_grad wants {parts} equal parts of {results[1]} tiles")
+    return TensorType(g.dtype, (parts, results[2], tiles[2], 3, 3))
 
 
-def _weight_grad(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _weight_grad(g: np.ndarray, x: np.ndarray, *, parts: int) -> np.ndarray:
     results, tiles = _of_image(g, _transposed(TO_RESULT), RESULTS), _of_image(x, TO_TILE, TILE)
-    return _kernel_grads(np.matmul(results.transpose(0, 2, 1), tiles))
+    pairs = zip(np.split(results, parts, axis=1), np.split(tiles, parts, axis=1), strict=True)
+    return np.stack([_kernel_grads(np.matmul(r.transpose(0, 2, 1), t)) for r, t in pairs])
 
 
 def _second_tiles_blocks(node: Any) -> Blocks:
     return _image_to_planes(node.args[1].shape, TO_TILE, TILE)
 
 
-# The same as winograd_kernel_grads of the product of winograd_result_tiles and winograd_tiles.
+def _part_blocks(node: Any) -> Blocks:
+    part = Var("part", node.shape[0])
+    return Blocks(
+        (part, *_kernel_variables(node.shape[1:])),
+        _transposed(TO_KERNEL),
+        _kernel_planes,
+        lambda at, i, j: (*at, Index(i), Index(j)),
+    )
+
+
+# [parts, O, C, 3, 3]: their sum is winograd_kernel_grads of the product of winograd_result_tiles
+# and winograd_tiles; each part sums as many tiles.
 winograd_weight_grad = Op(
     "winograd_weight_grad",
     _weight_grad_type,
     _weight_grad,
     None,
-    PlaneSum(_result_tiles_blocks, _second_tiles_blocks, _kernel_grads_blocks),
+    PlaneSum(_result_tiles_blocks, _second_tiles_blocks, _part_blocks),
 )
 
 OPS = (

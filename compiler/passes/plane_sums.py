@@ -1,7 +1,8 @@
 """Turns sums of products of planes into one kernel: slices of channels, over all tiles in blocks.
 
-Slices, not tiles, are shared between threads, so that each sum stays with one thread. A slice's
-planes are made from its channels alone; each channel's are made once for each slice of the others.
+Threads share slices out, so that each sum stays with one of them. A slice's planes are made from
+its channels alone; each channel's are made once for each slice of the others. Where there are few
+slices, tiles fall into parts, as many for any number of threads, which somebody else adds up.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ from .planes import Planes, over
 from .storage import Place, Reader, Storage
 from .transform import mapped
 
-SLICES = (64, 48)  # channels of a slice, of which there are at least two
+SLICES = (64, 48)  # channels of a slice
+ENOUGH_SLICES = 4  # to share out without parts
+PARTS = (8, 4, 2)
 BLOCK_TILES = (16, 64)  # least and most tiles of a block
 
 
 def _slice(channels: int) -> int | None:
-    fitting = (size for size in SLICES if channels % size == 0 and channels > size)
-    return next(fitting, None)
+    return next((size for size in SLICES if channels % size == 0), None)
 
 
 def _block(tiles: int) -> int | None:
@@ -45,9 +47,16 @@ def _block(tiles: int) -> int | None:
     return next((size for size in range(most, least - 1, -1) if tiles % size == 0), None)
 
 
-def has_slices(tiles: int, *channels: int) -> bool:
-    """Return whether tiles and channels can be cut evenly."""
-    return _block(tiles) is not None and all(_slice(count) is not None for count in channels)
+def parts_of(tiles: int, *channels: int) -> int | None:
+    """Return how many parts the tiles fall into; None where channels or tiles cannot be cut."""
+    slices = 1
+    for count in channels:
+        size = _slice(count)
+        if size is None:
+            return None
+        slices *= count // size
+    fitting = (1,) if slices >= ENOUGH_SLICES else PARTS
+    return next((n for n in fitting if tiles % n == 0 and _block(tiles // n) is not None), None)
 
 
 class _Factor:
@@ -64,7 +73,7 @@ class _Factor:
 
     def channel_of(self, inside: Index) -> Index:
         """Return the number of a channel from its place in the slice."""
-        return of(self.number) * self.inside.extent + inside
+        return _counter(self.number) * self.inside.extent + inside
 
     def fill(self, planes: Planes, reader: Reader, at: Place) -> Stmt:
         """Return the loop over the tiles of a block, at place `at`, that writes their planes."""
@@ -84,11 +93,12 @@ def lower_plane_sums(
     assert isinstance(lower, PlaneSum)
     first = _Factor("row", node.args[0], lower.first(node))
     second = _Factor("column", node.args[1], lower.second(node))
-    tiles = first.blocks.tiles
-    count = _block(prod(tiles))
+    tiles, part = first.blocks.tiles, Var("part", node.shape[0])
+    each = prod(tiles) // part.extent
+    count = _block(each)
     assert count is not None, f"no blocks for {node}"
-    block, tile = Var("block", prod(tiles) // count), Var("tile", count)
-    at = unravel(of(block) * count + of(tile), tiles)
+    block, tile = Var("block", each // count), Var("tile", count)
+    at = unravel(_counter(part) * each + of(block) * count + of(tile), tiles)
     plane, row, column = Var("plane", len(first.blocks.matrix) ** 2), first.inside, second.inside
     rows, columns = (Planes(x.name, node, plane, tile, x.inside) for x in (first, second))
     sums = Planes("sums", node, plane, row, column)
@@ -104,15 +114,19 @@ def lower_plane_sums(
         (Store(sums.buffer, sums.at(of(plane)), result, accumulate=True),),
     )
     blocks = (first.fill(rows, reader, at), second.fill(columns, reader, at), contract)
-    finish = _finish(group, storage, targets, (first, second), sums)
-    body = (_clear(sums.buffer), For(block, blocks, "serial"), finish)
-    return (For(first.number, (For(second.number, body, "parallel"),), "parallel"),)
+    finish = _finish(group, storage, targets, part, (first, second), sums)
+    body: tuple[Stmt, ...] = (_clear(sums.buffer), For(block, blocks, "serial"), finish)
+    for var in (second.number, first.number, part):
+        if var.extent > 1:
+            body = (For(var, body, "parallel"),)
+    return body
 
 
 def _finish(
     group: Group,
     storage: Mapping[Node, Storage],
     targets: Mapping[Node, Sequence[Storage]],
+    part: Var,
     factors: tuple[_Factor, _Factor],
     sums: Planes,
 ) -> Stmt:
@@ -136,10 +150,17 @@ def _finish(
     element = Var("element", buffer.size)
     column, *at = unravel(of(element), (second.inside.extent, *sides))
     place = (first.channel, second.channel_of(column), *at)
-    result = Local("result", node.dtype, frozenset((first.number, first.inside, element)))
+    if part.extent > 1:
+        place = (of(part), *place)
+    result = Local("result", node.dtype, frozenset((part, first.number, first.inside, element)))
     body = GroupBody(group, storage, targets, place, {node: result}).epilogue()
     hand_out = For(element, (Define(result, Load(buffer, of(element))), *body), "vector")
     return For(sums.row, (For(sums.column, stores, "vector"), hand_out), "serial")
+
+
+def _counter(var: Var) -> Index:
+    """Return a loop variable, or 0 where there is no loop."""
+    return of(var) if var.extent > 1 else Index(0)
 
 
 def _clear(buffer: Buffer) -> Stmt:

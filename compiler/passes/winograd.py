@@ -10,7 +10,7 @@ from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ops import winograd as w
 from jitnet.runtime.dtype import float32
 
-from .plane_sums import has_slices
+from .plane_sums import parts_of
 from .planes import tiles_of_block
 from .rewrite import rewrite
 
@@ -59,7 +59,7 @@ def pays(node: Node) -> bool:
     products = w.PLANES * tiles * outputs * channels / PRODUCTS_A_CYCLE
     elements = w.PLANES * (tiles * (outputs + channels) + outputs * channels)
     if node.op is ops.conv_weight_grad:
-        near = has_slices(tiles, outputs, channels)
+        near = parts_of(tiles, outputs, channels) is not None
     else:
         near = _goes_by_blocks(tiles, outputs, channels)
     move = NEAR_CYCLES if near or elements <= CACHED else FAR_CYCLES
@@ -130,8 +130,10 @@ def _conv_input_grad(node: Node) -> Node:
 def _conv_weight_grad(node: Node) -> Node:
     g, image = node.args
     g, image = _padded(g, ((0, 0), (0, 0))), _padded(image, node.params["padding"])
-    if has_slices(image.shape[0] * prod(w.tiles_of(image.shape, w.TILE)), *node.shape[:2]):
-        return w.winograd_weight_grad(g, image)
+    parts = parts_of(image.shape[0] * prod(w.tiles_of(image.shape, w.TILE)), *node.shape[:2])
+    if parts is not None:
+        grads = w.winograd_weight_grad(g, image, parts=parts)
+        return ops.reshape(grads, shape=node.shape) if parts == 1 else ops.sum(grads, axes=(0,))
     tiles = w.winograd_tiles(image, use=node.op.name)
     return w.winograd_kernel_grads(ops.matmul(_turned(w.winograd_result_tiles(g)), tiles))
 
