@@ -24,6 +24,9 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("Adamax", {"lr": 0.02}),
     ("NAdam", {"lr": 0.02}),
     ("RAdam", {"lr": 0.02, "betas": (0.5, 0.8)}),
+    ("ASGD", {"lr": 0.05, "t0": 1.0}),
+    ("Rprop", {"lr": 0.01}),
+    ("Adafactor", {"lr": 0.02, "d": 2.0, "weight_decay": 0.01}),
 ]
 Change = Callable[[jitnet.optim.Optimizer], Any]
 

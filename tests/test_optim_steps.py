@@ -33,6 +33,9 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("NAdam", {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True}),
     ("NAdam", {"lr": 0.05, "momentum_decay": 0.1, "maximize": True}),
     ("RAdam", {"lr": 0.05, "weight_decay": 0.1}),
+    ("ASGD", {"lr": 0.05, "weight_decay": 0.1, "t0": 2.0, "lambd": 0.01}),
+    ("Rprop", {"lr": 0.05, "etas": (0.4, 1.3), "step_sizes": (1e-3, 0.1)}),
+    ("Adafactor", {"lr": 0.05, "weight_decay": 0.1}),
     ("RAdam", {"lr": 0.05, "betas": (0.5, 0.8), "decoupled_weight_decay": True}),
     (
         "Adagrad",

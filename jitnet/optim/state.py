@@ -81,11 +81,19 @@ def _check_shapes(number: int, param: Tensor, entry: Mapping[str, Any]) -> None:
     for name, value in entry.items():
         if not isinstance(value, Tensor) or value.dim() == 0:
             continue
-        if tuple(value.shape) != tuple(param.shape):
+        if not _fits(value, param):
             raise ValueError(
                 f"{name!r} of parameter {number} has shape {tuple(value.shape)} in the loaded "
                 f"state, the parameter has {tuple(param.shape)}"
             )
+
+
+def _fits(value: Tensor, param: Tensor) -> bool:
+    """Return whether value has the parameter's shape, or 1 for some sizes (means over a dim)."""
+    if value.dim() != param.dim():
+        return False
+    sizes = zip(tuple(value.shape), tuple(param.shape), strict=True)
+    return all(size in (1, wanted) for size, wanted in sizes)
 
 
 def _load_entry(own: Table[str, Any], entry: Mapping[str, Any], param: Tensor) -> None:
