@@ -9,7 +9,7 @@ exponential.py: relative error of erf 2^-29 (float) and 2^-56, of q and p 2^-54.
 from __future__ import annotations
 
 from ..emitter import F32, Function, Value
-from .exponential import EXP, LOG2_E, exp_of_pair, power_of_two, round_scaled
+from .exponential import EXP, LOG2_E, exp_of_pair, power_of_scaled
 from .logarithm import LN2, log, log1p
 from .real import Real, through_double
 
@@ -71,10 +71,9 @@ def _erf_float(real: Real, size: Value) -> Value:
     """Return erf for 0 <= size as 1 - e^-p = 1 - 2^n e^-r, p = -log(erfc(size))."""
     size = real.at_most(size, 4.0)  # from here on erf rounds to 1
     p = real.fma(real.short_polynomial(size, LOG_ERFC), size, size)
-    n, bits = round_scaled(real, p, -LOG2_E)
+    n, power = power_of_scaled(real, p, -LOG2_E)
     r = real.fma(n, LN2, p)  # what n ln 2 has lost shrinks with 2^n, and n = 0 loses nothing
     part = real.fma(real.mul(r, r), real.short_polynomial(r, ONE_LESS_EXP), r)
-    power = power_of_two(real, bits)
     return real.fma(power, part, real.sub(1.0, power))
 
 

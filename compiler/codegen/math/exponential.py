@@ -7,8 +7,10 @@ after the other, the rest fitted again): relative error 2^-28 for float, 2^-60 f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..emitter import F32, F64, I32, Function, Value
-from .estimate import reciprocal
+from .estimate import reciprocal, scaled
 from .real import Real
 
 # exp(r) = 1 + r + r^2 (c0 + c1 r + ...)
@@ -48,19 +50,39 @@ LOWEST2 = {F32: -151.0, F64: -1076.0}
 HIGHEST2 = {F32: 128.0, F64: 1024.0}
 
 
-def round_scaled(real: Real, x: Value, factor: float) -> tuple[Value, Value]:
-    """Return n = x * factor rounded to an integer, and bits that hold n plus twice the bias."""
-    magic = real.format.magic + 2 * real.format.bias
-    rounded = real.fma(x, factor, magic)
-    return real.sub(rounded, magic), real.bits(rounded)
+@dataclass(frozen=True)
+class Rounded:
+    """An integer n as a number, and a number whose last bits hold n plus an offset."""
+
+    n: Value
+    shifted: Value
+
+    def less(self, real: Real, count: int) -> Rounded:
+        """Return n - count."""
+        return Rounded(real.sub(self.n, float(count)), real.sub(self.shifted, float(count)))
 
 
-def scale(real: Real, x: Value, bits: Value) -> Value:
-    """Return x * 2^n, n in the bits of round_scaled; right even where 2^n is not a number.
+def round_scaled(real: Real, x: Value, factor: float, offset: int) -> Rounded:
+    """Return x * factor rounded to an integer."""
+    magic = real.format.magic + offset
+    shifted = real.fma(x, factor, magic)
+    return Rounded(real.sub(shifted, magic), shifted)
+
+
+def round_to_scale(real: Real, x: Value, factor: float) -> Rounded:
+    """Return x * factor rounded to an integer n, as `scale` wants it: plus twice the bias."""
+    return round_scaled(real, x, factor, 2 * real.format.bias)
+
+
+def scale(real: Real, x: Value, by: Rounded) -> Value:
+    """Return x * 2^n, n from round_to_scale; right even where 2^n is not a number.
 
     Multiplying twice by about 2^(n/2) rounds once, into denormals too, and lets a NaN pass, which
     adding n to the bits of x would not. AVX-512 has an instruction that does the same.
     """
+    if real.f.target.is_avx512 and x.element == F32:
+        return scaled(real.f, x, by.n)
+    bits = real.bits(by.shifted)
     if real.f.target.is_avx512:
         n = real.integral("sub", bits, real.format.magic_bits + 2 * real.format.bias)
         return real.f.intrinsic("llvm.ldexp", [x, real.f.convert("trunc", n, I32)], overloads=2)
@@ -71,18 +93,17 @@ def scale(real: Real, x: Value, bits: Value) -> Value:
     return real.mul(x, real.from_bits(real.integral("shl", second, shift)))
 
 
-def power_of_two(real: Real, bits: Value, less: int = 0) -> Value:
-    """Return 2^(n - less) as a number, which must be normal, from the bits of round_scaled."""
-    biased = real.integral("sub", bits, real.format.bias + less)
-    return real.from_bits(real.integral("shl", biased, real.format.mantissa))
+def power_of_scaled(real: Real, x: Value, factor: float, less: int = 0) -> tuple[Value, Value]:
+    """Return n = x * factor rounded to an integer, and 2^(n - less), which must be normal."""
+    rounded = round_scaled(real, x, factor, real.format.bias - less)
+    bits = real.integral("shl", real.bits(rounded.shifted), real.format.mantissa)
+    return rounded.n, real.from_bits(bits)
 
 
-def reduce(real: Real, x: Value) -> tuple[Value, Value]:
-    """Return r = x - n ln 2 and the bits of n."""
+def _reduce(real: Real, x: Value, n: Value) -> Value:
+    """Return r = x - n ln 2."""
     element = real.format.element
-    n, bits = round_scaled(real, x, LOG2_E)
-    r = real.fma(n, -LN2_HIGH[element], x)
-    return real.fma(n, -LN2_LOW[element], r), bits
+    return real.fma(n, -LN2_LOW[element], real.fma(n, -LN2_HIGH[element], x))
 
 
 def exponential_part(real: Real, r: Value) -> Value:
@@ -99,17 +120,19 @@ def exp(f: Function, x: Value) -> Value:
 
 def _exp_below(real: Real, x: Value) -> Value:
     """Return e^x for x <= HIGHEST."""
-    r, bits = reduce(real, real.at_least(x, LOWEST[x.element]))
-    return scale(real, exponential_part(real, r), bits)
+    x = real.at_least(x, LOWEST[x.element])
+    by = round_to_scale(real, x, LOG2_E)
+    return scale(real, exponential_part(real, _reduce(real, x, by.n)), by)
 
 
 def exp_of_pair(f: Function, high: Value, low: Value, less: int = 0) -> Value:
     """e^(high + low) / 2^less, for |low| much smaller than 1."""
     real = Real(f, high)
     highest = HIGHEST[high.element] + 1.0  # half of e^710 is finite
-    r, bits = reduce(real, real.at_least(real.at_most(high, highest), LOWEST[high.element]))
-    part = exponential_part(real, real.add(r, low))
-    return scale(real, part, real.integral("sub", bits, less) if less else bits)
+    high = real.at_least(real.at_most(high, highest), LOWEST[high.element])
+    by = round_to_scale(real, high, LOG2_E)
+    part = exponential_part(real, real.add(_reduce(real, high, by.n), low))
+    return scale(real, part, by.less(real, less) if less else by)
 
 
 def exp2(f: Function, x: Value) -> Value:
@@ -117,10 +140,10 @@ def exp2(f: Function, x: Value) -> Value:
     real = Real(f, x)
     element = real.format.element
     x = real.at_least(real.at_most(x, HIGHEST2[element]), LOWEST2[element])
-    n, bits = round_scaled(real, x, 1.0)
-    r = real.sub(x, n)
+    by = round_to_scale(real, x, 1.0)
+    r = real.sub(x, by.n)
     part = real.fma(real.polynomial(r, EXP2[element]), r, 1.0)
-    return scale(real, part, bits)
+    return scale(real, part, by)
 
 
 def expm1(f: Function, x: Value) -> Value:
@@ -129,9 +152,10 @@ def expm1(f: Function, x: Value) -> Value:
     element = real.format.element
     low = -2.0 * real.format.mantissa  # e^low is less than half an ulp of 1
     bounded_x = real.at_least(real.at_most(x, HIGHEST[element]), low)
-    r, bits = reduce(real, bounded_x)
+    # 2^n overflows where n is largest, half of it does not.
+    n, half = power_of_scaled(real, bounded_x, LOG2_E, less=1)
+    r = _reduce(real, bounded_x, n)
     part = real.fma(real.mul(r, r), real.polynomial(r, EXP[element]), r)
-    half = power_of_two(real, bits, less=1)  # 2^n overflows where n is largest, half of it does not
     result = real.fma(half, part, real.sub(half, 0.5))
     result = real.add(result, result)
     return real.select(real.compare("oeq", x, 0.0), x, result)  # keeps -0

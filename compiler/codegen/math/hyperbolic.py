@@ -17,8 +17,7 @@ from .exponential import (
     LOG2_E,
     exp_of_pair,
     expm1,
-    power_of_two,
-    round_scaled,
+    power_of_scaled,
 )
 from .logarithm import LN2, log, log1p
 from .real import Real, through_double
@@ -35,14 +34,13 @@ TANH_ONE = {F32: 9.2, F64: 19.5}
 def _half_growth(real: Real, size: Value) -> Value:
     """Return (e^(2 size) - 1) / 2, with all digits of small results, for sizes up to TANH_ONE."""
     element = real.format.element
-    n, bits = round_scaled(real, size, 2 * LOG2_E)
+    n, half = power_of_scaled(real, size, 2 * LOG2_E, less=1)
     if element == F32:
         r = real.fma(n, -LN2 / 2, size)  # what is lost grows with n, but e^2x grows faster
     else:
         r = real.fma(n, -LN2_HIGH[F64] / 2, size)
         r = real.fma(n, -LN2_LOW[F64] / 2, r)
     part = real.fma(real.mul(r, r), real.short_polynomial(r, HALF_EXPM1[element]), r)
-    half = power_of_two(real, bits, less=1)
     return real.fma(real.add(half, half), part, real.sub(half, 0.5))
 
 
