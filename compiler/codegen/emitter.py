@@ -57,10 +57,10 @@ class Function(ControlFlow):
             return None
         return self.emit_here(text, returns)
 
-    def prefetch(self, pointer: Value, locality: int = 3) -> None:
-        """Ask for a cache line that is going to be read; locality 3 is level 1, 2 is level 2."""
+    def prefetch(self, pointer: Value, locality: int = 3, write: bool = False) -> None:
+        """Ask for a cache line that is going to be used; locality 3 is level 1, 2 is level 2."""
         self.module.declare("llvm.prefetch.p0", "void", [PTR, "i32", "i32", "i32"])
-        self.raw(f"call void @llvm.prefetch.p0({pointer}, i32 0, i32 {locality}, i32 1)")
+        self.raw(f"call void @llvm.prefetch.p0({pointer}, i32 {int(write)}, i32 {locality}, i32 1)")
 
     def finish(self, result: Value | None = None) -> None:
         """Close the function and add it to its module."""

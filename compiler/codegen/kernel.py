@@ -14,6 +14,7 @@ from jitnet.compiler.ir.loops import (
     Check,
     Contract,
     Define,
+    Fetch,
     For,
     Load,
     Stmt,
@@ -73,6 +74,8 @@ class CodeWriter:
                     self._accumulate(stmt)
                 case Store():
                     self._expressions.memory.store(stmt, self._expressions.value(stmt.expr))
+                case Fetch():
+                    self._expressions.memory.fetch(stmt)
                 case Check():
                     self._check(stmt)
                 case Contract():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jitnet.compiler.ir.index import Index
-from jitnet.compiler.ir.loops import Buffer, Load, Store
+from jitnet.compiler.ir.loops import Buffer, Fetch, Load, Store
 
 from .emitter import I64, Function, Value, vector
 from .indices import Indices
@@ -13,6 +13,8 @@ from .masks import masked_load
 from .math import emit_scalar, from_memory, to_memory
 from .point import Point
 from .strided import load_every, load_repeated, spans
+
+LINE = 64  # bytes of a cache line
 
 
 class Memory:
@@ -135,6 +137,13 @@ class Memory:
             before = f.load(pointer, vector(dtype.llvm, value.lanes), dtype.size)
             value = emit_scalar(f, "add", [from_memory(f, before, dtype), value], dtype)
         f.store(to_memory(f, value, dtype), pointer, dtype.size)
+
+    def fetch(self, stmt: Fetch) -> None:
+        """Fetch the cache lines that the lanes, neighbours in memory, are going to write."""
+        size = self._count() * stmt.buffer.dtype.size
+        first = self.address(stmt.buffer, stmt.index)
+        for start in range(0, size, LINE):
+            self.f.prefetch(self.f.gep(first, self.f.i64(start)), write=True)
 
 
 def _reversed(f: Function, value: Value) -> Value:

@@ -16,6 +16,7 @@ from .loops import (
     Check,
     Contract,
     Define,
+    Fetch,
     For,
     Operand,
     Stmt,
@@ -137,6 +138,8 @@ def _print_stmt(stmt: Stmt, pad: str) -> list[str]:
         case Store():
             sign = "+=" if stmt.accumulate else "="
             return [f"{pad}{stmt.buffer}[{stmt.index}] {sign} {stmt.expr}"]
+        case Fetch():
+            return [f"{pad}fetch {stmt.buffer}[{stmt.index}]"]
         case Check():
             return [f"{pad}check {stmt.low} <= {stmt.expr} < {stmt.high}, else status {stmt.code}"]
         case Contract():

@@ -234,6 +234,14 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Fetch:
+    """Let buffer[index] come into the cache: it is going to be written. Changes no result."""
+
+    buffer: Buffer
+    index: Index
+
+
+@dataclass(frozen=True)
 class Check:
     """Unless low <= expr < high, set the program's status to code and expr; the first stays."""
 
@@ -271,7 +279,7 @@ class Contract:
     body: tuple[Stmt, ...]
 
 
-Stmt = For | Define | Begin | Accumulate | Store | Check | Contract
+Stmt = For | Define | Begin | Accumulate | Store | Fetch | Check | Contract
 
 
 def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
@@ -289,7 +297,7 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
             return (stmt.expr,)
         case Store():
             return (stmt.expr, Position(stmt.index, _INDEX))
-        case For() | Begin() | Contract():
+        case For() | Begin() | Fetch() | Contract():
             return ()
         case _:
             assert_never(stmt)

@@ -18,6 +18,7 @@ from jitnet.compiler.ir.loops import (
     Contract,
     Define,
     Expr,
+    Fetch,
     For,
     Holds,
     Load,
@@ -130,7 +131,7 @@ class Mapper:
                 return replace(stmt, expr=self.expr(stmt.expr))
             case For() | Contract():
                 return replace(stmt, body=tuple(map(self.statement, stmt.body)))
-            case Begin():
+            case Begin() | Fetch():
                 return stmt
             case _:
                 assert_never(stmt)

@@ -28,6 +28,7 @@ from jitnet.compiler.ir.loops import (
 )
 from jitnet.compiler.ir.lowering import BandSum, Reduction
 
+from .ahead import fetch_ahead
 from .fuse import Group, spread
 from .storage import Conditions, Place, Reader, Storage
 
@@ -199,7 +200,7 @@ class GroupBody:
         for level in range(group.loops_over_axes):
             begins, body, after = self.at_level(level)
             stmts.extend([*begins, *_nest(loops.reduced, loops.vector, body), *after])
-        return stmts
+        return fetch_ahead(stmts)
 
 
 def _nest(variables: tuple[Var, ...], vector: Var | None, body: list[Stmt]) -> list[Stmt]:
