@@ -8,12 +8,14 @@ import numpy as np
 from jitnet.runtime.dtype import DType
 
 from . import making
+from .tensor import Tensor
 
 
 class finfo:  # noqa: N801
     """The limits of a floating point dtype."""
 
-    def __init__(self, type: DType | None = None) -> None:
+    def __init__(self, type: DType | Tensor | None = None) -> None:
+        type = type.dtype if isinstance(type, Tensor) else type
         dtype = type or making.get_default_dtype()
         if dtype.kind != "float":
             raise TypeError(f"finfo is for floating point dtypes, got {dtype}; use iinfo")
@@ -35,7 +37,8 @@ class finfo:  # noqa: N801
 class iinfo:  # noqa: N801
     """The limits of a dtype of whole numbers."""
 
-    def __init__(self, type: DType) -> None:
+    def __init__(self, type: DType | Tensor) -> None:
+        type = type.dtype if isinstance(type, Tensor) else type
         if type.kind not in ("int", "uint"):
             raise TypeError(f"iinfo is for dtypes of whole numbers, got {type}; use finfo")
         found = np.iinfo(type.numpy)

@@ -1,4 +1,4 @@
-"""jitnet.linalg: norms and products under the names of torch.linalg."""
+"""jitnet.linalg: norms and products under the names of torch.linalg and the array API standard."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ from typing import Any
 
 from jitnet.runtime.dtype import DType
 
+from . import creation, keywords
 from .errors import at_line
-from .functional.diagonals import diagonal as diagonal
+from .functional.diagonals import diagonal as _diagonal
+from .functional.linear_algebra import cross as _cross
 from .functional.linear_algebra import matmul as matmul
+from .functional.linear_algebra import outer as outer
+from .functional.linear_algebra import tensordot as tensordot
+from .functional.promote import broadcast_shapes
 from .functional.reduction import norm as _norm
 from .functional.reduction import vector_norm as vector_norm
+from .functional.standard import matrix_transpose as matrix_transpose
+from .functional.standard import vecdot as vecdot
 from .functional.triangular import cholesky as cholesky
 from .functional.triangular import solve_triangular as solve_triangular
 from .tensor import Tensor
 
 __all__ = [
+    "cross",
+    "matrix_power",
+    "matrix_transpose",
+    "outer",
+    "tensordot",
+    "trace",
+    "vecdot",
     "cholesky",
     "solve_triangular",
     "diagonal",
@@ -70,3 +84,45 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     for factor in tensors[1:]:
         result = matmul(result, factor)
     return result
+
+
+def diagonal(
+    A: Tensor,  # noqa: N803
+    *,
+    offset: int = 0,
+    dim1: int = -2,
+    dim2: int = -1,
+) -> Tensor:
+    """Return the diagonals of matrices, which are the last two dims."""
+    return _diagonal(A, offset, dim1, dim2)
+
+
+def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tensor:
+    """Return the sums of the diagonals of matrices."""
+    return _diagonal(x, offset, -2, -1).sum(-1, dtype=dtype)  # type: ignore[no-any-return]
+
+
+def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """Return the vector products of three-dimensional vectors along a dim of both."""
+    shape = broadcast_shapes(tuple(input.shape), tuple(other.shape))
+    return _cross(input.expand(shape), other.expand(shape), dim)
+
+
+def matrix_power(A: Tensor, n: int) -> Tensor:  # noqa: N803
+    """Return matrices multiplied with themselves, n >= 0 times, by repeated squaring."""
+    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
+        raise RuntimeError(at_line(f"matrix_power wants square matrices, got {A._type}"))
+    if n < 0:
+        raise NotImplementedError(at_line(f"matrix_power wants n >= 0, got {n}: invert first"))
+    result = None if n else creation.eye(A.shape[-1], dtype=A.dtype).expand(A.shape).clone()
+    power = A
+    while n:
+        if n % 2:
+            result = power if result is None else matmul(result, power)
+        n //= 2
+        power = matmul(power, power) if n else power
+    assert result is not None
+    return result
+
+
+keywords.install(globals())

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import jitnet
-from tests.array_api_cases import NAMES, Case, cases
+from tests.array_api_cases import NAMES, Case, cases, floats
 
 DOCS = Path(__file__).parents[1] / "docs" / "array-api.md"
 DTYPES = "bool uint8 int8 int16 int32 int64 float32 float64".split()
@@ -31,9 +31,9 @@ def _given(namespace: Any, value: Any) -> Any:
     """An argument for a namespace."""
     match value:
         case np.ndarray():
-            return value.copy() if namespace is np else jitnet.from_numpy(value.copy())
+            return value.copy() if namespace in (np, np.linalg) else jitnet.from_numpy(value.copy())
         case str() if value in DTYPES:
-            return getattr(namespace, value)
+            return getattr(np if namespace in (np, np.linalg) else jitnet, value)
         case tuple():
             return tuple(_given(namespace, item) for item in value)
     return value
@@ -141,6 +141,7 @@ def test_the_namespace_says_what_it_is() -> None:
         "integral": jitnet.int64,
         "indexing": jitnet.int64,
     }
+    assert jitnet.finfo(x).bits == jitnet.iinfo(x.long()).bits == 64
     assert list(info.dtypes(kind="real floating")) == ["float32", "float64"]
     assert set(info.dtypes()) == set(DTYPES)
     assert set(info.dtypes(kind=("bool", "unsigned integer"))) == {"bool", "uint8"}
@@ -153,6 +154,36 @@ def test_argsort_takes_descending() -> None:
     x = jitnet.asarray([2, 1, 2, 3])
     assert jitnet.argsort(x, descending=True, stable=True).tolist() == [3, 0, 2, 1]
     assert jitnet.argsort(x, axis=0, descending=False).tolist() == [1, 0, 2, 3]
+
+
+def _stack() -> np.ndarray:
+    return floats(2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "options"),
+    [
+        ("cross", (floats(2, 3), floats(2, 3) + 1), {}),
+        ("cross", (floats(3, 2), floats(3, 2) + 1), {"axis": 0}),
+        ("diagonal", (_stack(),), {"offset": 1}),
+        ("matmul", (_stack(), _stack()), {}),
+        ("matrix_norm", (_stack(),), {"keepdims": True}),
+        ("matrix_norm", (_stack(),), {"ord": 1}),
+        ("matrix_power", (_stack(), 5), {}),
+        ("matrix_power", (_stack(), 0), {}),
+        ("matrix_transpose", (_stack(),), {}),
+        ("outer", (floats(2), floats(3)), {}),
+        ("tensordot", (floats(2, 3), floats(3, 2)), {"axes": 1}),
+        ("trace", (_stack(),), {}),
+        ("trace", (_stack(),), {"offset": -1, "dtype": "float64"}),
+        ("vecdot", (floats(2, 3), floats(3)), {"axis": -1}),
+        ("vector_norm", (_stack(),), {"axis": (0, 2), "keepdims": True}),
+        ("vector_norm", (_stack(),), {"ord": 1, "axis": 1}),
+        ("vector_norm", (_stack(),), {}),
+    ],
+)
+def test_linear_algebra(name: str, args: Any, options: dict[str, Any]) -> None:
+    _same(_call(jitnet.linalg, (name, args, options)), _call(np.linalg, (name, args, options)))
 
 
 def test_methods_take_the_words_too() -> None:
