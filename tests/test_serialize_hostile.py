@@ -194,6 +194,25 @@ def test_deep_nesting() -> None:
         _load(_file(nested))
 
 
+def test_errors_about_large_values_are_short() -> None:
+    wide: Any = 1
+    for _ in range(60):
+        wide = [wide, wide]
+    deep = b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999
+    huge = b"\x80\x02\x8b" + struct.pack("<I", 5000) + b"\x01" * 5000
+    contents = [deep + b"Q.", huge + b"Q.", deep + b"\x85Q.", huge + b"\x85Q."]
+    contents.append(write_pickle(Persistent((wide,)), _unknown))
+    contents.append(write_pickle(Call(Name("torch", "device"), (wide,)), _unknown))
+    pair = b"\x80\x02ccollections\nCounter\n]]" + b")" + b"\x85" * 100_000 + b"aK\x01aa\x85R."
+    contents.append(pair)
+    contents.append(write_pickle(_tensor(shape=(wide,)), _unknown))
+    contents.append(write_pickle(Call(Name("collections", "OrderedDict"), (), wide), _unknown))
+    for content in contents:
+        with pytest.raises(jitnet.CheckpointError) as caught:
+            _load(_file(content))
+        assert len(str(caught.value)) < 400
+
+
 def test_many_tensors_take_no_more_than_their_storage() -> None:
     tensors = _load(_file([_tensor(shape=(1 << 40,), strides=(0,)) for _ in range(3)]))
     assert tensors[0].shape == (1 << 40,)

@@ -251,6 +251,41 @@ def test_mmap(tmp_path: Path) -> None:
     assert torch.load(ours, mmap=True)["x"].tolist() == list(range(100))
 
 
+def _before_1_6(value: Any) -> bytes:
+    """The file that older versions of PyTorch wrote."""
+    file = io.BytesIO()
+    torch.save(value, file, _use_new_zipfile_serialization=False)
+    return file.getvalue()
+
+
+def test_files_of_pytorch_before_1_6() -> None:
+    x = torch.arange(6.0).reshape(2, 3)
+    value = {"x": x, "t": x.t(), "w": torch.nn.Parameter(torch.ones(2)), "n": 3, "e": x[:0]}
+    value["half"] = torch.ones(3, dtype=torch.bfloat16)
+    ours = jitnet.load(io.BytesIO(_before_1_6(value)))
+    for key in ("x", "t", "w", "e", "half"):
+        _same(ours[key], value[key])
+    ours["x"][0, 1] = 9
+    assert ours["t"][1, 0].item() == 9
+    with pytest.raises(RuntimeError, match="CPU only"):
+        jitnet.load(io.BytesIO(_before_1_6(value)), map_location={"cpu": "cuda:0"})
+
+
+def test_damaged_files_of_pytorch_before_1_6() -> None:
+    whole = _before_1_6({"x": torch.ones(2), "y": [torch.zeros(3)]})
+    for end in range(20, len(whole)):
+        with pytest.raises(jitnet.CheckpointError):
+            jitnet.load(io.BytesIO(whole[:end]))
+    for at in range(15, len(whole)):
+        for value in (0, 0x7F, 0xFF, whole[at] ^ 1):
+            damaged = bytearray(whole)
+            damaged[at] = value
+            try:
+                jitnet.load(io.BytesIO(damaged))
+            except (jitnet.CheckpointError, RuntimeError):  # of a device's name
+                continue
+
+
 def test_map_location() -> None:
     file = io.BytesIO()
     torch.save(torch.ones(2), file)

@@ -14,9 +14,10 @@ from .describing import Describer
 from .errors import CheckpointError
 from .files import FileLike, open_file, write_file
 from .flat import decode
+from .legacy import MAGIC, read_legacy
 from .machine import read_pickle
 from .pickling import write_pickle
-from .storages import Storages, check_map_location
+from .storages import MapLocation, Storages, check_map_location
 from .vocabulary import vocabulary
 
 _PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
@@ -78,8 +79,7 @@ def load(
             if mmap:
                 raise CheckpointError(f"{name} is no file of torch.save: load it without mmap")
             blob = file.read()
-            _refuse_old(blob, name)
-            return decode(blob, name)
+            return _other(blob, name, map_location)
         archive = Archive(file, name, bool(mmap))
         if "constants.pkl" in archive:
             raise CheckpointError(
@@ -87,15 +87,20 @@ def load(
             )
         storages = Storages(archive, map_location)
         try:
-            return read_pickle(bytes(archive.read("data.pkl")), vocabulary(storages))
+            return read_pickle(bytes(archive.read("data.pkl")), vocabulary(storages.persistent))
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error
 
 
-def _refuse_old(blob: bytes, name: str) -> None:
-    """Raise for a pickle that is in no archive."""
+def _other(blob: bytes, name: str, map_location: MapLocation) -> Any:
+    """Return what a file holds that is no archive."""
+    if blob.startswith(MAGIC):
+        try:
+            return read_legacy(blob, map_location)
+        except CheckpointError as error:
+            raise CheckpointError(f"{name}: {error}") from error
     if blob[:2] in _PICKLES:
         raise CheckpointError(
-            f"{name} is a bare pickle, which jitnet does not read (PyTorch before 1.6 wrote "
-            "such files): load it in PyTorch and save it again with torch.save"
+            f"{name} is a bare pickle, which jitnet does not read: save its content with torch.save"
         )
+    return decode(blob, name)

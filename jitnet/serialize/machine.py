@@ -8,7 +8,7 @@ called is that table's, and only what the table gives a `build` can be filled af
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,15 +40,27 @@ class Vocabulary:
 
 def read_pickle(data: bytes, vocabulary: Vocabulary) -> Any:
     """Return the object that a pickle describes; CheckpointError for one that is not plain."""
-    return _Machine(data, vocabulary).run()
+    (value,), _ = read_pickles(data, [vocabulary])
+    return value
+
+
+def read_pickles(data: bytes, vocabularies: Sequence[Vocabulary]) -> tuple[list[Any], int]:
+    """Return the objects of pickles that stand one behind the other, and where they end."""
+    values: list[Any] = []
+    position = 0
+    for vocabulary in vocabularies:
+        machine = _Machine(data, vocabulary, position)
+        values.append(machine.run())
+        position = machine.position
+    return values, position
 
 
 class _Machine:
     """The stack, the marks in it, the memo, and the place in the data."""
 
-    def __init__(self, data: bytes, vocabulary: Vocabulary) -> None:
+    def __init__(self, data: bytes, vocabulary: Vocabulary, position: int) -> None:
         self.data = data
-        self.position = 0
+        self.position = position
         self.vocabulary = vocabulary
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # the stacks below each mark
@@ -117,12 +129,7 @@ class _Machine:
         args, maker = self.pop(), self.pop()
         if type(maker) is not Maker or type(args) is not tuple:
             raise CheckpointError("the pickle calls what is no function")
-        try:
-            self.push(maker.make(*args))
-        except CheckpointError:
-            raise
-        except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
-            raise CheckpointError(f"{maker.name} was given wrong arguments: {error}") from error
+        self.push(_guarded(maker.name, maker.make, *args))
 
     def remember(self, index: int) -> None:
         if not self.stack:
@@ -141,6 +148,16 @@ class _Machine:
             raise CheckpointError("the pickle has a key without a value")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             held[checked_key(key)] = _value(value)
+
+
+def _guarded(what: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Return what a function makes of a file's values; CheckpointError where it cannot."""
+    try:
+        return function(*args)
+    except CheckpointError:
+        raise
+    except (TypeError, ValueError, LookupError, OverflowError, RecursionError) as error:
+        raise CheckpointError(f"{what} was given wrong arguments: {error}") from error
 
 
 def checked_key(key: Any) -> Any:
@@ -188,7 +205,8 @@ def _discard_mark(m: _Machine) -> None:
 
 def _build(m: _Machine) -> None:
     state = m.pop()
-    m.vocabulary.build(m.stack[-1] if m.stack else None, state)
+    held = m.stack[-1] if m.stack else None
+    _guarded("an object", m.vocabulary.build, held, state)
 
 
 def _stack_name(m: _Machine) -> None:
@@ -257,6 +275,6 @@ _STEPS: dict[int, Callable[[_Machine], None]] = {
     ord("R"): lambda m: m.call(),
     0x81: lambda m: m.call(),  # a new object of a class: the table's function all the same
     ord("b"): _build,
-    ord("Q"): lambda m: m.push(m.vocabulary.persistent(m.pop())),
+    ord("Q"): lambda m: m.push(_guarded("a storage", m.vocabulary.persistent, m.pop())),
 }
 _RENAMED = {"__builtin__": "builtins", "numpy.core.multiarray": "numpy._core.multiarray"}

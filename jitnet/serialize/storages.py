@@ -16,10 +16,10 @@ from jitnet.tensor import Tensor
 
 from .archive import Archive
 from .elements import stored_dtype
-from .errors import CheckpointError
+from .errors import CheckpointError, shown
 
 _MAX_DIMS = 64  # NumPy's
-_LARGEST = 2**62
+LARGEST = 2**62
 MapLocation = str | Device | dict[str, str] | Callable[[Any, str], Any] | None
 
 
@@ -73,19 +73,21 @@ class Storages:
     def persistent(self, identity: Any) -> TypedStorage:
         """Return the storage that a pickle's persistent id names."""
         match identity:
-            case ("storage", StorageKind(dtype), str(key), str(location), int(numel)):
+            case (str(word), StorageKind(dtype), str(key), str(location), int(numel)) if (
+                word == "storage" and 0 <= numel < LARGEST
+            ):
                 pass
             case _:
-                raise CheckpointError(f"a persistent id must name a storage, got {identity!r:.200}")
+                raise CheckpointError(f"a persistent id must name a storage, got {shown(identity)}")
         size = stored_dtype(dtype).size * numel
-        if numel < 0 or self._archive.size(f"data/{key}") != size:
+        if self._archive.size(f"data/{key}") != size:
             raise CheckpointError(
                 f"storage {key!r} should have {numel} elements of {dtype}, {size} bytes, but has "
                 f"{self._archive.size(f'data/{key}')} bytes"
             )
         if key not in self._read:
             made = Storage(self._archive.read(f"data/{key}"), self._swapped)
-            self._read[key] = _placed(made, location, self._map_location)
+            self._read[key] = placed(made, location, self._map_location)
         return TypedStorage(self._read[key], dtype, numel)
 
 
@@ -96,7 +98,7 @@ class StorageKind:
     dtype: str
 
 
-def _placed(storage: Storage, location: str, where: MapLocation) -> Storage:
+def placed(storage: Storage, location: str, where: MapLocation) -> Storage:
     """Return the storage where map_location wants it; there is the CPU only."""
     if callable(where):
         moved = where(storage, location)
@@ -140,15 +142,15 @@ def tensor_over(
 
 def _check_layout(numel: int, offset: Any, shape: Any, strides: Any) -> None:
     """Raise unless every element of such a tensor lies in a storage of numel elements."""
-    wanted = f"offset {offset!r:.40}, shape {shape!r:.200}, strides {strides!r:.200}"
+    wanted = f"offset {shown(offset)}, shape {shown(shape)}, strides {shown(strides)}"
     if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
         raise CheckpointError(f"a tensor wants as many strides as sizes, got {wanted}")
     if len(shape) > _MAX_DIMS:
         raise CheckpointError(f"a tensor has at most {_MAX_DIMS} dims, got {len(shape)}")
     for number in (offset, *shape, *strides):
-        if type(number) is not int or not 0 <= number < _LARGEST:
+        if type(number) is not int or not 0 <= number < LARGEST:
             raise CheckpointError(f"a tensor wants whole numbers from 0, got {wanted}")
     count = int(np.prod(shape, dtype=object))
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
-    if count >= _LARGEST or (last >= numel if count else offset > numel):
+    if count >= LARGEST or (last >= numel if count else offset > numel):
         raise CheckpointError(f"a tensor reaches past its storage of {numel} elements: {wanted}")

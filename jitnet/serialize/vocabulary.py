@@ -7,26 +7,27 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from jitnet.device import Device, device
+from jitnet.device import Device
 from jitnet.nn.parameter import Parameter
-from jitnet.runtime.dtype import DTYPES
+from jitnet.runtime.dtype import DTYPES, DType
 from jitnet.size import Size
 from jitnet.tensor import Tensor
 
 from . import arrays
 from .elements import BY_STORAGE
-from .errors import CheckpointError
+from .errors import CheckpointError, shown
 from .machine import Maker, Vocabulary, checked_key
-from .storages import StorageKind, Storages, TypedStorage, tensor_over
+from .storages import StorageKind, TypedStorage, tensor_over
 
 
-def vocabulary(storages: Storages) -> Vocabulary:
-    """Return what the pickle of an archive with these storages may say."""
-    return Vocabulary(NAMES, storages.persistent, _build, _refuse)
+def vocabulary(persistent: Callable[[Any], TypedStorage]) -> Vocabulary:
+    """Return what a pickle may say whose persistent ids stand for these storages."""
+    return Vocabulary(NAMES, persistent, _build, _refuse)
 
 
 # -- tensors ------------------------------------------------------------------------------------
@@ -50,7 +51,7 @@ def _tensor_v2(
 ) -> Tensor:
     """Return a tensor; its hooks stay behind, as in PyTorch."""
     if metadata:
-        raise CheckpointError(f"a tensor has the properties {metadata!r:.100}, which jitnet lacks")
+        raise CheckpointError(f"a tensor has the properties {shown(metadata)}, which jitnet lacks")
     return _leaf(_tensor(storage, offset, shape, strides), requires_grad)
 
 
@@ -65,13 +66,15 @@ def _tensor_v3(
     metadata: Any = None,
 ) -> Tensor:
     """Return a tensor over a storage without a type."""
-    typed = TypedStorage(storage.storage, str(dtype).removeprefix("jitnet."), 0)
+    if not isinstance(dtype, DType) or not isinstance(storage, TypedStorage):
+        raise CheckpointError(f"a tensor wants a storage and a dtype, got {shown(dtype)}")
+    typed = TypedStorage(storage.storage, dtype.name, 0)
     return _tensor_v2(typed, offset, shape, strides, requires_grad, hooks, metadata)
 
 
 def _leaf(tensor: Tensor, requires_grad: Any) -> Tensor:
     if type(requires_grad) is not bool or (requires_grad and not tensor.is_floating_point()):
-        raise CheckpointError(f"a {tensor.dtype} tensor has requires_grad {requires_grad!r:.40}")
+        raise CheckpointError(f"a {tensor.dtype} tensor has requires_grad {shown(requires_grad)}")
     return tensor.requires_grad_(requires_grad)
 
 
@@ -89,8 +92,10 @@ def _ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
     return OrderedDict((checked_key(key), value) for key, value in pairs)
 
 
-def _counter(counts: Any = ()) -> Counter[Any]:
-    return Counter({checked_key(key): count for key, count in dict(counts).items()})
+def _counter(counts: Any) -> Counter[Any]:
+    if type(counts) is not dict:
+        raise CheckpointError(f"a Counter wants a dict, got {shown(counts)}")
+    return Counter(counts)
 
 
 def _set(items: Any = ()) -> set[Any]:
@@ -104,7 +109,7 @@ def _frozenset(items: Any = ()) -> frozenset[Any]:
 def _bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
     """Return bytes that were written as text, a character for each."""
     if type(text) is not str or encoding != "latin1":
-        raise CheckpointError(f"bytes want text in latin1, got {encoding!r:.40}")
+        raise CheckpointError(f"bytes want text in latin1, got {shown(encoding)}")
     return text.encode("latin-1")
 
 
@@ -120,12 +125,14 @@ def _complex(real: Any, imaginary: Any) -> complex:
 
 def _size(sizes: Any = ()) -> Size:
     if not all(type(size) is int for size in sizes):
-        raise CheckpointError(f"a Size wants whole numbers, got {sizes!r:.100}")
+        raise CheckpointError(f"a Size wants whole numbers, got {shown(sizes)}")
     return Size(sizes)
 
 
 def _device(kind: Any, index: Any = None) -> Device:
-    return device(kind, index)
+    if type(kind) is not str or not (index is None or type(index) is int):
+        raise CheckpointError(f"a device wants a text and a number, got {shown((kind, index))}")
+    return Device(kind, index)
 
 
 def _makers(makers: dict[str, Any]) -> dict[str, Maker]:
@@ -171,7 +178,7 @@ def _build(held: Any, state: Any) -> None:
         case np.dtype():
             arrays.order(held, state)
         case _:
-            raise CheckpointError(f"the file fills a {type(held).__name__} with {state!r:.100}")
+            raise CheckpointError(f"the file fills a {type(held).__name__} with {shown(state)}")
 
 
 def _refuse(name: str) -> CheckpointError:
