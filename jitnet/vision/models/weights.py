@@ -29,14 +29,15 @@ class ImageNetWeights(Enum):
             ToTensor,
         )
 
-        steps = [Resize(RESIZE[self.name]), CenterCrop(CROP), ToTensor(), Normalize(MEAN, STD)]
-        return Compose(steps)
+        resize = Resize(RESIZE[self.name])
+        return Compose([resize, CenterCrop(CROP), ToTensor(), Normalize(MEAN, STD)])
 
 
 def imagenet(name: str, *files: str) -> Any:
     """Return the names of a network's weights: first and second version, the last by default."""
     versions = {f"IMAGENET1K_V{number}": file for number, file in enumerate(files, 1)}
-    return ImageNetWeights(name, {**versions, "DEFAULT": files[-1]})
+    make: Any = ImageNetWeights  # called with members, an Enum is made, not looked up
+    return make(name, {**versions, "DEFAULT": files[-1]})
 
 
 def refuse_weights(known: Any, weights: Any, options: dict[str, Any]) -> None:

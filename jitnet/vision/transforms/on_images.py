@@ -41,7 +41,7 @@ def resize(image: Pixels, size: Sequence[int], mode: InterpolationMode, antialia
     return image.resize((width, height), PILLOW[mode])
 
 
-def pad(image: Pixels, sides: Sequence[int], fill: Any, mode: str) -> Pixels:
+def pad(image: Pixels, sides: Sequence[int], fill: Any, mode: Any) -> Pixels:
     """Return the image with margins: left, top, right, bottom; negative ones cut."""
     if mode == "constant":
         padded = ImageOps.expand(image, border=tuple(sides), fill=fill_for(image, fill))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import jitnet
 import jitnet.nn.functional as F
 from jitnet import Tensor
+from jitnet.runtime.dtype import DType
 
 _HAIR = 1e-4  # by which a corner may miss a whole number of pixels
 
@@ -49,7 +50,7 @@ def _grid(
     size: Sequence[int],
     angle: float,
     middle: tuple[float, float],
-    dtype: jitnet.dtype,
+    dtype: DType,
 ) -> Tensor:
     """Return places [1, H, W, 2] in the source, -1 .. 1 from edge to edge."""
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
