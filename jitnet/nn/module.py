@@ -11,7 +11,7 @@ from jitnet.tensor import Tensor
 
 from . import epoch
 from .describe import describe
-from .hooks import Hook, RemovableHandle, add_hook
+from .hooked import Hookable
 from .loading import IncompatibleKeys, load
 from .moving import parse_target
 from .parameter import Buffer, Parameter
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _MISSING = object()
 
 
-class Module(Walkable):
+class Module(Walkable, Hookable):
     """A function with state: parameters, buffers and submodules that are assigned to it.
 
     A subclass calls `super().__init__()` first, assigns its layers, and defines `forward`.
@@ -39,8 +39,6 @@ class Module(Walkable):
 
     training: bool
     _non_persistent: set[str]
-    _forward_pre_hooks: Table[int, Hook]
-    _forward_hooks: Table[int, Hook]
 
     # Names of this class's state that a checkpoint may lack (old PyTorch files do).
     _optional_state: ClassVar[frozenset[str]] = frozenset()
@@ -55,6 +53,8 @@ class Module(Walkable):
         fields["_non_persistent"] = set()
         fields["_forward_pre_hooks"] = Table()
         fields["_forward_hooks"] = Table()
+        fields["_backward_pre_hooks"] = Table()
+        fields["_backward_hooks"] = Table()
 
     # Calling
 
@@ -65,39 +65,9 @@ class Module(Walkable):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not (self._forward_pre_hooks or self._forward_hooks):
+        if not self._has_hooks():
             return self.forward(*args, **kwargs)
         return self._call_with_hooks(args, kwargs)
-
-    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for hook in tuple(self._forward_pre_hooks.values()):
-            if hook.with_kwargs:
-                changed = hook.call(self, args, kwargs)
-                if changed is not None:
-                    args, kwargs = changed
-                continue
-            changed = hook.call(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*args, **kwargs)
-        for hook in tuple(self._forward_hooks.values()):
-            given = (args, kwargs) if hook.with_kwargs else (args,)
-            changed = hook.call(self, *given, result)
-            if changed is not None:
-                result = changed
-        return result
-
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(module, args)` before each forward; what it returns replaces the args."""
-        return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
-
-    def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(module, args, result)` after each forward; what it returns replaces it."""
-        return add_hook(self._forward_hooks, hook, prepend, with_kwargs)
 
     # Attributes
 
