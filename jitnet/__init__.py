@@ -474,9 +474,11 @@ keywords.install(globals())
 
 def __getattr__(name: str) -> object:
     """Import what few programs want; else say which name is nearest to one that does not exist."""
-    if name in ("distributions", "multiprocessing"):
+    if name in ("distributions", "func", "multiprocessing", "vmap"):
         from importlib import import_module
 
+        if name == "vmap":
+            return import_module("jitnet.func").vmap
         return import_module(f"jitnet.{name}")
     from difflib import get_close_matches
 

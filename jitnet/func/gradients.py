@@ -1,0 +1,172 @@
+"""Functions made of functions: their gradients, Jacobians and products with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import creation
+from ..errors import at_line
+from ..functional import stack
+from ..grad_mode import enable_grad
+from ..tape import run_backward
+from ..tensor import Tensor
+from ..tree import flatten, rebuild
+
+Argnums = int | tuple[int, ...]
+
+# How many of these functions are being computed, each inside the other: then gradients of
+# gradients are wanted.
+_depth = 0
+
+
+class _Run:
+    """One evaluation of func on arguments of which some are watched."""
+
+    def __init__(self, func: Callable[..., Any], args: Sequence[Any], argnums: Argnums) -> None:
+        global _depth
+        chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        places = [number % len(args) for number in chosen]
+        flat = {place: flatten(args[place]) for place in places}
+        self.single = isinstance(argnums, int)
+        self.trees = [flat[place][1] for place in places]
+        given = [leaf for place in places for leaf in flat[place][0]]
+        self.keep = _depth > 0 or any(leaf.requires_grad for leaf in given)
+        with enable_grad():
+            self.leaves = [
+                leaf.clone() if leaf.requires_grad else leaf.detach().requires_grad_()
+                for leaf in given
+            ]
+            rest = iter(self.leaves)
+            watched = dict(zip(places, (rebuild(tree, rest) for tree in self.trees), strict=True))
+            _depth += 1
+            try:
+                self.result = func(*(watched.get(i, arg) for i, arg in enumerate(args)))
+            finally:
+                _depth -= 1
+
+    def gradients(self, outputs: list[Tensor], given: list[Any], again: bool) -> list[Tensor]:
+        """Return the leaves' gradients, zeros where outputs do not depend on them."""
+        wanted = [(y, g) for y, g in zip(outputs, given, strict=True) if y.requires_grad]
+        if not wanted:
+            return [creation.zeros_like(leaf.detach()) for leaf in self.leaves]
+        found = run_backward(
+            [y for y, _ in wanted], [g for _, g in wanted], True, again, self.leaves, False
+        )
+        return [
+            creation.zeros_like(leaf.detach()) if gradient is None else gradient
+            for gradient, leaf in zip(found, self.leaves, strict=True)
+        ]
+
+    def rebuilt(self, gradients: list[Tensor]) -> Any:
+        """Return gradients nested as the arguments are."""
+        rest = iter(gradients)
+        found = tuple(rebuild(tree, rest) for tree in self.trees)
+        return found[0] if self.single else found
+
+    def settled(self, value: Any) -> Any:
+        """Return results without a history that nobody outside can ask for."""
+        if self.keep:
+            return value
+        leaves, tree = flatten(value)
+        plain = (leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+        return rebuild(tree, plain)
+
+
+def grad_and_value(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that gives (gradients, value) of func, whose result is one number.
+
+    has_aux: func returns (number, anything); the value is then that pair.
+    """
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        made = _Run(lambda *inner: func(*inner, **kwargs), args, argnums)
+        loss = made.result[0] if has_aux else made.result
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or loss.dim():
+            got = loss._type if isinstance(loss, Tensor) else type(loss).__name__
+            raise RuntimeError(
+                at_line(f"grad wants a function that returns a tensor without dims, got {got}")
+            )
+        found = made.rebuilt(made.gradients([loss], [None], made.keep))
+        return made.settled(found), made.settled(made.result)
+
+    return run
+
+
+def grad(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that gives func's gradients with respect to its arguments argnums.
+
+    has_aux: func returns (number, anything), and the function gives (gradients, anything).
+    """
+    both = grad_and_value(func, argnums, has_aux)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        found, value = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return run
+
+
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """Return func(*primals) and a function of cotangents that gives the primals' gradients."""
+    made = _Run(func, primals, tuple(range(len(primals))))
+    result = made.result[0] if has_aux else made.result
+    outputs, _ = flatten(result)
+
+    def pull(*cotangents: Any) -> Any:
+        given, _ = flatten(cotangents[0] if len(cotangents) == 1 else cotangents)
+        return made.settled(made.rebuilt(made.gradients(outputs, given, made.keep)))
+
+    aux = (made.result[1],) if has_aux else ()
+    return (made.settled(result), pull, *aux)
+
+
+def jvp(
+    func: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[Any, Any]:
+    """Return func(*primals) and its change along tangents: the gradient of a gradient."""
+    made = _Run(func, primals, tuple(range(len(primals))))
+    outputs, tree = flatten(made.result)
+    along, _ = flatten(tuple(tangents))
+    duals = [creation.zeros_like(y.detach()).requires_grad_() for y in outputs]
+    pulled = made.gradients(outputs, duals, True)
+    with enable_grad():
+        total = sum(((g * t).sum() for g, t in zip(pulled, along, strict=True)), start=0.0)
+    if isinstance(total, Tensor) and total.requires_grad:
+        found = run_backward([total], [None], True, made.keep, duals, False)
+    else:
+        found = [None] * len(duals)
+    changes = [
+        creation.zeros_like(dual.detach()) if change is None else change
+        for change, dual in zip(found, duals, strict=True)
+    ]
+    return made.settled(made.result), made.settled(rebuild(tree, iter(changes)))
+
+
+def jacrev(func: Callable[..., Tensor], argnums: Argnums = 0) -> Callable[..., Any]:
+    """Return a function that gives func's Jacobians: [*result shape, *argument shape]."""
+
+    def run(*args: Any) -> Any:
+        made = _Run(func, args, argnums)
+        with enable_grad():
+            flat = made.result.reshape(-1)
+        rows = [made.gradients([flat[i]], [None], made.keep) for i in range(made.result.numel())]
+        found = [
+            stack([row[place] for row in rows]).reshape(*made.result.shape, *leaf.shape)
+            for place, leaf in enumerate(made.leaves)
+        ]
+        return made.settled(made.rebuilt(found))
+
+    return run
+
+
+jacfwd = jacrev
+
+
+def hessian(func: Callable[..., Tensor], argnums: Argnums = 0) -> Callable[..., Any]:
+    """Return a function that gives func's second derivatives."""
+    return jacrev(jacrev(func, argnums), argnums)
