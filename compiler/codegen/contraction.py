@@ -310,7 +310,7 @@ class _Writer:
             tile = FinishedTile(row, count, panel.start, sums)
             self.finisher.ask_ahead(at.batch, tile, block.k.last)
             self._call(kernels, tile.count, [
-                *self._a_arguments(at, block, row), *b,
+                *self._a_arguments(at, block, row), *b, *self._ahead(at, block, panel, row),
                 tile.sums, f.i64(plan.panel), block.k.accumulate,
             ])  # fmt: skip
             if not plan.streams:
@@ -371,6 +371,24 @@ class _Writer:
         else:
             place = f.mul(before, k.length)
         return [f.gep(self.part["b"], place, self.element), width]
+
+    def _ahead(self, at: _Operands, block: _Block, panel: _Range, row: Value) -> list[Value]:
+        """Return what the tile at a row is to ask for of the next panel: each has a part.
+
+        Where nothing is foreseen, it is what is near already.
+        """
+        f, plan, k = self.f, self.plan, block.k
+        if plan.reads_lines:
+            return []
+        if not plan.foresees:
+            return [at.a]
+        last = f.i64(plan.lines.count - plan.vectors)
+        following = f.minimum(f.add(panel.start, f.i64(plan.vectors)), last)
+        column = affine(f, column_of(f, plan.lines, following), self.c.n, self.c.b.free)
+        rows = f.i64(min(plan.row_block, self.c.rows))
+        done = f.udiv(f.mul(f.sub(row, block.rows.start), k.length), rows)
+        part = f.mul(f.add(k.start, done), f.i64(plan.panel))
+        return [f.gep(at.b, f.add(column, part), self.element)]
 
     def _kernels(self, panel: _Range) -> Value:
         """Return the table of kernels, by rows, for a panel."""

@@ -133,6 +133,12 @@ def merged(dims: Iterable[Sizes]) -> list[Sizes]:
     return result
 
 
+def has_whole_columns(c: Contraction) -> bool:
+    """Whether each column of B lies in one piece, followed by the next: a transposed matrix."""
+    steps = [step for _, step in merged(zip(c.k, c.b.k, strict=True))]
+    return steps == [1] and c.b.free == (c.depth,)
+
+
 def swapped(c: Contraction) -> Contraction:
     """Return the contraction with A and B, rows and columns, exchanged: C transposed."""
     return replace(c, m=c.n, n=c.m, a=c.b, b=c.a)

@@ -10,7 +10,7 @@ from math import prod
 
 from jitnet.runtime.target import Target
 
-from .contraction_form import Contraction, canonical, merged
+from .contraction_form import Contraction, canonical, has_whole_columns, merged
 from .contraction_plan import KBlocks, Lines, Plan
 from .microkernels import (
     MAX_VECTORS,
@@ -177,6 +177,8 @@ def _line_block(
         return whole
     if source == "lines":
         return min(whole, 256 // vectors * vectors)
+    if source == "packed" and has_whole_columns(c):
+        return vectors  # the next panel is asked for meanwhile: it is packed when it has come
     depth = c.depth if source == "packed" else k.longest
     # Packed for all of K, they may spill to level 3: each panel is read once for a block of rows.
     budget = 2 * target.cache_bytes if source == "packed" else target.cache_bytes // 2

@@ -26,6 +26,9 @@ from .masks import has_masks, lane_mask, masked_load
 
 MAX_VECTORS = 2
 ROWS_AHEAD = 8  # of B, that a wide tile asks for before it reads them
+AHEAD_EVERY = 16  # steps along K: how often another tile asks for what is read after it,
+AHEAD_LINES = 6  # and for how many cache lines
+CACHE_LINE = 64
 DTYPES = (float32, float64)
 
 # Rows that have a register for their pointer when B, the steps and the counters have theirs.
@@ -48,6 +51,7 @@ TILE_ARGUMENTS = (
     *_A,
     ("b", PTR),  # first row of the panel; rows follow one another through all taps
     ("b_step", I64),  # elements between rows of the panel
+    ("ahead", PTR),  # what is going to be read after the panel
     *_C,
 )
 LINE_ARGUMENTS = (
@@ -147,21 +151,41 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
 def emit_tile(module: Module, tile: Tile) -> None:
     """Write a tile kernel whose B is a panel."""
     f = Function(module, tile.name(module.target), TILE_ARGUMENTS, internal=False)
-    a, rows, taps, tap_count, run, a_step, b, b_step, *c = f.args
+    a, rows, taps, tap_count, run, a_step, b, b_step, ahead, *c = f.args
     element = tile.dtype.llvm
     pointers = [f.gep(a, _entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
-    with f.loop(f.i64(0), tap_count, carried=[*_zeros(f, tile), b]) as tap:
+    with f.loop(f.i64(0), tap_count, carried=[*_zeros(f, tile), b, ahead]) as tap:
+        *carried, ahead = tap.carried
         start = _entry(f, taps, tap.index)
-        with f.loop(f.i64(0), run, carried=[*tap.carried, start], may_be_empty=True) as k:
-            *sums, line, at = k.carried
-            columns = _vectors(f, tile, line)
-            if tile.vectors > MAX_VECTORS:
-                _ask_ahead(f, tile, line, b_step)
-            sums = _multiply_add(f, tile, pointers, at, columns, sums)
-            k.carry = [*sums, f.gep(line, b_step, element), f.add(at, a_step)]
-        tap.carry = k.results[:-1]
-    _write_tile(f, tile, tap.results[:-1], *c)
+        carried = [*carried, start, ahead]
+        with f.loop(f.i64(0), run, AHEAD_EVERY, carried=carried, may_be_empty=True) as part:
+            *carried, ahead = part.carried
+            if tile.vectors <= MAX_VECTORS:
+                ahead = _ask_for_more(f, ahead)
+            steps = f.minimum(f.i64(AHEAD_EVERY), f.sub(run, part.index))
+            with f.loop(f.i64(0), steps, carried=carried) as k:
+                *sums, line, at = k.carried
+                columns = _vectors(f, tile, line)
+                if tile.vectors > MAX_VECTORS:
+                    _ask_ahead(f, tile, line, b_step)
+                sums = _multiply_add(f, tile, pointers, at, columns, sums)
+                k.carry = [*sums, f.gep(line, b_step, element), f.add(at, a_step)]
+            part.carry = [*k.results, ahead]
+        *carried, _, ahead = part.results
+        tap.carry = [*carried, ahead]
+    _write_tile(f, tile, tap.results[:-2], *c)
     f.finish()
+
+
+def _ask_for_more(f: Function, ahead: Value) -> Value:
+    """Ask for some lines of what is read after this panel; return the rest.
+
+    So memory is read while registers multiply. Packing the next panel, which does little but read,
+    would wait for it.
+    """
+    for line in range(AHEAD_LINES):
+        f.prefetch(f.gep(ahead, f.i64(line * CACHE_LINE)))
+    return f.gep(ahead, f.i64(AHEAD_LINES * CACHE_LINE))
 
 
 def _ask_ahead(f: Function, tile: Tile, line: Value, b_step: Value) -> None:
