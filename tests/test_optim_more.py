@@ -138,3 +138,18 @@ def test_averaged_models(rule: str, use_buffers: bool, torch: Any) -> None:
     for key, value in theirs.items():
         np.testing.assert_allclose(mine[key].numpy(), value.numpy(), rtol=1e-4, atol=1e-6)
     assert isinstance(averages[0], nn.Module)
+
+
+@pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*:UserWarning")
+@pytest.mark.parametrize("options", [{}, {"anneal_epochs": 3, "anneal_strategy": "linear"}])
+def test_rates_of_averaging(options: dict[str, Any], torch: Any) -> None:
+    found = []
+    for lib in (jitnet, torch):
+        optimizer = lib.optim.SGD([lib.ones(1, requires_grad=True)], lr=0.3)
+        schedule = lib.optim.swa_utils.SWALR(optimizer, swa_lr=0.05, **options)
+        rates = []
+        for _ in range(13):
+            rates.append(optimizer.param_groups[0]["lr"])
+            schedule.step()
+        found.append(rates)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)

@@ -32,6 +32,12 @@ SCHEDULES: list[Callable[[Any, Any], Any]] = [
         anneal_strategy="linear",
         three_phase=True,
     ),
+    lambda s, o: s.CyclicLR(o, base_lr=0.1, max_lr=1.0, step_size_up=3),
+    lambda s, o: s.CyclicLR(
+        o, base_lr=[0.1, 0.2], max_lr=0.5, step_size_up=2, step_size_down=3, mode="triangular2"
+    ),
+    lambda s, o: s.CyclicLR(o, 0.1, 1.0, 2, mode="exp_range", gamma=0.9, cycle_momentum=False),
+    lambda s, o: s.CyclicLR(o, 0.1, 1.0, 2, scale_fn=lambda x: 0.8**x, scale_mode="iterations"),
     lambda s, o: s.SequentialLR(
         o,
         [s.LinearLR(o, start_factor=0.5, total_iters=3), s.ExponentialLR(o, gamma=0.8)],

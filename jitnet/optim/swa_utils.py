@@ -13,6 +13,10 @@ from jitnet.nn.batchnorm import _Norm
 from jitnet.nn.module import Module
 from jitnet.tensor import Tensor
 
+from .lr_scheduler.base import LRScheduler, as_number, need_optimizer
+from .lr_scheduler.cycle import ANNEAL, for_groups
+from .optimizer import Optimizer
+
 Average = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -97,6 +101,43 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.train(training)
+
+
+class SWALR(LRScheduler):
+    """From each group's rate to swa_lr in anneal_epochs steps; then it stays there."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        swa_lr: float | list[float],
+        anneal_epochs: int = 10,
+        anneal_strategy: str = "cos",
+        last_epoch: int = -1,
+    ) -> None:
+        need_optimizer(optimizer)
+        if anneal_strategy not in ANNEAL:
+            raise ValueError(
+                f"anneal_strategy must be one of {sorted(ANNEAL)}, got {anneal_strategy!r}"
+            )
+        if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
+            raise ValueError(f"anneal_epochs must be an int >= 0, got {anneal_epochs}")
+        for group, rate in zip(
+            optimizer.param_groups, for_groups(optimizer, "swa_lr", swa_lr), strict=True
+        ):
+            group["swa_lr"] = rate
+        self.anneal_epochs = anneal_epochs
+        self.anneal_strategy = anneal_strategy
+        self._starts = [float(as_number(group["lr"])) for group in optimizer.param_groups]
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """Return each group's rate."""
+        step = max(1, self.last_epoch) if self.anneal_epochs == 0 else self.last_epoch
+        share = min(1.0, step / max(1, self.anneal_epochs))
+        return [
+            ANNEAL[self.anneal_strategy](start, group["swa_lr"], share)
+            for group, start in zip(self.optimizer.param_groups, self._starts, strict=True)
+        ]
 
 
 __getattr__ = missing(__name__, globals())

@@ -5,6 +5,7 @@ from jitnet.missing import missing
 from .base import LRScheduler
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from .cycle import OneCycleLR
+from .cyclic import CyclicLR
 from .factors import (
     ConstantLR,
     ExponentialLR,
@@ -25,6 +26,7 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",

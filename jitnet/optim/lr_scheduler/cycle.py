@@ -21,6 +21,37 @@ def _linear(start: float, end: float, share: float) -> float:
 ANNEAL: dict[str, Callable[[float, float, float], float]] = {"cos": _cosine, "linear": _linear}
 
 
+def for_groups(optimizer: Optimizer, name: str, value: Any) -> list[float]:
+    """Return an option's value for each group: the same, or one of a list each."""
+    count = len(optimizer.param_groups)
+    values = list(value) if isinstance(value, (list, tuple)) else [value] * count
+    if len(values) != count:
+        raise ValueError(f"expected {count} values for {name}, got {len(values)}")
+    return values
+
+
+def set_momentum(group: dict[str, Any], value: float) -> None:
+    """Set a group's momentum, or its first beta."""
+    if "betas" in group:
+        group["betas"] = (value, *group["betas"][1:])
+    else:
+        group["momentum"] = value
+
+
+def prepare_momentum(optimizer: Optimizer, base: Any, high: Any, last_epoch: int) -> None:
+    """Note between which values momentum goes, and begin at the highest."""
+    if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+        raise ValueError("the optimizer has neither momentum nor betas: pass cycle_momentum=False")
+    if last_epoch != -1:
+        return
+    bases = for_groups(optimizer, "base_momentum", base)
+    highs = for_groups(optimizer, "max_momentum", high)
+    for group, low, top in zip(optimizer.param_groups, bases, highs, strict=True):
+        group["base_momentum"] = low
+        group["max_momentum"] = top
+        set_momentum(group, top)
+
+
 class OneCycleLR(LRScheduler):
     """From max_lr / div_factor up to max_lr, then down to that start / final_div_factor.
 
@@ -60,7 +91,7 @@ class OneCycleLR(LRScheduler):
         if last_epoch == -1:
             self._prepare(max_lr, div_factor, final_div_factor)
         if cycle_momentum:
-            self._prepare_momentum(base_momentum, max_momentum, last_epoch)
+            prepare_momentum(optimizer, base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
 
     def _make_phases(self, pct_start: float, three_phase: bool) -> list[tuple[float, str, str]]:
@@ -74,41 +105,12 @@ class OneCycleLR(LRScheduler):
 
     def _prepare(self, max_lr: Any, div_factor: float, final_div_factor: float) -> None:
         for group, rate in zip(
-            self.optimizer.param_groups, self._for_groups("max_lr", max_lr), strict=True
+            self.optimizer.param_groups, for_groups(self.optimizer, "max_lr", max_lr), strict=True
         ):
             group["initial_lr"] = rate / div_factor
             group["max_lr"] = rate
             group["min_lr"] = group["initial_lr"] / final_div_factor
             set_rate(group, group["initial_lr"])
-
-    def _prepare_momentum(self, base: Any, high: Any, last_epoch: int) -> None:
-        defaults = self.optimizer.defaults
-        if "momentum" not in defaults and "betas" not in defaults:
-            raise ValueError(
-                "the optimizer has neither momentum nor betas: pass cycle_momentum=False"
-            )
-        if last_epoch != -1:
-            return
-        bases = self._for_groups("base_momentum", base)
-        highs = self._for_groups("max_momentum", high)
-        for group, low, top in zip(self.optimizer.param_groups, bases, highs, strict=True):
-            group["base_momentum"] = low
-            group["max_momentum"] = top
-            self._set_momentum(group, top)
-
-    def _for_groups(self, name: str, value: Any) -> list[float]:
-        count = len(self.optimizer.param_groups)
-        values = list(value) if isinstance(value, (list, tuple)) else [value] * count
-        if len(values) != count:
-            raise ValueError(f"expected {count} values for {name}, got {len(values)}")
-        return values
-
-    @staticmethod
-    def _set_momentum(group: dict[str, Any], value: float) -> None:
-        if "betas" in group:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def _anneal(self, ends: dict[str, float]) -> float:
         """Return the value of this step, `ends` naming the values between which phases go."""
@@ -134,7 +136,7 @@ class OneCycleLR(LRScheduler):
             if self.cycle_momentum:
                 high, low = group["max_momentum"], group["base_momentum"]
                 momentum = self._anneal({"initial": high, "max": low, "min": high})
-                self._set_momentum(group, momentum)
+                set_momentum(group, momentum)
         return rates
 
 
