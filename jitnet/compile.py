@@ -6,7 +6,6 @@ there is none, the function is traced, its graph compiled, and the new variant r
 
 from __future__ import annotations
 
-import threading
 import time
 import types
 import warnings
@@ -18,8 +17,9 @@ from typing import Any
 from jitnet.compiler.ir.graph import Graph
 from jitnet.runtime.routine import MISSED
 
-from . import capture, garbage
+from . import capture
 from .acting import Executable
+from .exclusive import alone
 from .modes import mode
 from .naming import leaf_names
 from .nn import Module
@@ -33,8 +33,6 @@ _RECENT = 8  # variants that a call tries before it asks which it needs
 
 _BACKENDS = ("jitnet", "inductor")
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
-
-_tracing = threading.RLock()  # a trace sees what its thread does; one at a time
 
 
 def _native(graph: Graph) -> Executable:
@@ -109,7 +107,7 @@ class CompiledFunction:
         found = self._find(signature, leaves)
         if found is not None:
             return found
-        with _tracing, garbage.waiting():
+        with alone():
             # Another thread may have compiled it meanwhile.
             return self._find(signature, leaves) or self._compile(leaves, tree, signature)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from . import garbage
 from .acting import Array, Build, Executable, gradients_left
 from .backward import CompiledNode
 from .bindings import Hyper, Number, State
+from .exclusive import alone
 from .guards import Guards
 from .launch import BackwardLaunch, Launch
 from .results import Made
@@ -42,7 +41,6 @@ class Variant:
         self._grads = gradients_left(traced)
         self.launch = Launch(traced, signature, self.guards, executable, self._finish)
         self._build = build
-        self._lock = threading.Lock()
         self._backward: BackwardLaunch | None = None
 
     # -- choosing --------------------------------------------------------------------------------
@@ -141,14 +139,18 @@ class Variant:
 
     def run_backward(self, arrays: Sequence[Array]) -> Sequence[Tensor]:
         """Return the gradients of the owners, given the backward graph's inputs."""
-        with self._lock:
-            if self._backward is None:
-                backward = self.traced.backward
-                assert backward is not None
-                with garbage.waiting():
-                    self._backward = BackwardLaunch(self._build(backward.graph), backward.graph)
+        if self._backward is None:
+            self._compile_backward()
+        assert self._backward is not None
         gradients: Sequence[Tensor] = self._backward.run(*arrays)
         return gradients
+
+    def _compile_backward(self) -> None:
+        backward = self.traced.backward
+        assert backward is not None
+        with alone():
+            if self._backward is None:  # another thread may have compiled it meanwhile
+                self._backward = BackwardLaunch(self._build(backward.graph), backward.graph)
 
     @property
     def executable(self) -> Executable:

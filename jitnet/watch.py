@@ -17,7 +17,6 @@ from typing import Any
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.profile import Quiet, following
 
-from . import garbage
 from .device import Device
 from .errors import CompileError, at_line
 from .guards import Guards
@@ -71,10 +70,7 @@ class Watcher(Reach):
     @contextmanager
     def following(self) -> Iterator[None]:
         """Watch every Python frame that this thread enters inside the block."""
-        with (
-            garbage.waiting(),
-            following(self._quiet, self.enter, random.Random, _refuse_draw),
-        ):
+        with following(self._quiet, self.enter, random.Random, _refuse_draw):
             yield
 
     def enter(self, frame: FrameType) -> None:

@@ -304,6 +304,55 @@ def test_threads_read_on_while_a_step_is_traced_and_compiled() -> None:
     assert sums == [12.0 * index * index for index in range(33)]
 
 
+@jitnet.compile
+def squares(x: jitnet.Tensor) -> jitnet.Tensor:
+    return (x * x).sum()
+
+
+class Squares(Dataset[Any]):
+    """Sample i is computed by a compiled function, in the worker."""
+
+    def __getitem__(self, index: int) -> Any:
+        return squares(jitnet.full((300,), float(index)))
+
+    def __len__(self) -> int:
+        return 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_processes_fork_while_a_compiled_step_runs() -> None:
+    """Neither side inherits a lock, or a team, in the middle of a call."""
+    weight = jitnet.zeros(200_000)
+
+    @jitnet.compile
+    def step(x: jitnet.Tensor) -> None:
+        weight.add_(x.cos() * x.cos() + x.sin() * x.sin())
+
+    taken, enough = [0], threading.Event()
+
+    def work() -> None:
+        x = jitnet.rand(200_000)
+        while not enough.is_set():
+            step(x)
+            taken[0] += 1
+
+    trainer = threading.Thread(target=work)
+    trainer.start()
+    try:
+        for _ in range(2):
+            loader = DataLoader(
+                Squares(), batch_size=4, num_workers=2, multiprocessing_context="fork"
+            )
+            sums = [value for batch in loader for value in batch.tolist()]
+            assert sums == [300.0 * index * index for index in range(8)]
+    finally:
+        enough.set()
+        trainer.join()
+    assert taken[0] > 0
+    np.testing.assert_allclose(weight.numpy(), float(taken[0]), rtol=1e-3)
+
+
 def test_workers_do_not_change_the_order() -> None:
     """The same seed gives the same epochs, whoever fetches the samples."""
     epochs = []
