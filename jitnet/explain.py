@@ -68,8 +68,9 @@ def _program(native: Native, what: str) -> list[str]:
     constants = sum(array.nbytes for array in binary.constants)
     lines = [
         f"{what}: {phases}",
-        f"  memory: arena {size(binary.arena_bytes)}, scratch {size(binary.scratch_bytes)} "
-        f"a thread, constants {size(constants)}, code {size(len(binary.object_code))}",
+        f"  memory: arena {size(binary.arena_bytes)}, of which {size(stages.memory.live_bytes)} are "
+        f"needed at once, scratch {size(binary.scratch_bytes)} a thread, constants "
+        f"{size(constants)}, code {size(len(binary.object_code))}",
         *_kernels(stages, ""),
     ]
     if binary.once is not None and stages.once is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -26,10 +28,14 @@ SLACK = 64  # bytes after each value that a vector load may touch without using 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Byte offsets of arena and scratch buffers, and how much of each there must be."""
+    """Byte offsets of arena and scratch buffers, and how much of each there must be.
+
+    live_bytes: the most that is needed at one time, which no arena can be smaller than.
+    """
 
     offsets: dict[Buffer, int]
     arena_bytes: int
+    live_bytes: int
     scratch_bytes: int
 
 
@@ -57,7 +63,16 @@ def plan_memory(kernels: Sequence[Kernel]) -> MemoryPlan:
     for buffer in (buffer for kernel in kernels for buffer in kernel.buffers):
         if buffer.place == "arena" and buffer.whole is not None:
             offsets[buffer] = offsets[buffer.whole] + buffer.offset * buffer.dtype.size
-    return MemoryPlan(offsets, arena, scratch)
+    return MemoryPlan(offsets, arena, _most_live(regions), scratch)
+
+
+def _most_live(regions: Sequence[_Region]) -> int:
+    """Return the bytes of the regions that are needed at the fullest time."""
+    changes: dict[int, int] = defaultdict(int)
+    for region in regions:
+        changes[region.first] += region.size
+        changes[region.last + 1] -= region.size
+    return max(accumulate(changes[time] for time in sorted(changes)), default=0)
 
 
 def _regions(kernels: Sequence[Kernel]) -> dict[Buffer, _Region]:
