@@ -90,8 +90,10 @@ class Process:
         caches = {name: str(folder / end) for name, end in CACHE_VARIABLES.items()}
         counts = dict.fromkeys(THREAD_VARIABLES, str(threads))
         models = {MODEL_VARIABLE: str(model)} if model else {}
+        inherited = dict(os.environ)
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have their bytecode
         return {
-            **os.environ,
+            **inherited,
             **models,
             **counts,
             **caches,

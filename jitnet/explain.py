@@ -66,11 +66,12 @@ def _program(native: Native, what: str) -> list[str]:
     phases = ", ".join(f"{name} {_milliseconds(s)}" for name, s in native.phases.items())
     binary, stages = compiled.binary, compiled.stages
     constants = sum(array.nbytes for array in binary.constants)
+    live = stages.memory.live_bytes
     lines = [
         f"{what}: {phases}",
-        f"  memory: arena {size(binary.arena_bytes)}, of which {size(stages.memory.live_bytes)} are "
-        f"needed at once, scratch {size(binary.scratch_bytes)} a thread, constants "
-        f"{size(constants)}, code {size(len(binary.object_code))}",
+        f"  memory: arena {size(binary.arena_bytes)}, {size(live)} needed at once, scratch "
+        f"{size(binary.scratch_bytes)} a thread, constants {size(constants)}, "
+        f"code {size(len(binary.object_code))}",
         *_kernels(stages, ""),
     ]
     if binary.once is not None and stages.once is not None:
