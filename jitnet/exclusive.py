@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from jitnet.runtime import threads as threads  # whose handlers must have been registered before
+
 _lock = threading.RLock()  # a trace sees what its thread does
 
 

@@ -33,6 +33,25 @@ def _llvm() -> ModuleType:
     return binding
 
 
+_held: list[Any] = []  # llvmlite's own lock, while the process is copied
+
+
+def hold_llvm() -> None:
+    """Let no other thread call LLVM: not even a finalizer, which takes llvmlite's lock alone."""
+    llvm_lock.acquire()
+    if _llvm.cache_info().currsize:
+        lock = _llvm().ffi.lib._lock
+        lock.__enter__()
+        _held.append(lock)
+
+
+def release_llvm() -> None:
+    """Undo `hold_llvm`."""
+    if _held:
+        _held.pop().__exit__()
+    llvm_lock.release()
+
+
 def llvm_version() -> str:
     """Return the version of LLVM that generates code, such as "22.1.0"."""
     return ".".join(map(str, _llvm().llvm_version_info))

@@ -270,7 +270,7 @@ def set_num_threads(count: int) -> None:
 
 def _before_fork() -> None:
     _creating.acquire()
-    cpu.llvm_lock.acquire()
+    cpu.hold_llvm()
     if _pool is not None:
         _pool.before_fork()
 
@@ -278,14 +278,14 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     if _pool is not None:
         _pool.after_in_parent()
-    cpu.llvm_lock.release()
+    cpu.release_llvm()
     _creating.release()
 
 
 def _after_fork_in_child() -> None:
     if _pool is not None:
         _pool.after_in_child()
-    cpu.llvm_lock.release()
+    cpu.release_llvm()
     _creating.release()
 
 
