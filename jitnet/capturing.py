@@ -18,7 +18,7 @@ from .modes import mode
 from .results import Existing, Given, Recipe
 from .signature import TensorKey, tensor_key
 from .tape import TapeNode
-from .tensor import Tensor, node_of, strides_of
+from .tensor import Tensor, base_of, node_of, strides_of
 from .watch import Watcher
 
 
@@ -194,7 +194,7 @@ class Trace:
 
     def _tell_from_arguments(self, tensor: Tensor) -> None:
         """Trace again, arguments known by identity, if one of them is what the function reached."""
-        base = tensor if tensor._base is None else tensor._base
+        base = base_of(tensor)
         positions = self.originals.get(id(base))
         if positions:
             raise Again(frozenset(), self.pinned | positions)

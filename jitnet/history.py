@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .errors import at_line
 from .functional import unary
 from .grad_mode import no_grad
 from .memory import Layout, Memory, place_of
-from .tensor import Tensor, _alias
+from .tensor import Tensor, _alias, _base, base_of
 from .values import _value
 
 
@@ -95,6 +96,16 @@ def detach_(self: Tensor) -> Tensor:
     return self
 
 
+def _leave(base: Tensor) -> None:
+    """Let those who view a base's memory have another base: this one is to take other memory."""
+    counter = base._counter
+    if getrefcount(counter) <= 3:  # base's own, `counter` and the argument: nobody else's
+        return
+    home = _base(base._array, None, base._type)
+    home._counter, home._strides = counter, base._strides
+    base._base = counter.home = home
+
+
 def set_data(self: Tensor, value: Tensor) -> None:
     """Make this tensor use value's memory; in a trace of equal types, copy the elements."""
     if (
@@ -111,9 +122,14 @@ def set_data(self: Tensor, value: Tensor) -> None:
         with no_grad():
             detach(self)._assign(value)
         return
+    if value is self:
+        return
+    if self._base is None:
+        _leave(self)
+    base = base_of(value)
     set_attribute(self, "_array", value._array)
     set_attribute(self, "_type", value._type)
-    self._base = value if value._base is None else value._base
+    self._base = base
     self._view, self._counter, self._strides = value._view, value._counter, value._strides
     self._origin = self._origin_fn = None
 

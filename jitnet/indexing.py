@@ -17,7 +17,7 @@ from .errors import at_line
 from .functional.arithmetic import add, ge, logical_or, lt, mul
 from .functional.choice import where
 from .functional.promote import broadcast_shapes, to_dtype, to_shape
-from .tensor import Tensor
+from .tensor import Tensor, base_of
 
 
 def _items(key: Any) -> list[Any]:
@@ -293,7 +293,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
 
 
 def _is_view(view: Tensor, x: Tensor) -> bool:
-    base = x if x._base is None else x._base
+    base = base_of(x)
     return view is x or view._base is base or not view._type.numel
 
 

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from .grad_mode import no_grad
 from .strided import strided_view
-from .tensor import Tensor, strides_of
+from .tensor import Tensor, base_of, strides_of
 
 Layout = tuple[int, tuple[int, ...], tuple[int, ...]]  # offset, sizes, strides, in elements
 
@@ -53,7 +53,7 @@ class Memory:
 
 def place_of(tensor: Tensor) -> tuple[Memory, Layout]:
     """Return the memory that a tensor lies in, the same for all that share it, and where."""
-    base = tensor if tensor._base is None else tensor._base
+    base = base_of(tensor)
     array, whole = tensor._copied(), base._copied()
     offset = (address(array) - address(whole)) // whole.itemsize if array.size else 0
     return _memory_of(base, whole), (offset, tuple(array.shape), strides_of(tensor))

@@ -30,7 +30,7 @@ from .optim import Optimizer
 from .optim.groups import ParamGroup
 from .origins import is_users
 from .plain import dotted
-from .tensor import Tensor
+from .tensor import Tensor, base_of
 from .watches import (
     Cells,
     Computed,
@@ -116,7 +116,7 @@ class Reach:
             self._waiting.append((value, watch.label(key).removeprefix("global ")))
 
     def _keep_name(self, tensor: Tensor, path: str) -> None:
-        base = tensor if tensor._base is None else tensor._base
+        base = base_of(tensor)
         self._seen[id(base)] = base
         self._tensor_names.setdefault(id(base), path)
         if id(tensor) not in self.tensors and tensor._hooks is not None:
@@ -125,7 +125,7 @@ class Reach:
 
     def name_of(self, tensor: Tensor) -> str:
         """Return how a person writes a tensor that the function reached; "" if unknown."""
-        base = tensor if tensor._base is None else tensor._base
+        base = base_of(tensor)
         if id(base) not in self._tensor_names:
             self._name_new_state()
         if id(base) not in self._tensor_names and self._named_in_epoch != epoch.current:
@@ -146,7 +146,7 @@ class Reach:
             self._named_state[id(optimizer)] = len(optimizer.state)
 
     def _name_if_known(self, tensor: Tensor) -> str:
-        base = tensor if tensor._base is None else tensor._base
+        base = base_of(tensor)
         return self._tensor_names.get(id(base), "parameter")
 
     def path_of(self, value: Any) -> str:

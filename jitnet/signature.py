@@ -18,7 +18,7 @@ from .device import Device
 from .errors import CompileError
 from .modes import Modes, mode
 from .plain import brief
-from .tensor import Size, Step, Tensor, strides_of
+from .tensor import Size, Step, Tensor, base_of, strides_of
 from .tree import Branch, Leaf, Tree
 
 _PLAIN = (bool, int, str, bytes, complex, type(None), DType, Device, enum.Enum, np.dtype, range)
@@ -169,7 +169,7 @@ def shared_memory(leaves: Sequence[Any]) -> Iterator[Sharing]:
     for group in memories(leaves):
         for position in group if len(group) > 1 else ():
             leaf = leaves[position]
-            base = leaf if leaf._base is None else leaf._base
+            base = base_of(leaf)
             yield _sharing(position, group[0], leaf, base)
 
 
@@ -182,7 +182,7 @@ def memories(leaves: Sequence[Any]) -> list[list[int]]:
     found: dict[int, list[int]] = {}
     for position, leaf in enumerate(leaves):
         if isinstance(leaf, Tensor):
-            base = leaf if leaf._base is None else leaf._base
+            base = base_of(leaf)
             found.setdefault(id(base), []).append(position)
     result: list[list[int]] = []
     for group in found.values():

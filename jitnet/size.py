@@ -32,10 +32,12 @@ class Counter:
     """How often a tensor's memory was written; a base and its views share one.
 
     lent: other libraries may hold the memory, too, and write into it without counting.
+    home: the base of those who view it, after the one they had took other memory (`.data = ...`).
     """
 
-    __slots__ = ("count", "lent")
+    __slots__ = ("count", "home", "lent")
 
     def __init__(self, count: int = 0, lent: bool = False) -> None:
         self.count = count
         self.lent = lent
+        self.home: Any = None

@@ -13,7 +13,7 @@ from .bindings import Argument, Number, graph_input
 from .capturing import Trace
 from .results import Existing, Given
 from .signature import memories
-from .tensor import Tensor, strides_of
+from .tensor import Tensor, base_of, strides_of
 
 _SLOTS = tuple(name for name in Tensor.__slots__ if name != "__weakref__")
 
@@ -23,7 +23,7 @@ def stand_ins(trace: Trace, by_value: frozenset[int]) -> list[Any]:
     bases: dict[int, list[int]] = {}
     for position, leaf in enumerate(trace.leaves):
         if isinstance(leaf, Tensor) and position not in trace.pinned:
-            base = leaf if leaf._base is None else leaf._base
+            base = base_of(leaf)
             bases.setdefault(id(base), []).append(position)
             trace.kept[id(base)] = base
     trace.originals = {key: set(positions) for key, positions in bases.items()}

@@ -363,7 +363,7 @@ def _alias(tensor: Tensor, cls: type[Tensor]) -> Any:
     made._array = tensor._array
     made._node = tensor._node if tensor._array is None else None
     made._type = tensor._type
-    made._base = tensor if tensor._base is None else tensor._base
+    made._base = base_of(tensor)
     made._view = tensor._view
     made._counter = tensor._counter
     made._seen = tensor._seen if tensor._base is not None else tensor._counter.count
@@ -460,6 +460,16 @@ def leaf(op: Op, **params: Any) -> Tensor:
     return Tensor._from_node(make(op, line=user_line(), **params))
 
 
+def base_of(tensor: Tensor) -> Tensor:
+    """Return the tensor that stands for all of this one's memory: itself, or what it views."""
+    base = tensor._base
+    if base is None:
+        return tensor
+    if base._base is not None:  # it was a base, and has taken other memory since
+        tensor._base = base = tensor._counter.home
+    return base
+
+
 def node_of(tensor: Tensor) -> Node:
     """Return the node of a tensor's value now."""
     trace = capture.current()
@@ -470,7 +480,7 @@ def node_of(tensor: Tensor) -> Node:
         return trace.read(tensor)
     if tensor._node is not None and tensor._seen == tensor._counter.count:
         return tensor._node
-    node = trace.read(tensor._base)
+    node = trace.read(base_of(tensor))
     for op, params in tensor._view:
         node = make(op, node, line=user_line(), **params)
     if tensor._array is None:
@@ -533,7 +543,7 @@ def _write(tensor: Tensor, value: Tensor) -> None:
     if trace is None:
         np.copyto(tensor._copied(), value._copied())
     else:
-        base = tensor if tensor._base is None else tensor._base
+        base = base_of(tensor)
         trace.write(base, written(trace.read(base), tensor._view, node_of(value)))
     set_attribute(tensor._counter, "count", tensor._counter.count + 1)
 

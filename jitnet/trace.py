@@ -20,7 +20,7 @@ from .outcome import Effects, Outcome
 from .results import Existing, Recipe
 from .signature import TensorKey
 from .stand_ins import stand_ins
-from .tensor import Tensor
+from .tensor import Tensor, base_of
 from .tree import Tree, flatten, paths, rebuild
 from .watch import Watcher
 
@@ -48,7 +48,7 @@ class Traced:
         places += [memory for memory, _ in self.entry_grads]
         for place in (*self.bindings, *places):
             if isinstance(place, State):
-                yield place.held if place.held._base is None else place.held._base
+                yield base_of(place.held)
 
 
 def trace(

@@ -15,7 +15,7 @@ from .device import Device, check_device
 from .errors import at_line
 from .functional import arithmetic, joining, reduction, unary
 from .functional.promote import to_dtype
-from .tensor import Tensor
+from .tensor import Tensor, base_of
 from .typed import dtype_of, type_name
 
 _OUTSIDE = "keep it as a tensor (jitnet.where for choices), or return it and read it outside"
@@ -147,7 +147,7 @@ def data_ptr(self: Tensor) -> int:
 def storage_offset(self: Tensor) -> int:
     """Return the elements between the base's first and this tensor's first."""
     what = "storage_offset()"
-    base = self if self._base is None else self._base
+    base = base_of(self)
     distance = address_of(_value(self, what)) - address_of(_value(base, what))
     return distance // self._type.dtype.size
 

@@ -15,7 +15,7 @@ from .guards import Guards
 from .launch import BackwardLaunch, Launch
 from .results import Made
 from .signature import Signature, tensor_key
-from .tensor import Tensor
+from .tensor import Tensor, base_of
 from .trace import Traced
 from .tree import Branch, Leaf, rebuild
 from .watches import Tensors
@@ -66,7 +66,7 @@ class Variant:
                 return False
         for position, leaf in enumerate(leaves):
             if isinstance(leaf, Tensor):
-                base = leaf if leaf._base is None else leaf._base
+                base = base_of(leaf)
                 if id(base) in self.launch.held and position not in pinned:
                     return False
         return self._gradients_fit(leaves) and self.guards.hold()
