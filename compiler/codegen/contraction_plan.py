@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .contraction_form import Contraction, Sizes, has_whole_columns
+from .contraction_form import Contraction, Sizes
 
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
 
@@ -85,6 +85,7 @@ class Plan:
     packs_a: bool
     single_columns: bool  # vectors cross the ends of n dims, so the epilogue gets one at a time
     streams: bool  # the epilogue runs over the long rows of a whole block
+    foresees: bool  # tiles ask for the next panel of B while they work on this one
 
     @property
     def keeps_sums(self) -> bool:
@@ -111,18 +112,6 @@ class Plan:
     def reads_lines(self) -> bool:
         """Whether each line of B is read in place, at an offset of its own."""
         return self.source in ("lines", "dots")
-
-    @property
-    def foresees(self) -> bool:
-        """Whether tiles ask for the next panel of B while they work on this one.
-
-        So they do where it lies in one piece: whole columns, or rows of what are panels already.
-        """
-        if self.lines.count <= self.vectors:
-            return False
-        if self.source == "packed":
-            return has_whole_columns(self.c)
-        return self.source == "matrix" and len(self.c.n) == 2
 
     @property
     def kind(self) -> str:

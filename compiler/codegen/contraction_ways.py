@@ -82,6 +82,7 @@ def tile_plan(
         packs_a=packs_a,
         single_columns=single_columns,
         streams=streams,
+        foresees=lines.count > vectors and _foresees(c, target, source),
     )
 
 
@@ -104,6 +105,7 @@ def dot_plan(c: Contraction, target: Target) -> Plan:
         packs_a=False,
         single_columns=True,
         streams=False,
+        foresees=False,
     )
 
 
@@ -177,13 +179,25 @@ def _line_block(
         return whole
     if source == "lines":
         return min(whole, 256 // vectors * vectors)
-    if source == "packed" and has_whole_columns(c):
+    if source == "packed" and has_whole_columns(c) and c.rows <= c.columns:
         return vectors  # the next panel is asked for meanwhile: it is packed when it has come
+    # A longer A comes from memory for each of these blocks: so B is packed whole.
     depth = c.depth if source == "packed" else k.longest
     # Packed for all of K, they may spill to level 3: each panel is read once for a block of rows.
     budget = 2 * target.cache_bytes if source == "packed" else target.cache_bytes // 2
     fitting = budget // (depth * c.dtype.size) // lines.lanes
     return min(whole, max(1, fitting // vectors) * vectors)
+
+
+def _foresees(c: Contraction, target: Target, source: str) -> bool:
+    """Return whether tiles ask for the next panel of B: it lies in one piece, but not in cache.
+
+    In one piece are whole columns, and rows of what are panels already. Asking for what is in
+    cache cost the steps of an LSTM 3 %: its weights stay there.
+    """
+    in_one_piece = has_whole_columns(c) if source == "packed" else len(c.n) == 2
+    size = c.batches * c.depth * c.columns * c.dtype.size
+    return source in ("packed", "matrix") and in_one_piece and size > 2 * target.cache_bytes
 
 
 def _row_block(c: Contraction, target: Target, rows: int, per_row: int) -> int:
@@ -192,8 +206,9 @@ def _row_block(c: Contraction, target: Target, rows: int, per_row: int) -> int:
     These are A's, while the columns pass; but where B is packed block by block, more rows mean
     less packing, and only their sums must fit.
     """
-    fitting = max(6, target.cache_bytes // 4 // (per_row * c.dtype.size) // rows) * rows
-    return min(-(-c.rows // rows) * rows, fitting)
+    fitting = max(6, target.cache_bytes // 4 // (per_row * c.dtype.size) // rows)
+    tiles = -(-c.rows // rows)
+    return -(-tiles // -(-tiles // fitting)) * rows  # blocks of equal size, not a thin last one
 
 
 def _packs_a(c: Contraction, k: KBlocks, panel: int, source: str) -> bool:
