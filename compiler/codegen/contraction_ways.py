@@ -63,7 +63,10 @@ def tile_plan(
         rows = tile_rows(target, vectors)
     k = _cut_k(c, source == "lines", BLOCK_K_BYTES)
     packs_a = _packs_a(c, k, lanes * vectors, source)
+    foresees = lines.count > vectors and _foresees(c, target, source)
     line_block = _line_block(c, k, target, lines, vectors, source)
+    if foresees and source == "packed":
+        line_block = vectors  # a panel is packed when it has come
     if streams:
         line_block = min(line_block, STREAM_VECTORS // vectors * vectors)
     keeps_sums = source == "blocks" or streams
@@ -82,7 +85,7 @@ def tile_plan(
         packs_a=packs_a,
         single_columns=single_columns,
         streams=streams,
-        foresees=lines.count > vectors and _foresees(c, target, source),
+        foresees=foresees,
     )
 
 
@@ -179,9 +182,6 @@ def _line_block(
         return whole
     if source == "lines":
         return min(whole, 256 // vectors * vectors)
-    if source == "packed" and has_whole_columns(c) and c.rows <= c.columns:
-        return vectors  # the next panel is asked for meanwhile: it is packed when it has come
-    # A longer A comes from memory for each of these blocks: so B is packed whole.
     depth = c.depth if source == "packed" else k.longest
     # Packed for all of K, they may spill to level 3: each panel is read once for a block of rows.
     budget = 2 * target.cache_bytes if source == "packed" else target.cache_bytes // 2
@@ -193,9 +193,11 @@ def _foresees(c: Contraction, target: Target, source: str) -> bool:
     """Return whether tiles ask for the next panel of B: it lies in one piece, but not in cache.
 
     In one piece are whole columns, and rows of what are panels already. Asking for what is in
-    cache cost the steps of an LSTM 3 %: its weights stay there.
+    cache cost the steps of an LSTM 3 %: its weights stay there. Whole columns are then packed
+    panel by panel, and A is read for each: so not where A is the longer one.
     """
-    in_one_piece = has_whole_columns(c) if source == "packed" else len(c.n) == 2
+    whole_columns = has_whole_columns(c) and c.rows <= c.columns
+    in_one_piece = whole_columns if source == "packed" else len(c.n) == 2
     size = c.batches * c.depth * c.columns * c.dtype.size
     return source in ("packed", "matrix") and in_one_piece and size > 2 * target.cache_bytes
 
