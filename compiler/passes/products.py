@@ -113,23 +113,30 @@ def _group_var(node: Node) -> tuple[Var, int]:
     return Var("g", groups), groups
 
 
+def _pixel(
+    node: Node, image: Var, channel: Index, out: Sequence[Var], taps: Sequence[Var]
+) -> Place:
+    """Return where in an image a convolution reads for an output position and a tap."""
+    stride, dilation = node.params["stride"], node.params["dilation"]
+    spatial = (
+        of(o) * s + of(k) * d for o, s, k, d in zip(out, stride, taps, dilation, strict=True)
+    )
+    return (of(image), channel, *spatial)
+
+
 def _conv(node: Node) -> Product:
     x, w = node.args
     group, groups = _group_var(node)
     image, channel = Var("b", x.shape[0]), Var("c", w.shape[1])
     columns, column = _columns(w, 0, "o", w.shape[0] // groups)
     out, taps = _vars("y", node.shape[2:]), _vars("k", w.shape[2:])
-    stride, dilation = node.params["stride"], node.params["dilation"]
-    spatial = tuple(
-        of(o) * s + of(k) * d for o, s, k, d in zip(out, stride, taps, dilation, strict=True)
-    )
     out_channel = of(group) * (w.shape[0] // groups) + column
     return Product(
         (group,),
         (image, *out),
         columns,
         (channel, *taps),
-        (of(image), of(group) * channel.extent + of(channel), *spatial),
+        _pixel(node, image, of(group) * channel.extent + of(channel), out, taps),
         (out_channel, of(channel), *_ofs(taps)),
         (of(image), out_channel, *_ofs(out)),
     )
@@ -141,17 +148,13 @@ def _conv_weight_grad(node: Node) -> Product:
     image, channel = Var("b", x.shape[0]), Var("c", node.shape[1])
     column = Var("o", node.shape[0] // groups)
     out, taps = _vars("y", g.shape[2:]), _vars("k", node.shape[2:])
-    stride, dilation = node.params["stride"], node.params["dilation"]
-    spatial = tuple(
-        of(o) * s + of(k) * d for o, s, k, d in zip(out, stride, taps, dilation, strict=True)
-    )
     out_channel = of(group) * column.extent + of(column)
     return Product(
         (group,),
         (channel, *taps),
         (column,),
         (image, *out),
-        (of(image), of(group) * channel.extent + of(channel), *spatial),
+        _pixel(node, image, of(group) * channel.extent + of(channel), out, taps),
         (of(image), out_channel, *_ofs(out)),
         (out_channel, of(channel), *_ofs(taps)),
         swapped=True,
