@@ -95,6 +95,19 @@ def test_nor_of_what_is_trained(made: list[Writes]) -> None:
     assert not made and model[3].weight.grad is not None
 
 
+def test_what_is_kept_is_copied_into_a_concatenation() -> None:
+    jitnet.manual_seed(0)
+    weight, x = jitnet.randn(8, 8), jitnet.randn(3, 8)
+
+    def joined(x: Tensor) -> Tensor:
+        return jitnet.cat([weight[:4] @ weight, x @ weight, weight[:2]])
+
+    fn = compile(joined)
+    for _ in range(2):
+        np.testing.assert_allclose(fn(x).numpy(), joined(x).numpy(), 1e-5, 1e-5)
+        weight.mul_(1.5)
+
+
 def scale_(model: Any) -> None:
     model[3].weight.mul_(2)
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import contiguous_strides
 from jitnet.compiler.ir.graph import Graph, Input, Node, Output
 from jitnet.compiler.ir.op import Op
 
-from .rewrite import substitute
+from .parts import source_of
+from .rewrite import rebuild, substitute, with_args
 from .storage import is_view
 
 MOST_GROWTH = 2  # of a kept value, over all the lasting memory that it is made of
@@ -41,13 +43,25 @@ def halve(graph: Graph) -> Halves:
     inputs = tuple(map(_input, outputs))
     stand_ins = {node: item.node for node, item in zip(kept, inputs, strict=True)}
     always = replace(substitute(graph, stand_ins), inputs=(*graph.inputs, *inputs))
-    return Halves(Graph(f"{graph.name}, once", graph.inputs, outputs), always)
+    once = Graph(f"{graph.name}, once", graph.inputs, outputs)
+    return Halves(once, _copied_into_joins(always, frozenset(stand_ins.values())))
 
 
 def _input(output: Output) -> Input:
     kind = output.node.type
     stand_in = Node(kept_value, (), {"kind": kind}, kind, output.node.line)
     return Input(stand_in, output.name, "kept", contiguous_strides(kind.shape))
+
+
+def _copied_into_joins(graph: Graph, kept: frozenset[Node]) -> Graph:
+    """join(a, kept) -> join(a, copy kept): what is kept lies elsewhere."""
+
+    def change(node: Node, args: tuple[Node, ...]) -> Node:
+        if node.op is ops.join:
+            args = tuple(ops.copy(arg) if source_of(arg) in kept else arg for arg in args)
+        return with_args(node, args)
+
+    return rebuild(graph, change)
 
 
 def _kept(graph: Graph) -> list[Node]:
@@ -57,7 +71,8 @@ def _kept(graph: Graph) -> list[Node]:
     for node in graph.nodes:
         if below[node] is None:
             for arg in node.args:
-                _keep(arg, below, found)
+                copies = node.op is ops.join and arg.op is ops.copy
+                _keep(arg.args[0] if copies else arg, below, found)
     return list(found)
 
 
