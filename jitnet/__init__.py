@@ -190,6 +190,7 @@ from .functional.convolution import conv3d as conv3d
 from .functional.convolution import conv_transpose1d as conv_transpose1d
 from .functional.convolution import conv_transpose2d as conv_transpose2d
 from .functional.convolution import conv_transpose3d as conv_transpose3d
+from .functional.copies import *
 from .functional.diagonals import diag as diag
 from .functional.diagonals import diag_embed as diag_embed
 from .functional.diagonals import diagonal as diagonal
@@ -198,6 +199,7 @@ from .functional.diagonals import tril as tril
 from .functional.diagonals import tril_indices as tril_indices
 from .functional.diagonals import triu as triu
 from .functional.diagonals import triu_indices as triu_indices
+from .functional.differences import *
 from .functional.distance import cosine_embedding_loss as cosine_embedding_loss
 from .functional.distance import cosine_similarity as cosine_similarity
 from .functional.distance import pairwise_distance as pairwise_distance
@@ -207,6 +209,9 @@ from .functional.dropout import dropout as dropout
 from .functional.embedding import embedding as embedding
 from .functional.gamma import digamma as digamma
 from .functional.gamma import lgamma as lgamma
+
+# functions
+from .functional.grids import *
 from .functional.indexing import argwhere as argwhere
 from .functional.indexing import bincount as bincount
 from .functional.indexing import gather as gather
@@ -224,27 +229,20 @@ from .functional.indexing import scatter as scatter
 from .functional.indexing import scatter_add as scatter_add
 from .functional.indexing import take as take
 from .functional.indexing import take_along_dim as take_along_dim
-from .functional.joining import atleast_1d as atleast_1d
-from .functional.joining import atleast_2d as atleast_2d
-from .functional.joining import cartesian_prod as cartesian_prod
 from .functional.joining import cat as cat
 from .functional.joining import chunk as chunk
-from .functional.joining import column_stack as column_stack
 from .functional.joining import concat as concat
 from .functional.joining import concatenate as concatenate
-from .functional.joining import diff as diff
-from .functional.joining import hstack as hstack
-from .functional.joining import meshgrid as meshgrid
 from .functional.joining import narrow as narrow
 from .functional.joining import repeat_interleave as repeat_interleave
 from .functional.joining import roll as roll
 from .functional.joining import select as select
 from .functional.joining import split as split
+from .functional.joining import split_with_sizes as split_with_sizes
 from .functional.joining import stack as stack
 from .functional.joining import tensor_split as tensor_split
 from .functional.joining import tile as tile
 from .functional.joining import unbind as unbind
-from .functional.joining import vstack as vstack
 from .functional.linear_algebra import addmm as addmm
 from .functional.linear_algebra import addmv as addmv
 from .functional.linear_algebra import addr as addr
@@ -280,8 +278,6 @@ from .functional.pooling import max_pool2d as max_pool2d
 from .functional.pooling import max_pool3d as max_pool3d
 from .functional.promote import broadcast_shapes as broadcast_shapes
 from .functional.promote import result_type as result_type
-
-# functions
 from .functional.reduction import all as all
 from .functional.reduction import amax as amax
 from .functional.reduction import amin as amin
@@ -290,8 +286,6 @@ from .functional.reduction import any as any
 from .functional.reduction import argmax as argmax
 from .functional.reduction import argmin as argmin
 from .functional.reduction import count_nonzero as count_nonzero
-from .functional.reduction import cumprod as cumprod
-from .functional.reduction import cumsum as cumsum
 from .functional.reduction import logsumexp as logsumexp
 from .functional.reduction import max as max
 from .functional.reduction import mean as mean
@@ -312,6 +306,7 @@ from .functional.regression import hinge_embedding_loss as hinge_embedding_loss
 from .functional.regression import kl_div as kl_div
 from .functional.regression import margin_ranking_loss as margin_ranking_loss
 from .functional.regression import poisson_nll_loss as poisson_nll_loss
+from .functional.running import *
 from .functional.shape import broadcast_tensors as broadcast_tensors
 from .functional.shape import broadcast_to as broadcast_to
 from .functional.shape import flatten as flatten
@@ -339,6 +334,7 @@ from .functional.sorting import searchsorted as searchsorted
 from .functional.sorting import sort as sort
 from .functional.sorting import topk as topk
 from .functional.sorting import unique as unique
+from .functional.stacking import *
 from .functional.standard import astype as astype
 from .functional.standard import bitwise_invert as bitwise_invert
 from .functional.standard import broadcast_arrays as broadcast_arrays

@@ -50,6 +50,9 @@ FUNCTIONS = (
     "tanh", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "tril", "triu",
     "true_divide", "trunc", "unbind", "unflatten", "unique", "unsqueeze", "var", "vdot", "view",
     "xlogy",
+    "cummax", "cummin", "logcumsumexp", "diagonal_scatter", "hsplit", "vsplit", "dsplit",
+    "select_scatter", "slice_scatter", "split_with_sizes", "narrow_copy", "unsafe_chunk",
+    "unsafe_split", "unsafe_split_with_sizes",
 )  # fmt: skip
 
 # Of these, the ones that also write in place, as `name_`.

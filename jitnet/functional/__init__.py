@@ -109,6 +109,7 @@ from .convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from .copies import *
 from .ctc import ctc_loss
 from .diagonals import (
     diag,
@@ -120,6 +121,7 @@ from .diagonals import (
     triu,
     triu_indices,
 )
+from .differences import *
 from .distance import (
     cosine_embedding_loss,
     cosine_similarity,
@@ -139,6 +141,7 @@ from .embedding import (
     embedding_bag,
 )
 from .gamma import digamma, lgamma
+from .grids import *
 from .indexing import (
     argwhere,
     bincount,
@@ -161,28 +164,21 @@ from .indexing import (
 )
 from .inplace import celu_, elu_, hardtanh_, leaky_relu_, rrelu_, selu_, threshold_
 from .joining import (
-    atleast_1d,
-    atleast_2d,
-    cartesian_prod,
     cat,
     chunk,
-    column_stack,
     concat,
     concatenate,
-    diff,
-    hstack,
-    meshgrid,
     narrow,
     repeat,
     repeat_interleave,
     roll,
     select,
     split,
+    split_with_sizes,
     stack,
     tensor_split,
     tile,
     unbind,
-    vstack,
 )
 from .linear_algebra import (
     addmm,
@@ -267,8 +263,6 @@ from .reduction import (
     argmax,
     argmin,
     count_nonzero,
-    cumprod,
-    cumsum,
     logsumexp,
     max,
     mean,
@@ -303,6 +297,7 @@ from .resize import (
     upsample_bilinear,
     upsample_nearest,
 )
+from .running import *
 from .sampling import (
     affine_grid,
     grid_sample,
@@ -341,6 +336,7 @@ from .sorting import (
     topk,
     unique,
 )
+from .stacking import *
 from .triangular import cholesky, solve_triangular
 from .unary import (
     abs,

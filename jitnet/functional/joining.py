@@ -16,7 +16,7 @@ from ..nodes import PartsNode
 from ..tensor import Tensor
 from .out import with_out
 from .promote import normal_dim, result_type, to_dtype
-from .shape import _whole, expand, flatten, ravel, reshape, transpose, unsqueeze, view
+from .shape import _whole, flatten, ravel, reshape, unsqueeze, view
 from .unary import clone
 
 
@@ -104,24 +104,6 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return cat([unsqueeze(x, axis) for x in tensors], axis)
 
 
-@with_out
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the tensors side by side."""
-    tensors = atleast_1d(*tensors)
-    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
-
-
-@with_out
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the tensors below each other."""
-    return cat([unsqueeze(x, 0) if x.ndim == 1 else x for x in atleast_1d(*tensors)], 0)
-
-
-def atleast_1d(*tensors: Tensor) -> list[Tensor]:
-    """Return the tensors with at least one dim."""
-    return [x.reshape(1) if x.ndim == 0 else x for x in tensors]
-
-
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Return a view of `length` elements along dim, from start on."""
     axis = normal_dim(dim, input.ndim)
@@ -171,6 +153,11 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     size = input._type.shape[axis]
     views = [select(input, axis, index) for index in range(size)]
     return _with_history("Unbind", input, axis, [1] * size, views)
+
+
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Return views along dim of the given sizes."""
+    return split(input, list(split_sizes), dim)
 
 
 def split(
@@ -248,54 +235,3 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         cut = (size - shift) % size if size else 0
         x = cat([span(x, axis, cut, size), span(x, axis, 0, cut)], axis)
     return clone(x) if x is input else x
-
-
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
-    """Return the coordinates of a grid, one tensor for each axis."""
-    if len(tensors) == 1 and not isinstance(tensors[0], Tensor):
-        tensors = tuple(tensors[0])
-    if indexing not in ("ij", "xy"):
-        raise RuntimeError(at_line(f"meshgrid knows indexing 'ij' and 'xy', got {indexing!r}"))
-    shape = [x._type.numel for x in tensors]
-    grids = [
-        expand(reshape(x, (1,) * i + (-1,) + (1,) * (len(tensors) - i - 1)), *shape)
-        for i, x in enumerate(tensors)
-    ]
-    if indexing == "xy" and len(tensors) > 1:
-        grids = [transpose(x, 0, 1) for x in grids]
-    return tuple(grids)
-
-
-def atleast_2d(*tensors: Tensor) -> list[Tensor]:
-    """Return the tensors with at least two dims."""
-    return [x.reshape(1, -1) if x.ndim < 2 else x for x in tensors]
-
-
-@with_out
-def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return vectors as columns (and matrices) side by side."""
-    return cat([x.reshape(-1, 1) if x.ndim < 2 else x for x in tensors], 1)
-
-
-def cartesian_prod(*tensors: Tensor) -> Tensor:
-    """Return all combinations of the vectors' elements, one a row."""
-    if len(tensors) == 1:
-        return tensors[0]
-    return stack([grid.reshape(-1) for grid in meshgrid(*tensors)], 1)
-
-
-def diff(
-    input: Tensor,
-    n: int = 1,
-    dim: int = -1,
-    prepend: Tensor | None = None,
-    append: Tensor | None = None,
-) -> Tensor:
-    """Return the differences of neighbours along dim, n times; first with what stands around."""
-    axis = normal_dim(dim, input.ndim)
-    if prepend is not None or append is not None:
-        input = cat([part for part in (prepend, input, append) if part is not None], axis)
-    for _ in range(n):
-        size = input._type.shape[axis]
-        input = span(input, axis, min(1, size), size) - span(input, axis, 0, max(size - 1, 0))
-    return input

@@ -13,12 +13,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def with_out(function: F) -> F:
-    """Give a function the keyword `out`."""
+    """Give a function the keyword `out`: a tensor, or a tuple of as many as it returns."""
 
     @wraps(function)
-    def run(*args: Any, out: Tensor | None = None, **options: Any) -> Any:
+    def run(*args: Any, out: Any = None, **options: Any) -> Any:
         result = function(*args, **options)
-        return result if out is None else _written(result, out)
+        if out is None:
+            return result
+        if isinstance(result, Tensor):
+            return _written(result, out)
+        made = [_written(part, into) for part, into in zip(result, out, strict=True)]
+        return result._make(made) if hasattr(result, "_make") else tuple(made)
 
     return run  # type: ignore[return-value]
 

@@ -70,7 +70,8 @@ def windows(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         raise RuntimeError(at_line(f"unfold wants a step > 0, got {step}"))
     starts = np.arange((length - size) // step + 1) * step
     places = creation.literal((starts[:, None] + np.arange(size)).astype(np.int64))
-    return ops.take(x, places, axis=axis).movedim(axis + 1, -1)  # type: ignore[no-any-return]
+    found = ops.take(x, places, axis=axis).movedim(axis + 1, -1)
+    return found if input.ndim else found.reshape(size)  # type: ignore[no-any-return]
 
 
 # -- columns of patches -------------------------------------------------------------------------

@@ -363,47 +363,6 @@ def vector_norm(
     return norm(x, ord, dim, keepdim, dtype=dtype)
 
 
-# -- running totals -----------------------------------------------------------------------------
-
-
-def _scan(x: Tensor, dim: int, combine: Op, start: Any) -> Tensor:
-    """Return running totals along dim, in log2(n) steps of shifting and combining."""
-    rank = x.ndim
-    if rank == 0:
-        normal_dim(dim, 0)
-        return clone(x)
-    axis = normal_dim(dim, rank)
-    count, step = x._type.shape[axis], 1
-    total = x
-    while step < count:
-        stops = tuple(size - step * (i == axis) for i, size in enumerate(x._type.shape))
-        head = ops.slice(total, starts=(0,) * rank, stops=stops, steps=(1,) * rank)
-        low = tuple(step * (i == axis) for i in range(rank))
-        total = combine(total, ops.pad(head, low=low, high=(0,) * rank, value=start))
-        step *= 2
-    return clone(x) if total is x else total
-
-
-def _summable(x: Tensor, dtype: DType | None) -> Tensor:
-    if dtype is None and x._type.dtype.kind != "float":
-        dtype = int64
-    return x if dtype is None else to_dtype(x, dtype)
-
-
-@with_out
-@rounded_once
-def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
-    """Return running sums along dim."""
-    return _scan(_summable(input, dtype), dim, ops.add, 0)
-
-
-@with_out
-@rounded_once
-def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
-    """Return running products along dim."""
-    return _scan(_summable(input, dtype), dim, ops.mul, 1)
-
-
 def median(input: Tensor) -> Tensor:
     """Return the middle element (the lower of two); eager only."""
     from .sorting import sort

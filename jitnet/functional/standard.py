@@ -20,7 +20,7 @@ from ..tensor import Tensor
 from .indexing import take_along_dim
 from .joining import cat, repeat_interleave, unbind
 from .promote import normal_dim, result_type
-from .reduction import cumprod, cumsum
+from .running import cumprod, cumsum
 from .shape import broadcast_tensors, permute, transpose, unsqueeze
 from .unary import bitwise_not
 
