@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jitnet.compiler.ir.host import HostCall
+
 _LENGTH_BYTES = 8
 
 
@@ -17,6 +19,7 @@ class Binary:
     """Machine code and what it asks of its surroundings.
 
     symbol: the function that runs the program.  imports: the micro-kernels that it calls.
+    host_calls: what it asks NumPy to compute.
     serial: whether one thread does it all.  constants: for the slots after the outputs.
     once: what makes the values that last from call to call.
     """
@@ -24,6 +27,7 @@ class Binary:
     object_code: bytes
     symbol: str
     imports: tuple[str, ...]
+    host_calls: tuple[HostCall, ...]
     serial: bool
     arena_bytes: int
     scratch_bytes: int
@@ -35,6 +39,7 @@ class Binary:
         header = {
             "symbol": self.symbol,
             "imports": self.imports,
+            "host_calls": [call.to_json() for call in self.host_calls],
             "serial": self.serial,
             "arena_bytes": self.arena_bytes,
             "scratch_bytes": self.scratch_bytes,
@@ -71,6 +76,7 @@ class Binary:
             code,
             header["symbol"],
             tuple(header["imports"]),
+            tuple(map(HostCall.from_json, header["host_calls"])),
             header["serial"],
             header["arena_bytes"],
             header["scratch_bytes"],

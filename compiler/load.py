@@ -11,8 +11,11 @@ from jitnet.compiler.binary import Binary
 from jitnet.compiler.codegen.library import Part, library, parts, symbols
 from jitnet.compiler.compiled import Compiled
 from jitnet.compiler.identity import key_of
+from jitnet.compiler.ir.host import HostCall, host_symbol
+from jitnet.compiler.ops import HOST_OPS
 from jitnet.runtime import cache, cpu
 from jitnet.runtime.cpu import NativeModule
+from jitnet.runtime.host import HostFunction, Place
 from jitnet.runtime.memory import aligned_empty
 from jitnet.runtime.pool_ir import MAX_THREADS
 from jitnet.runtime.program import Program
@@ -63,9 +66,21 @@ def load(compiled: Compiled) -> Loaded:
     return Loaded(always, once)
 
 
+def _host_function(call: HostCall) -> HostFunction:
+    """Return what computes a call; the op is looked up in the table of those that the host has."""
+    op, params = HOST_OPS[call.op], dict(call.params)
+    blocks = [Place(b.dtype.numpy, b.shape, b.strides) for b in (*call.args, call.result)]
+    return HostFunction(lambda *arrays: op.eval(*arrays, **params), blocks)
+
+
 def _program(binary: Binary, given: int, target: Target) -> Program:
     """Return the program of a binary that is given so many inputs and outputs."""
     imports = {name: _loaded(_parts(target)[name], target).address(name) for name in binary.imports}
+    hosts = {
+        host_symbol(number, call): _host_function(call)
+        for number, call in enumerate(binary.host_calls)
+    }
+    imports |= {name: function.address for name, function in hosts.items()}
     program = Program(
         binary.object_code,
         binary.symbol,
@@ -74,6 +89,7 @@ def _program(binary: Binary, given: int, target: Target) -> Program:
         binary.scratch_bytes,
         imports,
         max_threads=1 if binary.serial else MAX_THREADS,
+        keeps=tuple(hosts.values()),
     )
     for number, array in enumerate(binary.constants, start=1 + given):
         program.bind_array(number, array)

@@ -20,6 +20,7 @@ from jitnet.compiler.binary import Binary, Once
 from jitnet.compiler.clock import Clock
 from jitnet.compiler.codegen.program import SYMBOL, Step, render
 from jitnet.compiler.ir.graph import Graph
+from jitnet.compiler.ir.host import HostCall
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.verify import verify
 from jitnet.compiler.passes.assemble import Assembler, Plan
@@ -74,6 +75,7 @@ class Stages:
     memory: MemoryPlan
     llvm: str
     imports: tuple[str, ...]  # micro-kernels that it calls
+    host_calls: tuple[HostCall, ...]
     scratch_bytes: int
     constants: tuple[NDArray[np.generic], ...]
     messages: dict[int, tuple[type[Exception], str]]
@@ -135,6 +137,7 @@ def _lower(optimized: Graph, target: Target, clock: Clock) -> Stages:
         memory,
         rendered.text,
         rendered.imports,
+        rendered.host_calls,
         rendered.scratch_bytes,
         tuple(np.ascontiguousarray(node.params["value"]) for node in plan.constants),
         dict(enumerate(plan.messages, start=1)),
@@ -147,6 +150,7 @@ def generate(stages: Stages, target: Target) -> Binary:
         cpu.compile_object(stages.llvm, target),
         SYMBOL,
         stages.imports,
+        stages.host_calls,
         all(kernel.serial for kernel in stages.kernels),
         stages.memory.arena_bytes,
         stages.scratch_bytes,

@@ -289,7 +289,6 @@ from .functional.reduction import count_nonzero as count_nonzero
 from .functional.reduction import logsumexp as logsumexp
 from .functional.reduction import max as max
 from .functional.reduction import mean as mean
-from .functional.reduction import median as median
 from .functional.reduction import min as min
 from .functional.reduction import nansum as nansum
 from .functional.reduction import norm as norm
@@ -329,6 +328,12 @@ from .functional.shape import unsqueeze as unsqueeze
 from .functional.sorting import argsort as argsort
 from .functional.sorting import bucketize as bucketize
 from .functional.sorting import histc as histc
+from .functional.sorting import kthvalue as kthvalue
+from .functional.sorting import median as median
+from .functional.sorting import mode as mode
+from .functional.sorting import msort as msort
+from .functional.sorting import nanmedian as nanmedian
+from .functional.sorting import nanquantile as nanquantile
 from .functional.sorting import quantile as quantile
 from .functional.sorting import searchsorted as searchsorted
 from .functional.sorting import sort as sort

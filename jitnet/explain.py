@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitnet.compiler.ir.lowering import Host
 from jitnet.compiler.pipeline import Stages
 
 from .costs import cost_of, size
@@ -73,11 +74,12 @@ def _program(native: Native, what: str) -> list[str]:
         f"{size(binary.scratch_bytes)} a thread, constants {size(constants)}, "
         f"code {size(len(binary.object_code))}",
         *_kernels(stages, ""),
+        *_host_nodes(stages),
     ]
     if binary.once is not None and stages.once is not None:
         kept = size(sum(binary.once.kept))
         why = f", once and after a write into what they read; {kept} kept"
-        lines += _kernels(stages.once, why)
+        lines += [*_kernels(stages.once, why), *_host_nodes(stages.once)]
     return lines
 
 
@@ -89,6 +91,16 @@ def _kernels(stages: Stages, when: str) -> list[str]:
         place = f"  # {', '.join(kernel.lines[:3])}" if kernel.lines else ""
         lines.append(f"    {kernel.name:<{width}}  {cost_of(kernel)}{place}")
     return lines
+
+
+def _host_nodes(stages: Stages) -> list[str]:
+    """Return a line about what the program asks NumPy to compute, if it does."""
+    found = [node for node in stages.optimized if isinstance(node.op.lower, Host)]
+    if not found:
+        return []
+    listed = ", ".join(f"{node.op.name} ({node.line or 'no line'})" for node in found)
+    many = f"{len(found)} host nodes" if len(found) > 1 else "1 host node"
+    return [f"  {many}, computed by NumPy in the middle of the program: {listed}"]
 
 
 def _milliseconds(seconds: float) -> str:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jitnet.compiler.compiled import compile_graph
+from jitnet.compiler.ir.errors import HostError
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.load import load
 from jitnet.runtime.acts import Run
 from jitnet.runtime.cpu import host_target
+from jitnet.runtime.host import take_error
 from jitnet.runtime.layout import address_of
 from jitnet.runtime.program import Program
 
@@ -53,7 +55,7 @@ class Native:
         slots = [*(1 + number for number in inputs), *range(first, first + self._fresh)]
         return self.program.instruction(slots)
 
-    def error(self, status: int) -> Exception:
+    def error(self, status: int) -> BaseException:
         """Return the exception for a status of the program."""
         return _error(self.compiled.stages, self.program, status)
 
@@ -77,6 +79,16 @@ class Native:
         return prepare
 
 
-def _error(stages: Stages, program: Program, status: int) -> Exception:
+def _error(stages: Stages, program: Program, status: int) -> BaseException:
     kind, text = stages.messages[status]
+    raised = take_error() if kind is HostError else None
+    if raised is not None:
+        return _at(raised, text)
     return kind(text.replace("{value}", str(program.status[1])))
+
+
+def _at(raised: BaseException, line: str) -> BaseException:
+    """Return what a host node raised with the user's line at the end of its message."""
+    if line and len(raised.args) == 1 and isinstance(raised.args[0], str):
+        raised.args = (f"{raised.args[0]}; {line}",)
+    return raised

@@ -33,7 +33,8 @@ class Program:
     to call; `scratch_bytes` of each thread hold anything at the start of a call. `imports` gives
     the addresses of external symbols other than jitnet_barrier. `max_threads` keeps a program
     whose work is small from waking others; a program whose threads had to wait long for each other,
-    because others use the processors, runs some calls on one, unless `always_all`.
+    because others use the processors, runs some calls on one, unless `always_all`. `keeps` live as
+    long as it can be called: what lies at the addresses of `imports`.
 
     Calls from several Python threads take turns.
     """
@@ -48,6 +49,7 @@ class Program:
         imports: Mapping[str, int] | None = None,
         max_threads: int = MAX_THREADS,
         always_all: bool = False,
+        keeps: tuple[object, ...] = (),
     ) -> None:
         assert slots >= 1 and arena_bytes >= 0 and scratch_bytes >= 0 and max_threads >= 1
         self._pool = pool()
@@ -55,6 +57,7 @@ class Program:
         known = {"jitnet_barrier": self._pool.address("jitnet_barrier"), **(imports or {})}
         self.module = cpu.load(object_code, known)
         self.arena = Arena(arena_bytes)
+        self._keeps = keeps
         self.max_threads = max_threads
         self._trust = (1 << 62) if always_all else 0
         self._function = self.module.address(symbol)
@@ -121,7 +124,8 @@ class Program:
         record = np.zeros(RECORD_WORDS, np.int64).view(_Record)
         record[: len(values)] = values
         record[RECORD_TRUST // record.itemsize] = self._trust
-        record.keeps = (self.module, self.arena, self._status, self._slots, self._bound, which)
+        tables = (self._status, self._slots, self._bound, which)
+        record.keeps = (self._keeps, self.module, self.arena, *tables)
         return record
 
     def _check_slot(self, slot: int) -> None:

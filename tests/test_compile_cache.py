@@ -179,7 +179,7 @@ def test_a_changed_compiler_keeps_other_programs(
 
 def test_constants_are_kept() -> None:
     arrays = (np.arange(6, dtype=np.float64).reshape(2, 3), np.array([True, False]))
-    binary = Binary(b"code", "program", ("a", "b"), True, 640, 64, arrays)
+    binary = Binary(b"code", "program", ("a", "b"), (), True, 640, 64, arrays)
     read = Binary.from_bytes(binary.to_bytes())
     assert replace(read, constants=()) == replace(binary, constants=())
     for got, wanted in zip(read.constants, arrays, strict=True):
@@ -191,8 +191,8 @@ def test_constants_are_kept() -> None:
 
 def test_the_program_that_runs_once_is_kept() -> None:
     arrays = (np.arange(3),)
-    once = Once(Binary(b"made", "program", ("c",), False, 64, 0, arrays), (640, 64))
-    binary = Binary(b"code", "program", ("a",), True, 640, 64, arrays, once)
+    once = Once(Binary(b"made", "program", ("c",), (), False, 64, 0, arrays), (640, 64))
+    binary = Binary(b"code", "program", ("a",), (), True, 640, 64, arrays, once)
     read = Binary.from_bytes(binary.to_bytes()).once
     assert read is not None and read.kept == once.kept
     assert replace(read.binary, constants=()) == replace(once.binary, constants=())

@@ -124,6 +124,10 @@ def structural_cases() -> Iterator[Case]:
     for op in (ops.random_uniform, ops.random_normal):
         yield Case(op, (state,), {"shape": (3, 5), "dtype": float32})
         yield Case(op, (state,), {"shape": (3, 5), "dtype": float64})
+    yield Case(ops.argsort, (real(3, 4),), {"axis": 0, "descending": True})
+    yield Case(ops.searchsorted, (np.sort(real(2, 5)), real(2, 3)), {"right": True})
+    yield Case(ops.mode, (whole(3, 7),), {"axis": 1})
+    yield Case(ops.histogram, (real(3, 4),), {"bins": 4, "low": -1.0, "high": 1.5})
     yield Case(ops.random_bits, (state,), {"shape": (70,), "dtype": int64})
 
 

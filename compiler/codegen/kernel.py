@@ -11,6 +11,7 @@ from jitnet.compiler.ir.loops import (
     Accumulate,
     Begin,
     Buffer,
+    CallHost,
     Check,
     Contract,
     Define,
@@ -78,6 +79,8 @@ class CodeWriter:
                     self._expressions.memory.fetch(stmt)
                 case Check():
                     self._check(stmt)
+                case CallHost():
+                    self._call_host(stmt)
                 case Contract():
                     self._contract(stmt)
                 case _:
@@ -101,6 +104,19 @@ class CodeWriter:
             with f.when(first):
                 f.store(f.i64(stmt.code), status, 8)
                 f.store(value, f.gep(status, f.i64(1), I64), 8)
+
+    def _call_host(self, stmt: CallHost) -> None:
+        """Write a call of the host, which gets the places of all operands, and says if it fails."""
+        f = self.f
+        name = f.module.host_function(stmt.call)
+        starts = [
+            f.gep(self._point.pointer(buffer), f.i64(start * buffer.dtype.size))
+            for buffer, start in stmt.operands
+        ]
+        failed = f.call(name, starts, I64)
+        assert failed is not None
+        with f.when(f.compare("icmp ne", failed, f.i64(0))):
+            f.store(f.i64(stmt.code), self._point.status, 8)
 
     # -- contractions -----------------------------------------------------------------------
 

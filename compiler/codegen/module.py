@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitnet.compiler.ir.host import HostCall, host_symbol
 from jitnet.runtime.target import Target
 
-from .values import PTR, Value, literal
+from .values import I64, PTR, Value, literal
 
 ROLLED = ", !llvm.loop !0"  # on a branch back: leave the loop as it stands
 BARRIER = "jitnet_barrier"  # the runtime's function at which all threads wait
@@ -26,6 +27,7 @@ class Module:
         self.globals: list[str] = []
         self.functions: list[str] = []
         self.helpers: set[str] = set()  # internal functions that several callers share
+        self.host_calls: list[HostCall] = []
         self._constants: dict[tuple[str, str], str] = {}
 
     def declare(self, name: str, returns: str, args: Sequence[str]) -> None:
@@ -36,6 +38,13 @@ class Module:
         """Return the kernels of the library that are declared."""
         mine = (name for name in self.declarations if name.startswith("jitnet_"))
         return tuple(sorted(name for name in mine if name != BARRIER))
+
+    def host_function(self, call: HostCall) -> str:
+        """Return the name of a function that the runtime has to provide for a call of the host."""
+        name = host_symbol(len(self.host_calls), call)
+        self.host_calls.append(call)
+        self.declare(name, I64, [PTR] * (len(call.args) + 1))
+        return name
 
     def function_table(self, names: Sequence[str]) -> Value:
         """Return a pointer to an array of functions; equal arrays are stored once."""

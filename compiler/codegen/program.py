@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from jitnet.compiler.ir.host import HostCall
 from jitnet.compiler.ir.kernel import Code, Kernel
 from jitnet.compiler.ir.loops import Buffer, Contract, walk
 from jitnet.runtime.target import Target
@@ -39,6 +40,7 @@ class Rendered:
 
     text: str
     imports: tuple[str, ...]  # micro-kernels that it calls
+    host_calls: tuple[HostCall, ...]
     scratch_bytes: int
 
 
@@ -52,7 +54,12 @@ def render(
         CodeWriter(module, code, offsets).write()
     _Program(module, steps, offsets).write()
     tiles = [own_scratch(code, offsets) + tile for code in codes for tile in _scratch(code, target)]
-    return Rendered(module.text(), module.micro_kernels(), max([scratch_bytes, *tiles]))
+    return Rendered(
+        module.text(),
+        module.micro_kernels(),
+        tuple(module.host_calls),
+        max([scratch_bytes, *tiles]),
+    )
 
 
 def _scratch(code: Code, target: Target) -> list[int]:
@@ -130,5 +137,10 @@ class _Program:
 
 def _breaks(before: Step, step: Step) -> bool:
     """Whether a kernel cannot stand in the same one-thread run as the one before it."""
-    leaves_checks = before.kernel.code.checks and not step.kernel.code.checks
+    leaves_checks = before.kernel.code.checks and not _only_checks(before, step)
     return not step.kernel.serial or step.barrier or leaves_checks
+
+
+def _only_checks(*steps: Step) -> bool:
+    """Whether kernels look at data and do nothing that relies on it."""
+    return all(each.kernel.code.checks and not each.kernel.code.host_calls for each in steps)

@@ -9,5 +9,13 @@ class DTypeError(RuntimeError, TypeError):
     """An op has no meaning for these dtypes."""
 
 
+class HostError(RuntimeError):
+    """Stands in a program's messages for what a host node raised; the message is its line."""
+
+
+class LinAlgError(RuntimeError):
+    """A matrix has no such inverse or decomposition: torch.linalg.LinAlgError."""
+
+
 class CompileError(RuntimeError):
     """A function cannot be compiled as written."""

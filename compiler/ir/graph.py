@@ -11,6 +11,7 @@ import numpy as np
 
 from jitnet.runtime.dtype import DType
 
+from .lowering import Host
 from .op import Op
 from .types import TensorType
 
@@ -160,7 +161,8 @@ def print_graph(graph: Graph) -> str:
             continue
         args = " ".join(names[arg] for arg in node.args)
         params = ", ".join(f"{key}={format_param(value)}" for key, value in node.params.items())
-        words = [node.op.name, args, f"[{params}]" if params else ""]
+        host = "host" if isinstance(node.op.lower, Host) else ""
+        words = [host, node.op.name, args, f"[{params}]" if params else ""]
         rows.append((head + " ".join(word for word in words if word), node.line))
     width = min(max((len(text) for text, _ in rows), default=0), 72)
     lines = [f"{text:<{width}}  # {line}" if line else text for text, line in rows]

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
 
+from .host import HostCall, spelled
 from .index import Var
 from .loops import (
     INFIX,
     Accumulate,
     Begin,
     Buffer,
+    CallHost,
     Check,
     Contract,
     Define,
@@ -23,6 +25,7 @@ from .loops import (
     Store,
     loads,
     walk,
+    written,
 )
 
 
@@ -47,12 +50,17 @@ class Code:
     @cached_property
     def writes(self) -> frozenset[Buffer]:
         """Parameters that are written."""
-        return frozenset(stmt.buffer for stmt in walk(self.body) if isinstance(stmt, Store))
+        return frozenset(written(self.body))
 
     @cached_property
     def checks(self) -> bool:
-        """Whether it looks at data that the rest of the program relies on."""
-        return any(isinstance(stmt, Check) for stmt in walk(self.body))
+        """Whether it may end the program: it looks at data, or asks the host."""
+        return any(isinstance(stmt, Check | CallHost) for stmt in walk(self.body))
+
+    @cached_property
+    def host_calls(self) -> tuple[HostCall, ...]:
+        """What it asks the host to compute."""
+        return tuple(stmt.call for stmt in walk(self.body) if isinstance(stmt, CallHost))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +108,7 @@ class Kernel:
 def parameters_of(body: tuple[Stmt, ...]) -> tuple[Buffer, ...]:
     """Return the buffers that statements name, in an order that the statements decide."""
     read = [load.buffer for load in loads(body)]
-    written = [stmt.buffer for stmt in walk(body) if isinstance(stmt, Store)]
-    return tuple(dict.fromkeys([*read, *written]))
+    return tuple(dict.fromkeys([*read, *written(body)]))
 
 
 def print_kernel(kernel: Kernel) -> str:
@@ -142,10 +149,22 @@ def _print_stmt(stmt: Stmt, pad: str) -> list[str]:
             return [f"{pad}fetch {stmt.buffer}[{stmt.index}]"]
         case Check():
             return [f"{pad}check {stmt.low} <= {stmt.expr} < {stmt.high}, else status {stmt.code}"]
+        case CallHost():
+            return [f"{pad}{_print_call(stmt)}"]
         case Contract():
             return _print_contract(stmt, pad)
         case _:
             assert_never(stmt)
+
+
+def _print_call(stmt: CallHost) -> str:
+    blocks = (*stmt.call.args, stmt.call.result)
+    named = [
+        f"{buffer}{f'[{start}...]' if start else ''}: {block}"
+        for (buffer, start), block in zip(stmt.operands, blocks, strict=True)
+    ]
+    args = ", ".join([*named[:-1], *spelled(stmt.call)])
+    return f"{named[-1]} = host {stmt.call.op}({args}), else status {stmt.code}"
 
 
 def _print_contract(stmt: Contract, pad: str) -> list[str]:

@@ -15,6 +15,7 @@ from typing import assert_never
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.dtype import int64 as _INDEX
 
+from .host import HostCall
 from .index import FloorDiv, Index, Lookup, Mod, Var
 
 # -- memory -------------------------------------------------------------------------------------
@@ -252,6 +253,18 @@ class Check:
 
 
 @dataclass(frozen=True)
+class CallHost:
+    """Let NumPy compute a value; if it cannot, set the program's status to code.
+
+    operands: where the arguments begin, and last the result: a buffer and an element of it.
+    """
+
+    call: HostCall
+    operands: tuple[tuple[Buffer, int], ...]
+    code: int
+
+
+@dataclass(frozen=True)
 class Operand:
     """An affine read of a buffer: element offset + the sum of stride * index."""
 
@@ -279,7 +292,7 @@ class Contract:
     body: tuple[Stmt, ...]
 
 
-Stmt = For | Define | Begin | Accumulate | Store | Fetch | Check | Contract
+Stmt = For | Define | Begin | Accumulate | Store | Fetch | Check | CallHost | Contract
 
 
 def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
@@ -297,7 +310,7 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
             return (stmt.expr,)
         case Store():
             return (stmt.expr, Position(stmt.index, _INDEX))
-        case For() | Begin() | Fetch() | Contract():
+        case For() | Begin() | Fetch() | CallHost() | Contract():
             return ()
         case _:
             assert_never(stmt)
@@ -351,7 +364,7 @@ def _in_index(index: Index) -> Iterator[Expr]:
 
 @dataclass(frozen=True)
 class Access:
-    """A read of a whole operand, as `loads` reports it for contractions."""
+    """A read of a whole operand, as `loads` reports it for contractions and calls of the host."""
 
     buffer: Buffer
 
@@ -362,9 +375,21 @@ def loads(body: tuple[Stmt, ...]) -> Iterator[Load | Access]:
         if isinstance(stmt, Contract):
             yield Access(stmt.a.buffer)
             yield Access(stmt.b.buffer)
+        if isinstance(stmt, CallHost):
+            for buffer, _ in stmt.operands[:-1]:
+                yield Access(buffer)
         if isinstance(stmt, Store) and stmt.accumulate:
             yield Load(stmt.buffer, stmt.index)
         for expr in expressions(stmt):
             for inner in subexpressions(expr):
                 if isinstance(inner, Load):
                     yield inner
+
+
+def written(body: tuple[Stmt, ...]) -> Iterator[Buffer]:
+    """Yield every buffer that is written, once for each statement that writes it."""
+    for stmt in walk(body):
+        if isinstance(stmt, Store):
+            yield stmt.buffer
+        if isinstance(stmt, CallHost):
+            yield stmt.operands[-1][0]

@@ -115,6 +115,15 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class Host:
+    """NumPy computes the result: the program calls back into Python, which applies the op's `eval`.
+
+    For ops that have no sensible native form, and no shape that depends on data. What `eval` raises
+    reaches the user. Arguments and result are in memory; params are numbers, strings and tuples.
+    """
+
+
+@dataclass(frozen=True)
 class Joined:
     """The result is its arguments next to each other in memory: each is written where it belongs.
 

@@ -1,7 +1,9 @@
 """The primitive operations, one record each; OPS lists them all."""
 
+from collections.abc import Mapping
 from typing import Final
 
+from jitnet.compiler.ir.lowering import Host
 from jitnet.compiler.ir.op import Op
 
 from .conv import OPS as _conv_ops
@@ -99,6 +101,8 @@ from .random import OPS as _random_ops
 from .random import random_bits, random_normal, random_uniform
 from .reduce import OPS as _reduce_ops
 from .reduce import all, any, argmax, argmin, max, min, prod, sum
+from .sorting import OPS as _sorting_ops
+from .sorting import argsort, histogram, mode, searchsorted
 
 OPS: Final[tuple[Op, ...]] = (
     *_leaves_ops,
@@ -110,19 +114,22 @@ OPS: Final[tuple[Op, ...]] = (
     *_pool_ops,
     *_index_ops,
     *_random_ops,
+    *_sorting_ops,
 )
+HOST_OPS: Final[Mapping[str, Op]] = {op.name: op for op in OPS if isinstance(op.lower, Host)}
 
 __all__ = [
-    "OPS", "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "asin",
-    "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
-    "cast", "ceil", "concat", "constant", "copy", "conv", "conv_input_grad", "conv_weight_grad",
-    "cos", "cosh", "div", "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "flip",
-    "floor", "floor_divide", "fmod", "full", "full_like", "ge", "gt", "iota", "iota_like",
-    "isfinite", "isinf", "isnan", "join", "le", "left_shift", "log", "log10", "log1p", "log2",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "matmul", "max", "max_pool",
-    "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum", "min", "minimum", "mul",
-    "ne", "neg", "pad", "permute", "pick", "pow", "prod", "put", "random_bits", "random_normal",
-    "random_uniform", "reciprocal", "remainder", "reshape", "right_shift", "round", "rsqrt",
-    "sigmoid", "sign", "sin", "sinh", "slice", "slice_assign", "sqrt", "sub", "sum", "sum_pool",
-    "sum_pool_grad", "take", "tan", "tanh", "trunc", "where",
+    "HOST_OPS", "OPS", "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort",
+    "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or",
+    "bitwise_xor", "cast", "ceil", "concat", "constant", "conv", "conv_input_grad",
+    "conv_weight_grad", "copy", "cos", "cosh", "div", "eq", "erf", "erfc", "erfinv", "exp", "exp2",
+    "expand", "expm1", "flip", "floor", "floor_divide", "fmod", "full", "full_like", "ge", "gt",
+    "histogram", "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "le", "left_shift",
+    "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "lt", "matmul", "max", "max_pool", "max_pool_gather", "max_pool_grad", "max_pool_index",
+    "maximum", "min", "minimum", "mode", "mul", "ne", "neg", "pad", "permute", "pick", "pow",
+    "prod", "put", "random_bits", "random_normal", "random_uniform", "reciprocal", "remainder",
+    "reshape", "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign", "sin", "sinh",
+    "slice", "slice_assign", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad", "take", "tan",
+    "tanh", "trunc", "where",
 ]  # fmt: skip

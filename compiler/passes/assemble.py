@@ -8,10 +8,12 @@ from math import prod
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import contiguous_strides
+from jitnet.compiler.ir.errors import HostError
 from jitnet.compiler.ir.graph import Graph, Node
+from jitnet.compiler.ir.host import Block, HostCall
 from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
-from jitnet.compiler.ir.loops import Buffer, Check, For, Stmt
+from jitnet.compiler.ir.loops import Buffer, CallHost, Check, For, Stmt
 from jitnet.compiler.ir.lowering import Joined, Reduction
 
 from .codes import Codes
@@ -154,7 +156,7 @@ class Assembler:
         writer = {node: task for task in tasks for node in task.writes}
         readers: dict[Node, set[Task]] = {}
         into = self._into()
-        checks = [task for task in tasks if task.check is not None]
+        checks = [task for task in tasks if task.may_fail]
         for task in tasks:
             task.after = {writer[node] for node in task.reads if node in writer}
             for node in task.reads:
@@ -271,6 +273,9 @@ class Assembler:
             return
         group = task.group
         assert group is not None
+        if group.kind == "host":
+            yield self._host_kernel(group.roots[0])
+            return
         if group.kind == "join" or all(root.type.numel == 0 for root in group.roots):
             return
         fused = _fused(group, self._kept)
@@ -295,6 +300,20 @@ class Assembler:
         return Kernel(
             "check", Code("", name_locals(body), buffers, True), buffers, ("check",), lines
         )
+
+    def _host_kernel(self, node: Node) -> Kernel:
+        """Return the kernel that lets NumPy compute a value."""
+        self.messages.append((HostError, node.line))
+        values = [(each, self.storage[each]) for each in (*node.args, node)]
+        *args, result = [Block(each.dtype, each.shape, place.strides) for each, place in values]
+        call = HostCall(node.op.name, tuple(node.params.items()), tuple(args), result)
+        operands = tuple((place.buffer, place.offset) for _, place in values)
+        body: tuple[Stmt, ...] = (CallHost(call, operands, len(self.messages)),)
+        buffers = parameters_of(body)
+        names = (f"host {node.op.name}",)
+        lines = (node.line,) if node.line else ()
+        title = f"host_{node.op.name.replace('.', '_')}"
+        return Kernel(title, Code("", body, buffers, True), buffers, names, lines)
 
     def _late_copies(self, codes: Codes) -> Iterator[Kernel]:
         """Yield kernels that move results computed aside into the inputs that they replace."""

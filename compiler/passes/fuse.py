@@ -18,6 +18,7 @@ from jitnet.compiler.ir.loops import Bound, Const, Expr
 from jitnet.compiler.ir.lowering import (
     BandSum,
     Contraction,
+    Host,
     Joined,
     PlaneProduct,
     PlaneSum,
@@ -40,6 +41,7 @@ KINDS = {  # of groups, by what begins one
     PlaneProduct: "planes",
     PlaneSum: "plane sums",
     Scatter: "scatter",
+    Host: "host",
     Joined: "join",
 }
 MOST_NESTED = 200  # expressions inside one another: what walks over them is recursive
@@ -233,7 +235,7 @@ class Fuser:
         return found
 
     def _fits(self, group: Group, root: Node, reads: list[Read]) -> bool:
-        if group.kind in ("scatter", "join"):
+        if group.kind in ("scatter", "host", "join"):
             return False
         space = own_space(root)
         if isinstance(root.op.lower, Reduction | BandSum):

@@ -13,6 +13,7 @@ from jitnet.compiler.ir.loops import (
     Apply,
     Begin,
     Bound,
+    CallHost,
     Check,
     Const,
     Contract,
@@ -131,7 +132,7 @@ class Mapper:
                 return replace(stmt, expr=self.expr(stmt.expr))
             case For() | Contract():
                 return replace(stmt, body=tuple(map(self.statement, stmt.body)))
-            case Begin() | Fetch():
+            case Begin() | Fetch() | CallHost():
                 return stmt
             case _:
                 assert_never(stmt)

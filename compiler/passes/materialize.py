@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.loops import Buffer, Load
-from jitnet.compiler.ir.lowering import Contraction, Inline, Joined, Pointwise
+from jitnet.compiler.ir.lowering import Contraction, Host, Inline, Joined, Pointwise
 
 from .orders import Orders
 from .parts import parts_of
@@ -87,6 +87,10 @@ class _Chooser:
                 if not self._is_affine(arg, place):
                     self._keep(arg)
                     self._reader = Reader(self.storage)
+        if isinstance(node.op.lower, Host):
+            for arg in node.args:
+                self._keep(arg)
+            self._reader = Reader(self.storage)
         must = not is_inline(node) or node.op is ops.copy
         must = must or node in self._outputs or node in self.parts
         if must or self._depths[node] > DEEPEST or self._is_worth_keeping(node):

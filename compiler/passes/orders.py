@@ -9,6 +9,7 @@ from jitnet.compiler.ir.loops import Load, subexpressions
 from jitnet.compiler.ir.lowering import (
     BandSum,
     Contraction,
+    Host,
     Joined,
     PlaneProduct,
     PlaneSum,
@@ -55,7 +56,9 @@ class Orders:
             return last if lower.kind in ("conv", "conv_input_grad") and wide else row_major
         if wide and node in self._images:
             return last
-        if isinstance(lower, BandSum | Scatter | Joined) or _feeds_few_channels(node, self._graph):
+        if isinstance(lower, BandSum | Scatter | Host | Joined):
+            return row_major
+        if _feeds_few_channels(node, self._graph):
             return row_major
         source = node.args[0] if isinstance(lower, Reduction) else node
         return _inherited(node, source, reader)

@@ -27,6 +27,11 @@ class Task:
     check: Check | None = None
     after: set[Task] = field(default_factory=set)
 
+    @property
+    def may_fail(self) -> bool:
+        """Whether it may end the program, which must not have written what outlives it."""
+        return self.check is not None or (self.group is not None and self.group.kind == "host")
+
 
 def in_order(tasks: Sequence[Task], sizes: Mapping[Node, int]) -> list[Task]:
     """Return the tasks in order; fewer if some wait for each other.

@@ -11,7 +11,7 @@ import numpy as np
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node, make
-from jitnet.compiler.ir.lowering import Pointwise
+from jitnet.compiler.ir.lowering import Host, Pointwise
 from jitnet.runtime.dtype import convert
 
 from . import pieces
@@ -74,8 +74,10 @@ def known_full(node: Node) -> Node | None:
 
 
 def fold_constants(node: Node) -> Node | None:
-    """op(constants) -> constant"""
-    if not node.args or node.type.numel > FOLD_UP_TO or node.type.numel == 0:
+    """op(constants) -> constant; the host computes in the call, where an error has its line"""
+    if isinstance(node.op.lower, Host) or not node.args:
+        return None
+    if node.type.numel > FOLD_UP_TO or node.type.numel == 0:
         return None
     if not all(arg.op in (ops.constant, ops.full, ops.iota) for arg in node.args):
         return None

@@ -14,6 +14,7 @@ from jitnet.compiler.ir.lowering import (
     BandSum,
     Contraction,
     Decompose,
+    Host,
     Inline,
     Joined,
     PlaneProduct,
@@ -114,6 +115,7 @@ class Reader:
                 | PlaneSum()
                 | Scatter()
                 | Joined()
+                | Host()
                 | Decompose()
                 | None
             ):

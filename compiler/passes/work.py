@@ -10,6 +10,7 @@ from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.loops import subexpressions
 from jitnet.compiler.ir.lowering import (
     Contraction,
+    Host,
     Joined,
     PlaneProduct,
     PlaneSum,
@@ -57,7 +58,7 @@ class Work:
             return prod(lower.source(root).tiles) * prod(planes)
         if isinstance(lower, PlaneSum):
             return prod(lower.first(root).tiles) * prod(root.shape)
-        if isinstance(lower, Scatter | Joined):
+        if isinstance(lower, Scatter | Host | Joined):
             return 0
         if isinstance(lower, Transform):
             return TRANSFORM
@@ -71,7 +72,7 @@ class Work:
     def cycles(self, group: Group) -> int:
         """Return roughly how long one thread works at a group."""
         first = group.roots[0]
-        if group.kind == "join":
+        if group.kind in ("join", "host"):
             return 0
         if isinstance(first.op.lower, Contraction | PlaneProduct | PlaneSum):
             return self.operations(first) // PRODUCTS_A_CYCLE

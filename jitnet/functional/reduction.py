@@ -13,7 +13,7 @@ from jitnet.compiler.ir.op import Op
 from jitnet.runtime.dtype import DType, bool_, int64, uint8
 
 from .. import creation
-from ..errors import ShapeError, at_line
+from ..errors import at_line
 from ..tensor import Tensor
 from .arithmetic import div, eq, maximum, minimum, mul, sub, truth
 from .choice import where
@@ -361,13 +361,3 @@ def vector_norm(
 ) -> Tensor:
     """Return the norm of the elements as one vector: jitnet.linalg.vector_norm."""
     return norm(x, ord, dim, keepdim, dtype=dtype)
-
-
-def median(input: Tensor) -> Tensor:
-    """Return the middle element (the lower of two); eager only."""
-    from .sorting import sort
-
-    if not input._type.numel:
-        raise ShapeError(at_line("median of no elements has no value"))
-    ordered = sort(input.reshape(-1))[0]
-    return ordered[(input._type.numel - 1) // 2]  # type: ignore[no-any-return]

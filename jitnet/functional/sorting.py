@@ -1,4 +1,4 @@
-"""Orders: sort, argsort, topk, unique; computed eagerly by NumPy."""
+"""Orders: sort, topk, median, quantiles, searchsorted; NumPy finds the places, ops the values."""
 
 from __future__ import annotations
 
@@ -7,59 +7,264 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.runtime.dtype import convert, float32
+from jitnet.compiler import ops
+from jitnet.runtime.dtype import convert, float32, int32, int64
 
 from .. import capture
-from ..errors import at_line
+from ..creation import as_tensor
+from ..errors import ShapeError, at_line
 from ..tensor import Tensor
+from .choice import where
 from .precision import autocast_widens, rounded_once
-from .promote import normal_dim
+from .promote import normal_dim, normal_dims, result_type, to_dtype
+from .unary import isnan
 
 sort_result = namedtuple("sort_result", ["values", "indices"])
 topk_result = namedtuple("topk_result", ["values", "indices"])
-
-
-def _comparable(x: Tensor) -> np.ndarray:
-    """Return the elements for NumPy to order: 16-bit floats as float32, whose NaN it knows."""
-    array = x._copied()
-    return convert(array, float32) if x._type.dtype.narrow else array
+kthvalue_result = namedtuple("kthvalue_result", ["values", "indices"])
+median_result = namedtuple("median_result", ["values", "indices"])
+nanmedian_result = namedtuple("nanmedian_result", ["values", "indices"])
+mode_result = namedtuple("mode_result", ["values", "indices"])
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """Return the indices that sort along dim (NaN last; equal elements in order); eager only."""
-    capture.refuse("sorting", "sort outside of the compiled function")
+    """Return the indices that sort along dim (NaN last; equal elements in order)."""
     axis = normal_dim(dim, input.ndim)
-    array = _comparable(input)
-    if not array.shape:
-        return Tensor._from_array(np.zeros((), np.int64))
-    if descending:
-        turned = np.flip(array, axis)
-        order = np.argsort(turned, axis=axis, kind="stable")
-        order = np.flip(array.shape[axis] - 1 - order, axis)
-    else:
-        order = np.argsort(array, axis=axis, kind="stable")
-    return Tensor._from_array(np.ascontiguousarray(order.astype(np.int64)))
+    if not input.ndim:
+        return input.new_zeros((), dtype=int64)  # type: ignore[no-any-return]
+    return ops.argsort(input, axis=axis, descending=bool(descending))
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
-    """Return (values, indices) in order along dim; eager only."""
+    """Return (values, indices) in order along dim."""
     order = argsort(input, dim, descending, stable)
     if not input.ndim:
         return sort_result(input.clone(), order)
     return sort_result(input.gather(dim, order), order)
 
 
+def msort(input: Tensor) -> Tensor:
+    """Return the elements in order along the first dim."""
+    return sort(input, 0)[0]  # type: ignore[no-any-return]
+
+
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
-    """Return the k largest (or smallest) elements along dim and their indices; eager only."""
-    size = input._type.shape[normal_dim(dim, input.ndim)] if input.ndim else 1
+    """Return the k largest (or smallest) elements along dim and their indices."""
+    size = _line(input, dim)
     if not 0 <= k <= size:
         raise RuntimeError(at_line(f"selected index k out of range: {k} of {size}"))
-    values, indices = sort(input, dim, descending=largest)
     if not input.ndim:
-        return topk_result(values, indices)
-    return topk_result(
-        values.narrow(dim, 0, k).contiguous(), indices.narrow(dim, 0, k).contiguous()
-    )
+        return topk_result(*sort(input))
+    order = argsort(input, dim, descending=largest).narrow(dim, 0, k).contiguous()
+    return topk_result(input.gather(dim, order), order)
+
+
+def _line(input: Tensor, dim: int) -> int:
+    """Return how many elements lie along dim."""
+    axis = normal_dim(dim, input.ndim)
+    return input._type.shape[axis] if input.ndim else 1
+
+
+# -- one element of each line -------------------------------------------------------------------
+
+
+def _chosen(input: Tensor, index: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:
+    """Return the elements at an index that has one place for each line, and that index."""
+    if not input.ndim:
+        return input.clone(), index
+    values = input.gather(dim, index)
+    return (values, index) if keepdim else (values.squeeze(dim), index.squeeze(dim))
+
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """Return the k-th smallest element along dim, counted from 1, and its index."""
+    size = _line(input, dim)
+    if not 1 <= k <= size:
+        raise RuntimeError(at_line(f"kthvalue(): selected number k out of range: {k} of {size}"))
+    order = argsort(input, dim)
+    index = order.narrow(dim, k - 1, 1) if input.ndim else order
+    return kthvalue_result(*_chosen(input, index, dim, keepdim))
+
+
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the middle element (the lower of two); with dim, of each line, and its index.
+
+    NaN where there is one.
+    """
+    if dim is None:
+        return _median_of_all(input, median)
+    index = _middle(input, dim, (_line(input, dim) - 1) // 2)
+    first_nan = _first(isnan(input), dim)
+    index = where(isnan(input).any(dim, keepdim=True), first_nan, index) if input.ndim else index
+    return median_result(*_chosen(input, index, dim, keepdim))
+
+
+def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the middle element of those that are no NaN; with dim, of each line, and its index."""
+    if dim is None:
+        return _median_of_all(input, nanmedian)
+    numbers = isnan(input).logical_not().sum(dim, keepdim=True)
+    place = ((numbers - 1) // 2).clamp(min=0)
+    return nanmedian_result(*_chosen(input, _middle(input, dim, place), dim, keepdim))
+
+
+def _median_of_all(input: Tensor, function: Any) -> Tensor:
+    if not input._type.numel:
+        raise ShapeError(at_line(f"{function.__name__} of no elements has no value"))
+    return function(input.reshape(-1), 0)[0]  # type: ignore[no-any-return]
+
+
+def _middle(input: Tensor, dim: int, place: Any) -> Tensor:
+    """Return the index of the element at a place of each sorted line."""
+    if not _line(input, dim):
+        raise IndexError(at_line(f"median wants elements along dim {dim}, got {input._type}"))
+    order = argsort(input, dim)
+    if not input.ndim:
+        return order
+    if isinstance(place, int):
+        return order.narrow(dim, place, 1)  # type: ignore[no-any-return]
+    return order.gather(dim, place)  # type: ignore[no-any-return]
+
+
+def _first(mask: Tensor, dim: int) -> Tensor:
+    """Return where along dim a mask holds first."""
+    return to_dtype(mask, int64).argmax(dim, keepdim=True)  # type: ignore[no-any-return]
+
+
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
+    """Return the element that occurs most often along dim, the smallest of several, and an index.
+
+    The index is the last one at which it stands.
+    """
+    if not input.ndim:
+        return mode_result(input.clone(), argsort(input))
+    index = ops.mode(input, axis=normal_dim(dim, input.ndim)).unsqueeze(dim)
+    return mode_result(*_chosen(input, index, dim, keepdim))
+
+
+# -- quantiles ----------------------------------------------------------------------------------
+
+_INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+@autocast_widens
+@rounded_once
+def quantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Return the q-quantiles of lines along dim, or of all elements; NaN where there is one.
+
+    interpolation: "linear" between two neighbours, or the "lower", "higher", "nearest" one of
+    them, or their "midpoint". A vector of quantiles is the first dim of the result.
+    """
+    return _quantile("quantile", input, q, dim, keepdim, interpolation)
+
+
+@autocast_widens
+@rounded_once
+def nanquantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Return what quantile does, of those elements that are no NaN."""
+    return _quantile("nanquantile", input, q, dim, keepdim, interpolation)
+
+
+def _quantile(
+    name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str
+) -> Tensor:
+    if interpolation not in _INTERPOLATIONS:
+        names = ", ".join(_INTERPOLATIONS)
+        raise RuntimeError(at_line(f"interpolation is one of {names}, got {interpolation!r}"))
+    lines = input.reshape(-1) if dim is None else input.movedim(normal_dim(dim, input.ndim), -1)
+    if not lines._type.shape[-1]:
+        raise RuntimeError(at_line(f"{name}() input tensor must be non-empty"))
+    places = q if isinstance(q, Tensor) else as_tensor(q, input._type.dtype)
+    ordered, unknown = sort(lines)[0], isnan(lines)  # what is unknown comes last
+    last: Any = lines._type.shape[-1] - 1
+    wanted = places.reshape(-1)
+    if name == "quantile":
+        wanted = where(unknown.any(-1, keepdim=True), 1.0, wanted)
+    else:
+        last = unknown.logical_not().sum(-1, keepdim=True) - 1
+    rank = (wanted * last).clamp(min=0).expand(*ordered._type.shape[:-1], places._type.numel)
+    found = _between(ordered, rank, interpolation)
+    found = found.movedim(-1, 0)
+    if keepdim:
+        axes = range(input.ndim) if dim is None else normal_dims(dim, input.ndim)
+        shape = [1 if axis in axes else size for axis, size in enumerate(input._type.shape)]
+        found = found.reshape(-1, *shape)
+    return found if places.ndim else found.squeeze(0)  # type: ignore[no-any-return]
+
+
+def _between(ordered: Tensor, rank: Tensor, interpolation: str) -> Tensor:
+    """Return what stands at the ranks in ordered lines, or between them."""
+
+    def at(place: Tensor) -> Tensor:
+        return ordered.gather(-1, to_dtype(place, int64))  # type: ignore[no-any-return]
+
+    match interpolation:
+        case "lower":
+            return at(rank.floor())
+        case "higher":
+            return at(rank.ceil())
+        case "nearest":
+            return at(rank.round())
+        case _:
+            low = at(rank.floor())
+            weight = rank - rank.floor() if interpolation == "linear" else 0.5
+            return low + (at(rank.ceil()) - low) * weight
+
+
+# -- places and counts --------------------------------------------------------------------------
+
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Return where values would be put into sorted vectors: one, or one for each row of values."""
+    if side not in (None, "left", "right") or (right and side == "left"):
+        raise RuntimeError(at_line(f"side is 'left' or 'right', as right says, got {side!r}"))
+    line = sorted_sequence if sorter is None else sorted_sequence.gather(-1, sorter)
+    values = input if isinstance(input, Tensor) else as_tensor(input)
+    dtype = result_type(line, input if isinstance(input, int | float) else values)
+    line, values = to_dtype(line, dtype), to_dtype(values, dtype)
+    found = ops.searchsorted(line, values, right=right or side == "right")
+    return to_dtype(found, int32) if out_int32 else found
+
+
+def bucketize(
+    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """Return the number of the bucket that each element falls into."""
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """Return how many elements fall into each of `bins` equal ranges from min to max.
+
+    Where these are equal, from the smallest to the largest element.
+    """
+    if bins <= 0:
+        raise RuntimeError(at_line(f"histc wants bins > 0, got {bins}"))
+    if max < min:
+        raise RuntimeError(at_line(f"histc wants max >= min, got {min} to {max}"))
+    return ops.histogram(input, bins=bins, low=float(min), high=float(max))
 
 
 def unique(
@@ -80,46 +285,7 @@ def unique(
     return tuple(results) if rest else results[0]
 
 
-@autocast_widens
-@rounded_once
-def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Return the q-quantiles (between neighbours, linearly); eager only."""
-    capture.refuse("quantile()", "call it outside of the compiled function")
-    places = q._copied() if isinstance(q, Tensor) else q
-    found = np.quantile(input._copied(), places, axis=dim, keepdims=keepdim)
-    return Tensor._from_array(np.asarray(found, input._type.dtype.numpy))
-
-
-def searchsorted(
-    sorted_sequence: Tensor,
-    values: Any,
-    *,
-    right: bool = False,
-    side: str | None = None,
-    sorter: Tensor | None = None,
-) -> Tensor:
-    """Return where values would be put into a vector that sorter sorts; eager only."""
-    capture.refuse("searchsorted()", "call it outside, or compare and sum: (v > edges).sum(-1)")
-    if sorted_sequence.ndim != 1:
-        raise NotImplementedError(at_line("searchsorted wants one sorted vector"))
-    wanted = _comparable(values) if isinstance(values, Tensor) else values
-    if side not in (None, "left", "right") or (right and side == "left"):
-        raise RuntimeError(at_line(f"side is 'left' or 'right', as right says, got {side!r}"))
-    side = "right" if right else side or "left"
-    order = None if sorter is None else sorter._copied()
-    found = np.searchsorted(_comparable(sorted_sequence), wanted, side, order)  # type: ignore[call-overload]
-    return Tensor._from_array(np.asarray(found, np.int64))
-
-
-def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
-    """Return the number of the bucket that each element falls into; eager only."""
-    return searchsorted(boundaries, input, right=right)
-
-
-def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-    """Return how many elements fall into each of `bins` equal ranges; eager only."""
-    capture.refuse("histc()", "call it outside of the compiled function")
-    array = _comparable(input)
-    low, high = (array.min(), array.max()) if min == max == 0 and array.size else (min, max)
-    counts, _ = np.histogram(array, bins, (float(low), float(high)))
-    return Tensor._from_array(convert(counts, input._type.dtype))
+def _comparable(x: Tensor) -> np.ndarray:
+    """Return the elements for NumPy to order: 16-bit floats as float32, whose NaN it knows."""
+    array = x._copied()
+    return convert(array, float32) if x._type.dtype.narrow else array

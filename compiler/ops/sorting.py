@@ -1,0 +1,96 @@
+"""Orders of elements, which NumPy finds: places in a sorted line, most frequent values, counts.
+
+Each gives whole numbers, or counts: values are looked up with them by other ops, which have
+gradients. NaN is greater than every number, and equal elements stay in their order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitnet.compiler.ir.errors import ShapeError
+from jitnet.compiler.ir.lowering import Host
+from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.types import TensorType
+from jitnet.runtime.dtype import int64
+
+from . import check
+from .elementwise import ANY
+
+
+def _argsort_type(x: TensorType, *, axis: int, descending: bool) -> TensorType:
+    check.kind("argsort", ANY, x)
+    check.axes_of("argsort", x, (axis,))
+    return TensorType(int64, x.shape)
+
+
+def _argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
+    if not descending:
+        return np.asarray(np.argsort(x, axis=axis, kind="stable"), np.int64)
+    order = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
+    return np.asarray(np.flip(x.shape[axis] - 1 - order, axis), np.int64)
+
+
+def _searchsorted_type(line: TensorType, values: TensorType, *, right: bool) -> TensorType:
+    check.kind("searchsorted", ANY, line, values)
+    check.same_dtype("searchsorted", line, values)
+    batch = line.shape[:-1]
+    if not line.shape or (batch and batch != values.shape[:-1]):
+        raise ShapeError(
+            "searchsorted wants one sorted vector, or as many as there are rows of values, got "
+            f"{check.describe((line, values))}"
+        )
+    return TensorType(int64, values.shape)
+
+
+def _searchsorted(line: np.ndarray, values: np.ndarray, *, right: bool) -> np.ndarray:
+    side: Any = "right" if right else "left"
+    if line.ndim == 1:
+        return np.asarray(np.searchsorted(line, values, side), np.int64)
+    result = np.empty(values.shape, np.int64)
+    for row in np.ndindex(line.shape[:-1]):
+        result[row] = np.searchsorted(line[row], values[row], side)
+    return result
+
+
+def _mode_type(x: TensorType, *, axis: int) -> TensorType:
+    check.kind("mode", ANY, x)
+    check.axes_of("mode", x, (axis,))
+    if x.shape[axis] == 0:
+        raise ShapeError(f"mode of no elements has no value, got {x} over dim {axis}")
+    return TensorType(int64, x.shape[:axis] + x.shape[axis + 1 :])
+
+
+def _mode(x: np.ndarray, *, axis: int) -> np.ndarray:
+    """Return the last place of the value that occurs most often, the smallest of several such."""
+    lines = np.moveaxis(x, axis, -1)
+    result = np.empty(lines.shape[:-1], np.int64)
+    for at in np.ndindex(result.shape):
+        values, counts = np.unique(lines[at], return_counts=True)
+        chosen = values[counts.argmax()]
+        same = np.isnan(lines[at]) if chosen != chosen else lines[at] == chosen
+        result[at] = np.flatnonzero(same)[-1]
+    return result
+
+
+def _histogram_type(x: TensorType, *, bins: int, low: float, high: float) -> TensorType:
+    check.kind("histc", ("float",), x)
+    return TensorType(x.dtype, (bins,))
+
+
+def _histogram(x: np.ndarray, *, bins: int, low: float, high: float) -> np.ndarray:
+    if low == high == 0 and x.size:
+        low, high = float(x.min()), float(x.max())
+    inside = x[(x >= low) & (x <= high)]
+    counts, _ = np.histogram(inside, bins, (low, high))
+    return counts.astype(x.dtype)
+
+
+argsort = Op("argsort", _argsort_type, _argsort, lower=Host())
+searchsorted = Op("searchsorted", _searchsorted_type, _searchsorted, lower=Host())
+mode = Op("mode", _mode_type, _mode, lower=Host())
+histogram = Op("histogram", _histogram_type, _histogram, lower=Host())
+
+OPS = (argsort, searchsorted, mode, histogram)
