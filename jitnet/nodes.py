@@ -41,8 +41,8 @@ class TapeNode:
     edges: tuple[tuple[TapeNode | Tensor | None, int], ...]
 
     def __init__(self, args: Iterable[Any]) -> None:
+        self.edges = tuple([_edge(arg) for arg in args])  # may make nodes: of views written since
         self.sequence = next(_numbers)
-        self.edges = tuple([_edge(arg) for arg in args])
         self.hooks: dict[int, Hook] | None = None
         self.tensor_hooks: list[tuple[int, dict[int, Hook]]] | None = None
         self.retained: list[tuple[int, weakref.ref[Tensor]]] | None = None

@@ -199,6 +199,17 @@ def test_scalars_and_empty() -> None:
     assert x.tolist() == [0, 1, 2, 3] and x[[]].shape == (0,)
 
 
+def test_gradients_of_an_assignment_to_an_indexed_tensor() -> None:
+    """`y[2] *= 3` writes the same place twice, the second time with what stands there."""
+    x = jitnet.ones(3, 2, requires_grad=True)
+    y = x.clone()
+    y[2] *= 3
+    y.reshape(2, 3)[0, 1] += x[0, 0]
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[2, 1], [1, 1], [3, 3]]
+
+
 def test_in_place_on_indexed() -> None:
     """x[i] += y goes through a read, an in-place op and a write."""
     x = jitnet.arange(6).reshape(2, 3)
