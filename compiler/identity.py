@@ -70,6 +70,8 @@ def _exact(value: Any) -> str:
             return f"{value.dtype.str}{value.tobytes().hex()}"
         case float():
             return struct.pack("<d", value).hex()  # zeros and NaNs have signs
+        case complex():
+            return struct.pack("<2d", value.real, value.imag).hex()
         case DType():
             return value.name
         case tuple():

@@ -24,6 +24,7 @@ from jitnet.compiler.ir.host import HostCall
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.verify import verify
 from jitnet.compiler.passes.assemble import Assembler, Plan
+from jitnet.compiler.passes.complex_pairs import complex_pairs
 from jitnet.compiler.passes.decompose import decompose
 from jitnet.compiler.passes.join import join_parts
 from jitnet.compiler.passes.mask import mask_from_result
@@ -44,6 +45,7 @@ from jitnet.runtime.cpu import debugging
 from jitnet.runtime.target import Target
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    complex_pairs,  # before all: only real numbers after it
     widen,  # first: the others need not know that 16-bit floats are computed with as float32
     simplify,  # algebra and constant folding, on the ops that the user named
     share,  # equal values once: forward recomputed by backward meets itself here

@@ -111,7 +111,7 @@ def set_data(self: Tensor, value: Tensor) -> None:
     if (
         value._type.dtype is not self._type.dtype
         and self.requires_grad
-        and (value._type.dtype.kind != "float")
+        and not value._type.dtype.is_inexact
     ):
         raise RuntimeError(at_line(f"data wants floating point, got {value._type}"))
     if creation.tracing():

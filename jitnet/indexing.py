@@ -309,7 +309,7 @@ def put_rows(view: Tensor, places: _Places, value: Any, accumulate: bool) -> Ten
 def _filling(value: Any, shape: tuple[int, ...], target: Tensor) -> Tensor:
     """Return value as a tensor of target's dtype, broadcast to shape."""
     if not isinstance(value, Tensor):
-        if isinstance(value, bool | int | float) or not hasattr(value, "__len__"):
+        if isinstance(value, bool | int | float | complex) or not hasattr(value, "__len__"):
             return creation.full(shape, value, dtype=target._type.dtype)
         value = creation.as_tensor(value)
     value = to_dtype(value, target._type.dtype)
@@ -343,7 +343,7 @@ def _spreads(value: Any, place: tuple[int, Tensor], view: Tensor) -> bool:
     """Whether the value does not depend on which element of the mask it goes to."""
     shape = getattr(value, "shape", None)
     if shape is None:
-        return isinstance(value, bool | int | float)
+        return isinstance(value, bool | int | float | complex)
     behind = view.ndim - place[0] - place[1].ndim
     return len(shape) <= behind or shape[len(shape) - behind - 1] == 1
 

@@ -52,8 +52,8 @@ def is_floating_point(self: Tensor) -> bool:
 
 
 def is_complex(self: Tensor) -> bool:
-    """Return False: there are no complex dtypes yet."""
-    return False
+    """Return whether elements are complex numbers."""
+    return self._type.dtype.kind == "complex"
 
 
 def is_same_size(self: Tensor, other: Tensor) -> bool:

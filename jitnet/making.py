@@ -73,19 +73,30 @@ def _array_of(data: Any, dtype: DType | None) -> np.ndarray:
     """Return nested lists, numbers and tensors as an array of PyTorch's dtype for them."""
     if isinstance(data, np.ndarray | np.generic):
         array = np.array(data, order="C")
-        if array.dtype.kind in "iufb" and not array.dtype.isnative:
+        if array.dtype.kind in "iufbc" and not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
     else:
         array = np.array(_plain(data))
         if array.dtype.kind == "f" or array.size == 0:
             array = convert(array, _default if dtype is None else dtype)
+        elif array.dtype.kind == "c":
+            array = _complex(array, _default.to_complex() if dtype is None else dtype)
         elif array.dtype.kind in "iu":
             array = array.astype(np.int64) if dtype is None else array
-    if array.dtype.kind not in "biuf" and array.dtype != bfloat16.numpy:
+    if array.dtype.kind not in "biufc" and array.dtype != bfloat16.numpy:
         raise TypeError(
             at_line(f"cannot make a tensor of {type(data).__name__} with elements {array.dtype}")
         )
     return array if dtype in (None, from_numpy_dtype(array.dtype)) else convert(array, dtype)
+
+
+def _complex(array: np.ndarray, dtype: DType) -> np.ndarray:
+    """Return Python's complex numbers as dtype; RuntimeError if that would drop imaginary parts."""
+    if not dtype.is_complex and array.imag.any():
+        raise RuntimeError(
+            at_line(f"complex numbers cannot be converted to {dtype}; take their .real first")
+        )
+    return convert(array, dtype)
 
 
 def _plain(data: Any) -> Any:
@@ -188,6 +199,8 @@ def full(
 def _dtype_of_number(value: Any) -> DType:
     if isinstance(value, bool | np.bool_):
         return bool_
+    if isinstance(value, complex | np.complexfloating):
+        return _default.to_complex()
     return int64 if isinstance(value, int | np.integer) else _default
 
 

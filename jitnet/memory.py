@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from jitnet.compiler.ir.dims import contiguous_strides
+
 from .grad_mode import no_grad
 from .strided import strided_view
 from .tensor import Tensor, base_of, strides_of
@@ -55,6 +57,9 @@ def place_of(tensor: Tensor) -> tuple[Memory, Layout]:
     """Return the memory that a tensor lies in, the same for all that share it, and where."""
     base = base_of(tensor)
     array, whole = tensor._copied(), base._copied()
+    if array.dtype != whole.dtype:  # the parts of complex numbers: they leave alone
+        array = array.copy()
+        return Memory(array.reshape(-1)), (0, array.shape, contiguous_strides(array.shape))
     offset = (address(array) - address(whole)) // whole.itemsize if array.size else 0
     return _memory_of(base, whole), (offset, tuple(array.shape), strides_of(tensor))
 

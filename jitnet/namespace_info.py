@@ -41,6 +41,7 @@ class NamespaceInfo:
         check_device(device)
         return {
             "real floating": making.get_default_dtype(),
+            "complex floating": making.get_default_dtype().to_complex(),
             "integral": int64,
             "indexing": int64,
         }

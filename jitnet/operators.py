@@ -14,7 +14,7 @@ from .writing import source, write
 
 
 def _operand(value: Any) -> bool:
-    return isinstance(value, Tensor | bool | int | float | np.generic | np.ndarray)
+    return isinstance(value, Tensor | bool | int | float | complex | np.generic | np.ndarray)
 
 
 def inner(function: Callable[..., Any]) -> Callable[..., Any]:

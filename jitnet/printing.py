@@ -96,7 +96,30 @@ class _Numbers:
         return self.text(value).rjust(self.width)
 
 
-def _row(array: np.ndarray, indent: int, cut: bool, numbers: _Numbers) -> str:
+class _Complex:
+    """How complex numbers print: the forms of their two parts."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.real, self.imag = _Numbers(array.real), _Numbers(array.imag)
+        self.width = self.real.width + self.imag.width + 1
+
+    def text(self, value: Any) -> str:
+        """Return one number, unpadded."""
+        return self.real.text(value.real) + self._imaginary(value)
+
+    def padded(self, value: Any) -> str:
+        """Return one number, its real part as wide as the widest."""
+        return self.real.padded(value.real) + self._imaginary(value)
+
+    def _imaginary(self, value: Any) -> str:
+        text = self.imag.text(value.imag)
+        return (text if text.startswith("-") else "+" + text) + "j"
+
+
+_Forms = _Numbers | _Complex
+
+
+def _row(array: np.ndarray, indent: int, cut: bool, numbers: _Forms) -> str:
     """Return a vector in brackets, broken into lines."""
     per_line = max(1, (_options.linewidth - indent) // (numbers.width + 2))
     edge = _options.edgeitems
@@ -109,7 +132,7 @@ def _row(array: np.ndarray, indent: int, cut: bool, numbers: _Numbers) -> str:
     return "[" + (",\n" + " " * (indent + 1)).join(", ".join(line) for line in lines) + "]"
 
 
-def _block(array: np.ndarray, indent: int, cut: bool, numbers: _Numbers) -> str:
+def _block(array: np.ndarray, indent: int, cut: bool, numbers: _Forms) -> str:
     """Return an array of any rank in nested brackets."""
     if array.ndim == 0:
         return numbers.text(array.item())
@@ -142,7 +165,8 @@ def describe(x: Tensor) -> str:
         return f"tensor(<traced {x._type}>)"
     array = convert(x._array, float32) if x.dtype.narrow else np.asarray(x._array)
     suffixes = []
-    usual = (making.get_default_dtype(), int64, bool_)
+    floats = making.get_default_dtype()
+    usual = (floats, floats.to_complex(), int64, bool_)
     if not array.size:
         body = "[]"
         if array.ndim != 1:
@@ -153,7 +177,7 @@ def describe(x: Tensor) -> str:
         if x.dtype not in usual:
             suffixes.append(f"dtype={x.dtype!r}")
         cut = array.size > _options.threshold
-        numbers = _Numbers(_shown(array) if cut else array)
+        numbers = (_Complex if x.dtype.is_complex else _Numbers)(_shown(array) if cut else array)
         body = _block(array, len("tensor("), cut, numbers)
     if x.grad_fn is not None:
         suffixes.append(f"grad_fn={x.grad_fn!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -49,6 +50,19 @@ def _fine(dtype: DType) -> DType:
     return float32 if dtype.narrow else dtype
 
 
+def _drawn(
+    op: Op, shape: tuple[int, ...], dtype: DType | None, name: str, generator: Generator | None
+) -> Tensor:
+    """Return random floats, or complex numbers: both parts drawn, normal ones of variance 1/2."""
+    chosen = dtype or making.get_default_dtype()
+    if not chosen.is_complex:
+        return draw(op, shape, _float(chosen, name), generator)
+    parts = draw(op, (*shape, 2), chosen.to_real(), generator)
+    if op is ops.random_normal:
+        parts = parts * math.sqrt(0.5)
+    return ops.view_as_complex(parts)
+
+
 def rand(
     *size: Any,
     generator: Generator | None = None,
@@ -58,7 +72,7 @@ def rand(
 ) -> Tensor:
     """Return numbers evenly from [0, 1)."""
     check_device(device)
-    made = draw(ops.random_uniform, making.sizes(size), _float(dtype, "rand"), generator)
+    made = _drawn(ops.random_uniform, making.sizes(size), dtype, "rand", generator)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -71,7 +85,7 @@ def randn(
 ) -> Tensor:
     """Return numbers from the standard normal distribution."""
     check_device(device)
-    made = draw(ops.random_normal, making.sizes(size), _float(dtype, "randn"), generator)
+    made = _drawn(ops.random_normal, making.sizes(size), dtype, "randn", generator)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -258,6 +272,9 @@ def uniform_(
     a, b = old.get("from", a), old.get("to", b)
     if a > b:
         raise RuntimeError(at_line(f"uniform_ expects to return a [from, to) range, got {a} > {b}"))
+    if self._type.dtype.is_complex:
+        uniform_(ops.view_as_real(self), a, b, generator=generator)
+        return self
     with no_grad():
         made = draw(ops.random_uniform, self._type.shape, _drawable(self), generator)
         made = made * (b - a) + a
@@ -270,6 +287,9 @@ def normal_(
     """Fill with numbers from a normal distribution."""
     if std < 0:
         raise RuntimeError(at_line(f"normal_ expects std >= 0.0, but found std {std}"))
+    if self._type.dtype.is_complex:
+        normal_(ops.view_as_real(self), mean, std * math.sqrt(0.5), generator=generator)
+        return self
     with no_grad():
         made = draw(ops.random_normal, self._type.shape, _fine(_drawable(self)), generator)
         made = made * std + mean

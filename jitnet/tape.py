@@ -170,6 +170,13 @@ def _first_gradient(tensor: Tensor, gradient: Tensor | None) -> Tensor:
             at_line("element 0 of tensors does not require grad and does not have a grad_fn")
         )
     if gradient is None:
+        if tensor._type.dtype.is_complex:
+            raise RuntimeError(
+                at_line(
+                    "grad can be implicitly created only for real scalar outputs but got "
+                    f"{tensor._type.dtype}; take its abs() or real part, or give a gradient"
+                )
+            )
         if tensor._type.numel != 1:
             raise RuntimeError(
                 at_line(

@@ -22,11 +22,15 @@ from jitnet.compiler.ops import (
     expand,
     full,
     full_like,
+    imag,
     iota,
     iota_like,
     permute,
+    real,
     reshape,
     slice,
+    view_as_complex,
+    view_as_real,
 )
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
 
@@ -44,7 +48,8 @@ if TYPE_CHECKING:
 
 _DTYPE_OF = {dtype.numpy: dtype for dtype in DTYPES}
 _ndarray = np.ndarray
-_VIEWS = frozenset({reshape, permute, expand, slice})
+_VIEWS = frozenset({reshape, permute, expand, slice, real, imag, view_as_real, view_as_complex})
+_COPYING = frozenset({reshape, view_as_complex})  # where strides do not allow a view
 
 
 class Tensor:
@@ -101,6 +106,7 @@ class Tensor:
         def __bool__(self) -> bool: ...
         def __int__(self) -> int: ...
         def __float__(self) -> float: ...
+        def __complex__(self) -> complex: ...
         def __neg__(self) -> Tensor: ...
         def __invert__(self) -> Tensor: ...
         def __add__(self, other: Any) -> Tensor: ...
@@ -240,9 +246,12 @@ class Tensor:
                     f"({self.grad_fn!r}); use detach()"
                 )
             )
-        if requires_grad and not self._type.dtype.is_floating_point:
+        if requires_grad and not self._type.dtype.is_inexact:
             raise RuntimeError(
-                at_line(f"only floating point tensors can require gradients, got {self._type}")
+                at_line(
+                    "only tensors of floating point and complex dtype can require gradients, got "
+                    f"{self._type}"
+                )
             )
         set_attribute(self, "_requires_grad", bool(requires_grad))
         return self
@@ -294,7 +303,7 @@ class Tensor:
             result = _compute(op, kind, args, params)
         else:
             result = _traced(op, kind, args, params)
-        if op.grad is not None and mode.now.enabled and kind.dtype.kind == "float":
+        if op.grad is not None and mode.now.enabled and kind.dtype.is_inexact:
             for arg in args:
                 if arg.requires_grad:
                     result._requires_grad = True
@@ -420,7 +429,7 @@ def _compute(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[st
         out = np.asarray(out)
     if op in _VIEWS:
         source = arrays[0]
-        if op is not reshape or source.flags.c_contiguous or np.may_share_memory(out, source):  # type: ignore[union-attr]
+        if op not in _COPYING or source.flags.c_contiguous or np.may_share_memory(out, source):  # type: ignore[union-attr]
             return _view_of(args[0], (op, params), kind, out, None, None)
     if not out.flags.c_contiguous:
         out = np.ascontiguousarray(out)

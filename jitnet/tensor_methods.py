@@ -7,6 +7,8 @@ from typing import Any
 from jitnet.runtime.dtype import (
     bfloat16,
     bool_,
+    complex64,
+    complex128,
     float16,
     float32,
     float64,
@@ -18,6 +20,7 @@ from jitnet.runtime.dtype import (
 )
 
 from . import alike, exchange, functional, history, layout, namespace_info, values, writing
+from .functional import complex_numbers
 from .indexing import getitem, setitem
 from .keywords import with_words
 from .operators import COMPARISONS, OPERATORS, assigning, operator, reflected
@@ -54,21 +57,23 @@ FUNCTIONS = (
     "cummax", "cummin", "logcumsumexp", "diagonal_scatter", "hsplit", "vsplit", "dsplit",
     "select_scatter", "slice_scatter", "split_with_sizes", "narrow_copy", "unsafe_chunk",
     "unsafe_split", "unsafe_split_with_sizes",
+    "adjoint", "angle", "conj", "conj_physical", "is_conj", "is_neg", "isreal", "resolve_conj",
+    "resolve_neg",
 )  # fmt: skip
 
 # Of these, the ones that also write in place, as `name_`.
 IN_PLACE = (
     "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "addmv", "addr",
     "asin", "asinh", "atan", "atan2", "atanh", "baddbmm", "bitwise_and", "bitwise_not",
-    "bitwise_or", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "copysign",
-    "cos", "cosh", "cumprod", "cumsum", "div", "divide", "eq", "erf", "erfc", "erfinv", "exp",
-    "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "ge", "gt", "hypot",
+    "bitwise_or", "bitwise_xor", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "conj_physical",
+    "copysign", "cos", "cosh", "cumprod", "cumsum", "div", "divide", "eq", "erf", "erfc", "erfinv",
+    "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "ge", "gt", "hypot",
     "index_add", "index_copy", "index_fill", "index_put", "le", "lerp", "log", "log10", "log1p",
-    "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt",
-    "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "ne", "neg", "negative",
-    "pow", "reciprocal", "relu", "remainder", "round", "rsqrt", "scatter", "scatter_add",
-    "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "tril",
-    "triu", "true_divide", "trunc", "xlogy",
+    "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt", "masked_fill",
+    "masked_scatter", "mul", "multiply", "nan_to_num", "ne", "neg", "negative", "pow", "reciprocal",
+    "relu", "remainder", "round", "rsqrt", "scatter", "scatter_add", "sgn", "sigmoid", "sign",
+    "sin", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "tril", "triu",
+    "true_divide", "trunc", "xlogy",
 )  # fmt: skip
 
 CONVERSIONS = {
@@ -82,6 +87,8 @@ CONVERSIONS = {
     "char": int8,
     "byte": uint8,
     "bool": bool_,
+    "cfloat": complex64,
+    "cdouble": complex128,
 }
 
 OWN: dict[str, Any] = {
@@ -96,6 +103,7 @@ OWN: dict[str, Any] = {
     "__bool__": values.as_bool,
     "__int__": values.as_int,
     "__float__": values.as_float,
+    "__complex__": values.as_complex,
     "__index__": values.as_index,
     "__len__": values.length,
     "__iter__": values.rows,
@@ -109,6 +117,10 @@ OWN: dict[str, Any] = {
     "__getitem__": getitem,
     "__setitem__": setitem,
     "T": property(lambda self: self.permute(list(range(self.ndim))[::-1])),
+    "H": property(functional.adjoint),
+    "mH": property(functional.adjoint),
+    "real": property(functional.real, complex_numbers.set_real),
+    "imag": property(functional.imag, complex_numbers.set_imag),
     "mT": property(lambda self: self.transpose(-2, -1)),
     "data": property(history.detach, history.set_data),
     "retains_grad": property(history.retains_grad),

@@ -8,6 +8,8 @@ from jitnet.runtime.dtype import (
     DType,
     bfloat16,
     bool_,
+    complex64,
+    complex128,
     float16,
     float32,
     float64,
@@ -59,11 +61,13 @@ IntTensor = _named("IntTensor", int32)
 LongTensor = _named("LongTensor", int64)
 ByteTensor = _named("ByteTensor", uint8)
 BoolTensor = _named("BoolTensor", bool_)
+ComplexFloatTensor = _named("ComplexFloatTensor", complex64)
+ComplexDoubleTensor = _named("ComplexDoubleTensor", complex128)
 
 
 _TYPES = (
     FloatTensor, HalfTensor, BFloat16Tensor, DoubleTensor, CharTensor, ShortTensor, IntTensor,
-    LongTensor, ByteTensor, BoolTensor,
+    LongTensor, ByteTensor, BoolTensor, ComplexFloatTensor, ComplexDoubleTensor,
 )  # fmt: skip
 _NAMES = {made.dtype: made.__name__ for made in _TYPES}
 _BY_NAME = {name: dtype for dtype, name in _NAMES.items()}

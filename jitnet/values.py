@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -74,6 +75,21 @@ def _number(x: Tensor, what: str) -> Any:
     return _value(x, what).item()
 
 
+def _real_number(x: Tensor, what: str) -> Any:
+    """Return the only element without its imaginary part, which must be 0."""
+    number = _number(x, what)
+    if not isinstance(number, complex):
+        return number
+    if number.imag != 0:
+        raise RuntimeError(
+            at_line(
+                f"value cannot be converted without overflow: {number} has an imaginary part; "
+                "use .real or complex()"
+            )
+        )
+    return number.real
+
+
 def tolist(self: Tensor) -> Any:
     """Return nested lists of Python numbers."""
     return _value(self, "tolist()").tolist()
@@ -89,17 +105,22 @@ def as_bool(self: Tensor) -> bool:
 
 def as_int(self: Tensor) -> int:
     """Return the only element as an int."""
-    return int(_number(self, "int(tensor)"))
+    return int(_real_number(self, "int(tensor)"))
 
 
 def as_float(self: Tensor) -> float:
     """Return the only element as a float."""
-    return float(_number(self, "float(tensor)"))
+    return float(_real_number(self, "float(tensor)"))
+
+
+def as_complex(self: Tensor) -> complex:
+    """Return the only element as a complex number."""
+    return complex(_number(self, "complex(tensor)"))
 
 
 def as_index(self: Tensor) -> int:
     """Return the only element, a whole number, as an int."""
-    if self._type.dtype.kind == "float" or self._type.numel != 1:
+    if self._type.dtype.is_inexact or self._type.numel != 1:
         raise TypeError(at_line("only integer tensors of a single element can be an index"))
     inside = "use it inside [...] of a tensor"
     return int(capture.value_of(self, "using a tensor as a Python index", inside).item())
@@ -169,7 +190,16 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             raise TypeError(at_line(f"to() wants a dtype, a device or a Tensor, got {arg!r}"))
     if dtype is None or dtype is self._type.dtype:
         return unary.clone(self) if force else self
-    return to_dtype(self, dtype)
+    return _converted(self, dtype)
+
+
+def _converted(x: Tensor, dtype: DType) -> Tensor:
+    """Return x as dtype; a warning, as PyTorch's, where imaginary parts are lost."""
+    if x._type.dtype.is_complex and dtype.kind not in ("complex", "bool"):
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part; take .real", stacklevel=3
+        )
+    return to_dtype(x, dtype)
 
 
 def type_(self: Tensor, dtype: Any = None) -> Any:
@@ -199,7 +229,7 @@ def converter(dtype: DType) -> Callable[[Tensor], Tensor]:
     """Return the method that gives a tensor as this dtype."""
 
     def convert(self: Tensor, memory_format: Any = None) -> Tensor:
-        return to_dtype(self, dtype)
+        return _converted(self, dtype)
 
     convert.__doc__ = f"Return the tensor as {dtype.name}."
     return convert

@@ -41,7 +41,7 @@ def write(self: Tensor, value: Any) -> Tensor:
             )
         )
     if kind.dtype is not self._type.dtype:
-        rank = {"bool": 0, "uint": 1, "int": 1, "float": 2}
+        rank = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
         if rank[kind.dtype.kind] > rank[self._type.dtype.kind]:
             raise RuntimeError(
                 at_line(

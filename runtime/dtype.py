@@ -2,6 +2,7 @@
 
 float16 and bfloat16 are formats of storage: what computes with them computes in float32. NumPy has
 the first; the second comes from ml_dtypes, whose arrays NumPy moves and converts like its own.
+A complex number is two floats side by side, the real part first.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class DType:
     short: str
     numpy: np.dtype
     llvm: str  # the type of one element in memory
-    kind: str  # "bool", "int", "uint" or "float"
+    kind: str  # "bool", "int", "uint", "float" or "complex"
     size: int  # bytes of one element
     narrow: bool = False  # a float of 16 bits: computed with as float32
 
@@ -32,8 +33,13 @@ class DType:
 
     @property
     def is_complex(self) -> bool:
-        """Whether values are complex numbers (none yet)."""
+        """Whether values are complex numbers."""
         return self.kind == "complex"
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether values are rounded, real or complex: what gradients flow through."""
+        return self.kind in ("float", "complex")
 
     @property
     def is_signed(self) -> bool:
@@ -44,6 +50,16 @@ class DType:
     def itemsize(self) -> int:
         """Bytes of one element."""
         return self.size
+
+    def to_real(self) -> DType:
+        """Return the dtype of the parts of complex numbers; a float dtype itself."""
+        return _PARTS.get(self, self)
+
+    def to_complex(self) -> DType:
+        """Return the dtype of complex numbers whose parts hold these floats."""
+        if self.kind == "complex":
+            return self
+        return complex128 if self is float64 else complex64
 
     def __repr__(self) -> str:
         return f"jitnet.{self.name}"
@@ -71,8 +87,12 @@ float16 = _narrow("float16", "f16", np.dtype(np.float16))
 bfloat16 = _narrow("bfloat16", "bf16", np.dtype(_bfloat16))
 float32 = _dtype("float32", "f32", "float", "float")
 float64 = _dtype("float64", "f64", "double", "float")
+complex64 = _dtype("complex64", "c64", "<2 x float>", "complex")
+complex128 = _dtype("complex128", "c128", "<2 x double>", "complex")
 
-DTYPES = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+REALS = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+DTYPES = (*REALS, complex64, complex128)
+_PARTS = {complex64: float32, complex128: float64}
 _BY_NAME = {dtype.name: dtype for dtype in DTYPES}
 _NARROW = frozenset({float16.numpy, bfloat16.numpy})
 _BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
@@ -97,6 +117,9 @@ def promote(a: DType, b: DType) -> DType:
     """Return the dtype that holds both, as PyTorch's torch.promote_types."""
     if a is b:
         return a
+    if a.is_complex or b.is_complex:
+        parts = [dtype.to_real() for dtype in (a, b) if dtype.is_inexact]
+        return promote(parts[0], parts[-1]).to_complex()
     if "float" in (a.kind, b.kind):
         floats = [dtype for dtype in (a, b) if dtype.kind == "float"]
         if len(floats) == 2 and a.narrow and b.narrow:
@@ -106,13 +129,18 @@ def promote(a: DType, b: DType) -> DType:
 
 
 def convert(array: np.ndarray, dtype: DType) -> np.ndarray:
-    """Return an array's values as dtype, in rows; a narrow float is rounded from a float32."""
+    """Return an array's values as dtype, in rows; a narrow float is rounded from a float32.
+
+    Of complex numbers, real ones keep the real part.
+    """
     with np.errstate(all="ignore"):
+        if array.dtype.kind == "c" and dtype.kind not in ("complex", "bool"):
+            array = array.real
         if dtype.narrow is not (array.dtype in _NARROW):
             array = array.astype(np.float32)
         return array.astype(dtype.numpy, order="C")
 
 
-def rounded(value: float, dtype: DType) -> float:
+def rounded(value: complex, dtype: DType) -> float:
     """Return the number of a dtype that is nearest to a Python number."""
     return convert(np.array(value), dtype).item()  # type: ignore[no-any-return]

@@ -16,7 +16,7 @@ import jitnet
 from tests.array_api_cases import NAMES, Case, cases, floats
 
 DOCS = Path(__file__).parents[1] / "docs" / "array-api.md"
-DTYPES = "bool uint8 int8 int16 int32 int64 float32 float64".split()
+DTYPES = "bool uint8 int8 int16 int32 int64 float32 float64 complex64 complex128".split()
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +138,7 @@ def test_the_namespace_says_what_it_is() -> None:
     assert info.default_device() in info.devices()
     assert info.default_dtypes() == {
         "real floating": jitnet.float64,
+        "complex floating": jitnet.complex128,
         "integral": jitnet.int64,
         "indexing": jitnet.int64,
     }

@@ -25,7 +25,7 @@ from jitnet.compiler.codegen.math import (
 from jitnet.compiler.codegen.math.reduction import REDUCTIONS
 from jitnet.runtime.cpu import assembly, compile_object, host_target, load
 from jitnet.runtime.dtype import (
-    DTYPES,
+    REALS,
     DType,
     bool_,
     convert,
@@ -56,8 +56,8 @@ WANTED = {
     "bool": [*BOOL, *BITS, *COMPARISONS],
 }
 GIVES_BOOL = (*COMPARISONS, "isnan", "isinf", "isfinite")
-COMPUTED = [dtype for dtype in DTYPES if not dtype.narrow]
-INTEGERS = [dtype for dtype in DTYPES if dtype.kind in ("int", "uint")]
+COMPUTED = [dtype for dtype in REALS if not dtype.narrow]
+INTEGERS = [dtype for dtype in REALS if dtype.kind in ("int", "uint")]
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,7 @@ def test_every_function_has_a_row_for_every_kind_it_is_asked_for() -> None:
 @pytest.mark.parametrize("fn", SCALARS)
 def test_every_row_compiles_for_every_dtype_and_lane_count(fn: str) -> None:
     target = host_target()
-    for dtype in DTYPES:
+    for dtype in REALS:
         if dtype.kind in SCALARS[fn].emit:
             for lanes in (1, 3, target.lanes(dtype.size)):
                 assert "kernel" in assembly(_text(fn, dtype, lanes, target), target)
@@ -143,8 +143,8 @@ def _cast(x: np.ndarray, to: DType, lanes: int = 0) -> np.ndarray:
     return run(lambda f, value: emit_cast(f, value, source, to), [x], to, lanes)
 
 
-@pytest.mark.parametrize("to", DTYPES, ids=lambda dtype: dtype.name)
-@pytest.mark.parametrize("source", DTYPES, ids=lambda dtype: dtype.name)
+@pytest.mark.parametrize("to", REALS, ids=lambda dtype: dtype.name)
+@pytest.mark.parametrize("source", REALS, ids=lambda dtype: dtype.name)
 def test_casts_are_numpys(source: DType, to: DType) -> None:
     if source.kind == "float":
         low = 0 if to is uint8 else -100

@@ -14,7 +14,15 @@ from jitnet.autograd import gradcheck, gradgradcheck
 from jitnet.compiler import ops
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
-from jitnet.runtime.dtype import DTYPES, bool_, float32, float64, from_numpy_dtype, int64
+from jitnet.runtime.dtype import (
+    DTYPES,
+    bool_,
+    complex128,
+    float32,
+    float64,
+    from_numpy_dtype,
+    int64,
+)
 
 rng = np.random.default_rng(0)
 
@@ -131,7 +139,43 @@ def structural_cases() -> Iterator[Case]:
     yield Case(ops.random_bits, (state,), {"shape": (70,), "dtype": int64})
 
 
-CASES = [*elementwise_cases(), *structural_cases()]
+def complex_(*shape: int) -> np.ndarray:
+    """Return complex128 numbers away from the places where functions jump."""
+    return real(*shape, low=0.3, high=1.7) + 1j * real(*shape, low=0.2, high=0.9)
+
+
+def accepts_complex(op: Op, count: int) -> bool:
+    """Return whether an op has a meaning for complex numbers."""
+    try:
+        op.type(*[TensorType(complex128, (2,))] * count)
+    except jitnet.DTypeError:
+        return False
+    return True
+
+
+def complex_cases() -> Iterator[Case]:
+    """Yield a case for the ops on parts, and for every op with a meaning for complex numbers."""
+    for op in ops.complex_parts.PARTS:
+        args = {ops.complex: (real(2, 3), real(2, 3)), ops.view_as_complex: (real(3, 2),)}
+        yield Case(op, args.get(op, (complex_(2, 3),)))
+    for op in ops.elementwise.UNARY:
+        if accepts_complex(op, 1):
+            yield Case(op, (complex_(2, 3),))
+    for op in ops.elementwise.BINARY:
+        if accepts_complex(op, 2):
+            yield Case(op, (complex_(2, 3), complex_(2, 3)))
+    mask = np.array([[True, False, True], [False, False, True]])
+    yield Case(ops.where, (mask, complex_(2, 3), complex_(2, 3)))
+    yield Case(ops.cast, (complex_(2, 3),), {"dtype": float64})
+    yield Case(ops.cast, (real(2, 3),), {"dtype": complex128})
+    yield Case(ops.sum, (complex_(2, 3),), {"axes": (1,)})
+    yield Case(ops.prod, (complex_(2, 3),), {"axes": (1,)})
+    yield Case(ops.matmul, (complex_(2, 3), complex_(3, 2)))
+    yield Case(ops.take, (complex_(5, 2), whole(2, 3)), {"axis": 0})
+    yield Case(ops.pick, (complex_(3, 4, 2), whole(3, 2, high=4)), {"axis": 1})
+
+
+CASES = [*elementwise_cases(), *structural_cases(), *complex_cases()]
 
 
 def test_every_op_has_a_case() -> None:
@@ -163,14 +207,14 @@ def leaves_of(case: Case) -> tuple[Callable[..., Any], list[Any]]:
     """Return the op as a function of leaf tensors, and those."""
     inputs = [jitnet.tensor(arg) for arg in case.args]
     for value in inputs:
-        if value.is_floating_point():
+        if value.dtype.is_inexact:
             value.requires_grad_()
     return (lambda *args: case.op(*args, **case.params)), inputs
 
 
 SMOOTH = [
     case for case in CASES
-    if case.op.grad is not None and any(arg.dtype.kind == "f" for arg in case.args)
+    if case.op.grad is not None and any(arg.dtype.kind in "fc" for arg in case.args)
 ]  # fmt: skip
 
 
@@ -206,7 +250,7 @@ def test_elementwise_edges(op: Op) -> None:
         count = {ops.where: 3, ops.cast: 1}.get(op, 2 if op in ops.elementwise.BINARY else 1)
         for shape in ((), (0, 3), (4,)):
             args = [np.ones(shape, dtype.numpy) for _ in range(count)]
-            if dtype.kind == "float" and shape == (4,):
+            if dtype.is_inexact and shape == (4,):
                 args[0] = np.array([np.nan, np.inf, -np.inf, -0.0], dtype.numpy)
             if op is ops.where:
                 args[0] = np.ones(shape, bool)

@@ -15,7 +15,7 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.load import load
 from jitnet.runtime.cpu import host_target
-from jitnet.runtime.dtype import DTYPES, DType, bool_, float32, float64, int32, int64
+from jitnet.runtime.dtype import REALS, DType, bool_, float32, float64, int32, int64
 from tests.graph_harness import argument, check, run, sample
 
 FLOATS = (float32, float64)
@@ -51,7 +51,7 @@ def accepts(op: Op, *types: TensorType, **params: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.short)
+@pytest.mark.parametrize("dtype", REALS, ids=lambda dtype: dtype.short)
 def test_unary(dtype: DType) -> None:
     """One program of every unary op that takes the dtype, over contiguous and strided inputs."""
     rng = np.random.default_rng(1)
@@ -64,7 +64,7 @@ def test_unary(dtype: DType) -> None:
             check([op(item.node) for op in chosen], [item], [array])
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.short)
+@pytest.mark.parametrize("dtype", REALS, ids=lambda dtype: dtype.short)
 def test_binary(dtype: DType) -> None:
     """One program of every binary op that takes the dtype."""
     rng = np.random.default_rng(2)
@@ -79,7 +79,7 @@ def test_binary(dtype: DType) -> None:
         check([op(left.node, right.node) for op in chosen], [left, right], [a, b])
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.short)
+@pytest.mark.parametrize("dtype", REALS, ids=lambda dtype: dtype.short)
 def test_cast_and_where(dtype: DType) -> None:
     """Every cast to and from the dtype, and a choice between two of it."""
     rng = np.random.default_rng(3)
@@ -87,7 +87,7 @@ def test_cast_and_where(dtype: DType) -> None:
     if dtype.kind == "float":
         x = np.abs(x)
     a, b = argument("x", x), argument("c", c)
-    casts = [ops.cast(a.node, dtype=other) for other in DTYPES]
+    casts = [ops.cast(a.node, dtype=other) for other in REALS]
     zero = ops.full_like(a.node, value=0)
     check([*casts, ops.where(b.node, a.node, zero)], [a, b], [x, c])
 

@@ -24,7 +24,7 @@ import jitnet
 from jitnet import nn
 from jitnet.serialize import load_file, save_file
 
-DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
+DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64".split()
 
 
 def _round_trip(value: Any) -> Any:

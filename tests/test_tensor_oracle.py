@@ -30,7 +30,9 @@ from tests.function_table import (
 
 torch = pytest.importorskip("torch", reason="the oracle; make test ORACLE=1 installs it")
 
-DTYPES = words("bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64")
+DTYPES = words(
+    "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128"
+)
 
 
 def pair(array: np.ndarray, requires_grad: bool = False) -> tuple[Any, Any]:
@@ -137,6 +139,8 @@ def test_promotion(op: str) -> None:
     """The table of dtypes, with dims, without, and Python numbers."""
     function = BINARY[op]
     for first, second in itertools.product(DTYPES, repeat=2):
+        if "float16" in (first, second) and "complex" in first + second:
+            continue  # complex32 in PyTorch, which jitnet has not
         for a, b in itertools.product(samples(first), samples(second)):
             want = outcome(lambda a=a, b=b: function(a[1], b[1]))
             got = outcome(lambda a=a, b=b: function(a[0], b[0]))

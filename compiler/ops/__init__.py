@@ -6,6 +6,17 @@ from typing import Final
 from jitnet.compiler.ir.lowering import Host
 from jitnet.compiler.ir.op import Op
 
+from .complex_parts import OPS as _complex_ops
+from .complex_parts import (
+    complex,
+    conj,
+    direction,
+    imag,
+    magnitude,
+    real,
+    view_as_complex,
+    view_as_real,
+)
 from .conv import OPS as _conv_ops
 from .conv import conv, conv_input_grad, conv_weight_grad
 from .elementwise import OPS as _elementwise_ops
@@ -107,6 +118,7 @@ from .sorting import argsort, histogram, mode, searchsorted
 OPS: Final[tuple[Op, ...]] = (
     *_leaves_ops,
     *_elementwise_ops,
+    *_complex_ops,
     *_reduce_ops,
     *_movement_ops,
     *_matmul_ops,
@@ -121,15 +133,16 @@ HOST_OPS: Final[Mapping[str, Op]] = {op.name: op for op in OPS if isinstance(op.
 __all__ = [
     "HOST_OPS", "OPS", "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort",
     "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or",
-    "bitwise_xor", "cast", "ceil", "concat", "constant", "conv", "conv_input_grad",
-    "conv_weight_grad", "copy", "cos", "cosh", "div", "eq", "erf", "erfc", "erfinv", "exp", "exp2",
-    "expand", "expm1", "flip", "floor", "floor_divide", "fmod", "full", "full_like", "ge", "gt",
-    "histogram", "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "le", "left_shift",
-    "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "lt", "matmul", "max", "max_pool", "max_pool_gather", "max_pool_grad", "max_pool_index",
-    "maximum", "min", "minimum", "mode", "mul", "ne", "neg", "pad", "permute", "pick", "pow",
-    "prod", "put", "random_bits", "random_normal", "random_uniform", "reciprocal", "remainder",
-    "reshape", "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign", "sin", "sinh",
-    "slice", "slice_assign", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad", "take", "tan",
-    "tanh", "trunc", "where",
+    "bitwise_xor", "cast", "ceil", "complex", "concat", "conj", "constant", "conv",
+    "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "direction", "div", "eq", "erf",
+    "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "flip", "floor", "floor_divide", "fmod",
+    "full", "full_like", "ge", "gt", "histogram", "imag", "iota", "iota_like", "isfinite", "isinf",
+    "isnan", "join", "le", "left_shift", "log", "log10", "log1p", "log2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "lt", "magnitude", "matmul", "max", "max_pool",
+    "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum", "min", "minimum", "mode",
+    "mul", "ne", "neg", "pad", "permute", "pick", "pow", "prod", "put", "random_bits",
+    "random_normal", "random_uniform", "real", "reciprocal", "remainder", "reshape", "right_shift",
+    "round", "rsqrt", "searchsorted", "sigmoid", "sign", "sin", "sinh", "slice", "slice_assign",
+    "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad", "take", "tan", "tanh", "trunc",
+    "view_as_complex", "view_as_real", "where",
 ]  # fmt: skip

@@ -40,6 +40,7 @@ _WORDS = {
     "int": "signed integers",
     "uint": "unsigned integers",
     "float": "floating point",
+    "complex": "complex numbers",
 }
 
 

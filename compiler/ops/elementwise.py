@@ -20,13 +20,17 @@ from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import DType, bool_, convert
 
 from . import check, special
+from .complex_parts import conjugated, holomorphic, real
 from .leaves import full_like
 
 FLOAT = ("float",)
-NUMBER = ("int", "uint", "float")
+FIELD = ("float", "complex")  # what has exponentials and roots
+REAL = ("int", "uint", "float")
+NUMBER = ("int", "uint", "float", "complex")
 INTEGER = ("int", "uint")
 BITS = ("bool", "int", "uint")
-ANY = ("bool", "int", "uint", "float")
+ORDERED = ("bool", "int", "uint", "float")
+ANY = ("bool", "int", "uint", "float", "complex")
 
 
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,7 +67,7 @@ def elementwise(
     return Op(name, infer, quiet(evaluate), grad, Pointwise(fn), keeps)
 
 
-def compare(name: str, evaluate: Callable[..., Any], kinds: Sequence[str] = ANY) -> Op:
+def compare(name: str, evaluate: Callable[..., Any], kinds: Sequence[str] = ORDERED) -> Op:
     """Return an op with bool result and no gradient."""
     return elementwise(name, name, evaluate, kinds=kinds, gives=bool_)
 
@@ -75,15 +79,19 @@ NOTHING = ()
 
 
 def unary(
-    name: str, evaluate: Callable[..., Any], grad: Callable[..., Any], keeps: tuple[int, ...]
+    name: str,
+    evaluate: Callable[..., Any],
+    grad: Callable[..., Any],
+    keeps: tuple[int, ...],
+    kinds: Sequence[str] = FIELD,
 ) -> Op:
-    """Return a real function of one real argument; grad gets (g, y, a)."""
+    """Return a function of one real or complex argument; grad gets (g, y, a)."""
     return elementwise(
         name,
         name,
         evaluate,
-        kinds=FLOAT,
-        grad=lambda g, y, a: (lambda: grad(g, y, a),),
+        kinds=kinds,
+        grad=holomorphic(lambda g, y, a: (lambda: grad(g, y, a),)),
         keeps=keeps,
     )
 
@@ -99,13 +107,13 @@ neg = elementwise(
     "neg", "neg", np.negative, kinds=NUMBER, grad=lambda g, y, a: (-g,), keeps=NOTHING
 )
 abs = elementwise(
-    "abs", "abs", np.abs, kinds=NUMBER, grad=lambda g, y, a: (lambda: g * sign(a),), keeps=ARGUMENT
+    "abs", "abs", np.abs, kinds=REAL, grad=lambda g, y, a: (lambda: g * sign(a),), keeps=ARGUMENT
 )
 sign: Op = elementwise(
     "sign",
     "sign",
     lambda a: np.nan_to_num(np.sign(a), nan=0),
-    kinds=NUMBER,
+    kinds=REAL,
     grad=zero,
     keeps=NOTHING,
 )  # 0 for NaN, as PyTorch
@@ -117,7 +125,7 @@ trunc = elementwise("trunc", "trunc", np.trunc, kinds=FLOAT, grad=zero, keeps=NO
 # Exponentials, logarithms, roots.
 
 exp = unary("exp", np.exp, lambda g, y, a: g * y, RESULT)
-exp2 = unary("exp2", np.exp2, lambda g, y, a: g * y * math.log(2), RESULT)
+exp2 = unary("exp2", special.exp2, lambda g, y, a: g * y * math.log(2), RESULT)
 expm1 = unary("expm1", np.expm1, lambda g, y, a: g * (y + 1), RESULT)
 log = unary("log", np.log, lambda g, y, a: g / a, ARGUMENT)
 log1p = unary("log1p", np.log1p, lambda g, y, a: g / (a + 1), ARGUMENT)
@@ -139,30 +147,48 @@ sinh = unary("sinh", np.sinh, lambda g, y, a: g * cosh(a), ARGUMENT)
 cosh: Op = unary("cosh", np.cosh, lambda g, y, a: g * sinh(a), ARGUMENT)
 tanh = unary("tanh", np.tanh, lambda g, y, a: g - g * (y * y), RESULT)
 asinh = unary("asinh", np.arcsinh, lambda g, y, a: g * rsqrt(a * a + 1), ARGUMENT)
-acosh = unary("acosh", np.arccosh, lambda g, y, a: g * rsqrt(a * a - 1), ARGUMENT)
+acosh = unary("acosh", np.arccosh, lambda g, y, a: g * _acosh_slope(a), ARGUMENT)
 atanh = unary("atanh", np.arctanh, lambda g, y, a: g / (1 - a * a), ARGUMENT)
+
+
+def _acosh_slope(a: Any) -> Any:
+    """One root for real numbers; for complex ones two, on the side that acosh is on."""
+    return rsqrt(a - 1) * rsqrt(a + 1) if a.dtype.is_complex else rsqrt(a * a - 1)
+
 
 # The error function and the logistic function.
 
 erf = unary(
-    "erf", special.erf, lambda g, y, a: g * (2 / math.sqrt(math.pi)) * exp(-(a * a)), ARGUMENT
+    "erf",
+    special.erf,
+    lambda g, y, a: g * (2 / math.sqrt(math.pi)) * exp(-(a * a)),
+    ARGUMENT,
+    FLOAT,
 )
 erfc = unary(
-    "erfc", special.erfc, lambda g, y, a: g * (-2 / math.sqrt(math.pi)) * exp(-(a * a)), ARGUMENT
+    "erfc",
+    special.erfc,
+    lambda g, y, a: g * (-2 / math.sqrt(math.pi)) * exp(-(a * a)),
+    ARGUMENT,
+    FLOAT,
 )
 erfinv = unary(
-    "erfinv", special.erfinv, lambda g, y, a: g * (math.sqrt(math.pi) / 2) * exp(y * y), RESULT
+    "erfinv",
+    special.erfinv,
+    lambda g, y, a: g * (math.sqrt(math.pi) / 2) * exp(y * y),
+    RESULT,
+    FLOAT,
 )
 sigmoid = unary("sigmoid", special.sigmoid, lambda g, y, a: g * (y * (1 - y)), RESULT)
 
 # Questions with a bool answer.
 
 logical_not = elementwise("logical_not", "not", np.logical_not, kinds=("bool",))
-isnan = compare("isnan", np.isnan, FLOAT)
-isinf = compare("isinf", np.isinf, FLOAT)
-isfinite = compare("isfinite", np.isfinite, FLOAT)
-eq = compare("eq", np.equal)
-ne = compare("ne", np.not_equal)
+isnan = compare("isnan", np.isnan, FIELD)
+isinf = compare("isinf", np.isinf, FIELD)
+isfinite = compare("isfinite", np.isfinite, FIELD)
+eq = compare("eq", np.equal, ANY)
+ne = compare("ne", np.not_equal, ANY)
 lt = compare("lt", np.less)
 le = compare("le", np.less_equal)
 gt = compare("gt", np.greater)
@@ -197,7 +223,11 @@ def _power_of_base(g: Any, a: Any, b: Any) -> Any:
 def _power_of_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
     """d/db a^b = a^b log a, and 0 for 0^b with b >= 0."""
     nothing = full_like(a, value=0)
-    flat = logical_and(eq(a, nothing), ge(b, nothing))
+    flat = eq(a, nothing)
+    if b.dtype.is_complex:
+        flat = logical_and(flat, ge(real(b), full_like(real(b), value=0)))
+    else:
+        flat = logical_and(flat, ge(b, nothing))
     return where(flat, full_like(g, value=0), g * (y * log(a)))
 
 
@@ -212,34 +242,34 @@ sub = elementwise(
 )
 mul = elementwise(
     "mul", "mul", np.multiply, kinds=NUMBER,
-    grad=lambda g, y, a, b: (lambda: g * b, lambda: g * a), keeps=BOTH,
+    grad=lambda g, y, a, b: (lambda: g * conjugated(b), lambda: g * conjugated(a)), keeps=BOTH,
 )  # fmt: skip
 div = elementwise(
-    "div", "div", np.divide, kinds=FLOAT,
-    grad=lambda g, y, a, b: (lambda: g / b, lambda: -g * ((a / b) / b)), keeps=BOTH,
+    "div", "div", np.divide, kinds=FIELD,
+    grad=holomorphic(lambda g, y, a, b: (lambda: g / b, lambda: -g * ((a / b) / b))), keeps=BOTH,
 )  # fmt: skip
 floor_divide = elementwise(
     "floor_divide",
     "floordiv",
     _integer_divisor(np.floor_divide),
-    kinds=NUMBER,
+    kinds=REAL,
     grad=zero,
     keeps=NOTHING,
 )
 remainder = elementwise(
-    "remainder", "rem", _integer_divisor(np.remainder), kinds=NUMBER,
+    "remainder", "rem", _integer_divisor(np.remainder), kinds=REAL,
     grad=_quotient(lambda a, b: floor_divide(a, b)), keeps=BOTH,
 )  # fmt: skip
 fmod = elementwise(
-    "fmod", "fmod", _integer_divisor(np.fmod), kinds=NUMBER,
+    "fmod", "fmod", _integer_divisor(np.fmod), kinds=REAL,
     grad=_quotient(lambda a, b: trunc(a / b)), keeps=BOTH,
 )  # fmt: skip
 pow = elementwise(
     "pow", "pow", _whole_power, kinds=NUMBER,
-    grad=lambda g, y, a, b: (
+    grad=holomorphic(lambda g, y, a, b: (
         lambda: _power_of_base(g, a, b),
         lambda: _power_of_exponent(g, y, a, b),
-    ),
+    )),
 )  # fmt: skip
 atan2 = elementwise(
     "atan2", "atan2", np.arctan2, kinds=FLOAT,
@@ -267,7 +297,7 @@ maximum = elementwise(
     "maximum",
     "max",
     np.maximum,
-    kinds=NUMBER,
+    kinds=REAL,
     grad=_chosen(lambda mine, other: lt(mine, other)),
     keeps=BOTH,
 )
@@ -275,7 +305,7 @@ minimum = elementwise(
     "minimum",
     "min",
     np.minimum,
-    kinds=NUMBER,
+    kinds=REAL,
     grad=_chosen(lambda mine, other: gt(mine, other)),
     keeps=BOTH,
 )

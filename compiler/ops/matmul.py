@@ -12,6 +12,7 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 
 from . import check
+from .complex_parts import conjugated
 from .elementwise import NUMBER, quiet
 from .movement import permute
 
@@ -36,7 +37,10 @@ def transposed(x: Any) -> Any:
 
 
 def _matmul_grad(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    return lambda: matmul(g, transposed(b)), lambda: matmul(transposed(a), g)
+    return (
+        lambda: matmul(g, transposed(conjugated(b))),
+        lambda: matmul(transposed(conjugated(a)), g),
+    )
 
 
 matmul = Op(

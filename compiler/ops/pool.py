@@ -21,14 +21,14 @@ from jitnet.runtime.dtype import int64
 
 from . import check, windows
 from .conv import Window, padded, patches
-from .elementwise import NUMBER
+from .elementwise import REAL
 from .window import pooled_shape
 from .window import pooled_size as pooled_size
 
 
 def _result(name: str, x: TensorType, params: dict[str, Any]) -> Shape:
     """Return the shape of the pooled result, or raise ShapeError."""
-    check.kind(name, NUMBER, x)
+    check.kind(name, REAL, x)
     kernel, stride, padding = params["kernel"], params["stride"], params["padding"]
     dilation, rank = params["dilation"], len(params["kernel"])
     check.rank_at_least(name, rank, x)

@@ -15,7 +15,8 @@ from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import int64
 
 from . import check
-from .elementwise import ANY, NUMBER, cast, div, eq, mul, quiet
+from .complex_parts import holomorphic
+from .elementwise import NUMBER, ORDERED, cast, div, eq, mul, quiet
 from .movement import expand, flip, pad, permute, reshape, slice
 
 Axes = tuple[int, ...]
@@ -58,7 +59,7 @@ def arg_reduction(name: str, evaluate: Callable[..., Any]) -> Op:
     """Return the op `name(x, axis)`: int64, the first index on ties; NaN wins."""
 
     def infer(x: TensorType, *, axis: int) -> TensorType:
-        check.kind(name, ANY, x)
+        check.kind(name, ORDERED, x)
         check.axes_of(name, x, (axis,))
         if x.shape[axis] == 0:
             raise ShapeError(f"{name} of no elements has no value, got {x} over dim {axis}")
@@ -109,9 +110,9 @@ def _sum_grad(g: Any, y: Any, x: Any, *, axes: Axes) -> tuple[Any]:
 
 
 sum = reduction("sum", "add", np.sum, kinds=NUMBER, grad=_sum_grad, keeps=())
-prod = reduction("prod", "mul", np.prod, kinds=NUMBER, grad=_prod_grad, keeps=(0,))
-max = reduction("max", "max", np.max, kinds=ANY, grad=_extreme_grad, empty=False)
-min = reduction("min", "min", np.min, kinds=ANY, grad=_extreme_grad, empty=False)
+prod = reduction("prod", "mul", np.prod, kinds=NUMBER, grad=holomorphic(_prod_grad), keeps=(0,))
+max = reduction("max", "max", np.max, kinds=ORDERED, grad=_extreme_grad, empty=False)
+min = reduction("min", "min", np.min, kinds=ORDERED, grad=_extreme_grad, empty=False)
 any = reduction("any", "or", np.any, kinds=("bool",))
 all = reduction("all", "and", np.all, kinds=("bool",))
 argmax = arg_reduction("argmax", np.argmax)

@@ -17,11 +17,11 @@ from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import int64
 
 from . import check
-from .elementwise import ANY
+from .elementwise import ORDERED
 
 
 def _argsort_type(x: TensorType, *, axis: int, descending: bool) -> TensorType:
-    check.kind("argsort", ANY, x)
+    check.kind("argsort", ORDERED, x)
     check.axes_of("argsort", x, (axis,))
     return TensorType(int64, x.shape)
 
@@ -34,7 +34,7 @@ def _argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
 
 
 def _searchsorted_type(line: TensorType, values: TensorType, *, right: bool) -> TensorType:
-    check.kind("searchsorted", ANY, line, values)
+    check.kind("searchsorted", ORDERED, line, values)
     check.same_dtype("searchsorted", line, values)
     batch = line.shape[:-1]
     if not line.shape or (batch and batch != values.shape[:-1]):
@@ -56,7 +56,7 @@ def _searchsorted(line: np.ndarray, values: np.ndarray, *, right: bool) -> np.nd
 
 
 def _mode_type(x: TensorType, *, axis: int) -> TensorType:
-    check.kind("mode", ANY, x)
+    check.kind("mode", ORDERED, x)
     check.axes_of("mode", x, (axis,))
     if x.shape[axis] == 0:
         raise ShapeError(f"mode of no elements has no value, got {x} over dim {axis}")

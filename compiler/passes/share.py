@@ -34,5 +34,7 @@ def _key(item: tuple[str, Any]) -> Any:
             return name, value.dtype.str, value.shape, value.tobytes()
         case float():
             return name, "float", value.hex()  # 0.0 and -0.0 differ; NaN equals itself
+        case complex():
+            return name, "complex", value.real.hex(), value.imag.hex()
         case _:
             return name, type(value).__name__, value

@@ -166,7 +166,7 @@ def _recorded(cls: type[Function], ctx: Context, args: tuple[Any, ...], result: 
     for number, value in enumerate(results):
         if not isinstance(value, Tensor) or id(value) in ctx._fixed:
             continue
-        if value._type.dtype.kind != "float":
+        if not value._type.dtype.is_inexact:
             continue
         if id(value) in inputs and id(value) not in ctx._dirty:
             value = results[number] = tensors._alias(value, Tensor)

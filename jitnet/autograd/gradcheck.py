@@ -7,16 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.runtime.dtype import float64
+from jitnet.runtime.dtype import complex128, float64
 
 from ..grad_mode import no_grad
+from ..making import tensor
 from ..tape import run_backward
 from ..tensor import Tensor
 
 
 def _outputs(result: Any) -> list[Tensor]:
     values = [result] if isinstance(result, Tensor) else list(result)
-    return [value for value in values if value.is_floating_point()]
+    return [value for value in values if value.dtype.is_inexact]
+
+
+def _line(array: np.ndarray) -> np.ndarray:
+    """Return an array's numbers as one line of floats: of complex ones, both parts."""
+    flat = np.array(array).reshape(-1)
+    return flat.view(np.float64) if flat.dtype.kind == "c" else flat.astype(np.float64)
 
 
 def _numeric(
@@ -28,14 +35,13 @@ def _numeric(
     with no_grad():
         for place in np.ndindex(*array.shape):
             before = array[place].copy()
-            ends = []
-            for sign in (1, -1):
-                array[place] = before + sign * eps
-                ends.append(
-                    _outputs(func(*inputs))[which].detach().numpy().astype(np.float64).ravel()
-                )
-            array[place] = before
-            rows.append((ends[0] - ends[1]) / (2 * eps))
+            for step in (eps, eps * 1j) if array.dtype.kind == "c" else (eps,):
+                ends = []
+                for end in (before + step, before - step):
+                    array[place] = end
+                    ends.append(_line(_outputs(func(*inputs))[which].detach().numpy()))
+                array[place] = before
+                rows.append((ends[0] - ends[1]) / (2 * eps))
     return np.array(rows)
 
 
@@ -43,9 +49,13 @@ def _analytic(y: Tensor, x: Tensor) -> np.ndarray:
     """Return the same by backward, one output element after another."""
     flat = y.reshape(-1)
     columns = []
+    zeros = np.zeros(x.numel() * (1 + x.is_complex()))
     for place in range(flat.numel()):
-        (found,) = run_backward([flat[place]], [None], True, False, [x], accumulate=False)
-        columns.append(np.zeros(x.numel()) if found is None else found.numpy().ravel())
+        for seed in (1, 1j) if y.is_complex() else (1,):
+            element = flat[place]
+            first = tensor(seed, dtype=element.dtype)
+            (found,) = run_backward([element], [first], True, False, [x], accumulate=False)
+            columns.append(zeros if found is None else _line(found.numpy()))
     return np.array(columns).T
 
 
@@ -59,7 +69,10 @@ def gradcheck(
     raise_exception: bool = True,
     **ignored: Any,
 ) -> bool:
-    """Return whether func's gradients agree with finite differences; inputs are float64."""
+    """Return whether func's gradients agree with finite differences.
+
+    Inputs are float64 or complex128; a complex number is checked as two real ones.
+    """
     values = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [
         position
@@ -69,8 +82,10 @@ def gradcheck(
     if not checked:
         raise ValueError("gradcheck expects at least one input tensor to require gradient")
     for position in checked:
-        if values[position].dtype is not float64:
-            raise ValueError(f"gradcheck wants float64 inputs, got {values[position].dtype}")
+        if values[position].dtype not in (float64, complex128):
+            raise ValueError(
+                f"gradcheck wants float64 or complex128 inputs, got {values[position].dtype}"
+            )
     for which, y in enumerate(_outputs(func(*values))):
         for position in checked:
             if not y.requires_grad:

@@ -101,6 +101,23 @@ from .choice import (
     where,
     xlogy,
 )
+from .complex_numbers import (
+    adjoint,
+    angle,
+    complex,
+    conj,
+    conj_physical,
+    imag,
+    is_conj,
+    is_neg,
+    isreal,
+    polar,
+    real,
+    resolve_conj,
+    resolve_neg,
+    view_as_complex,
+    view_as_real,
+)
 from .convolution import (
     conv1d,
     conv2d,

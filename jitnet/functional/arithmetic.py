@@ -170,7 +170,7 @@ arctan2 = atan2
 @rounded_once
 def pow(input: Any, exponent: Any) -> Tensor:
     """Return input ** exponent."""
-    if isinstance(exponent, bool | int | float) and isinstance(input, Tensor):
+    if isinstance(exponent, bool | int | float | complex) and isinstance(input, Tensor):
         found = _small_power(input, exponent)
         if found is not None:
             return found
@@ -180,9 +180,11 @@ def pow(input: Any, exponent: Any) -> Tensor:
     return ops.pow(a, b)
 
 
-def _small_power(x: Tensor, exponent: float) -> Tensor | None:
+def _small_power(x: Tensor, exponent: complex) -> Tensor | None:
     """Return x ** exponent where multiplying or a root gives it exactly; None elsewhere."""
-    if x._type.dtype.kind != "float":
+    if not x._type.dtype.is_inexact or (
+        isinstance(exponent, complex) and not x._type.dtype.is_complex
+    ):
         return None
     if exponent == 2:
         return ops.mul(x, x)

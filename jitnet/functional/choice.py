@@ -134,8 +134,11 @@ def nan_to_num(
     neginf: float | None = None,
 ) -> Tensor:
     """Return input with NaN and infinities replaced by numbers."""
-    if input._type.dtype.kind != "float":
+    if not input._type.dtype.is_inexact:
         return clone(input)
+    if input._type.dtype.is_complex:
+        parts = (ops.real(input), ops.imag(input))
+        return ops.complex(*[nan_to_num(part, nan, posinf, neginf) for part in parts])
     limits = finfo(input._type.dtype)
     high = limits.max if posinf is None else posinf
     low = limits.min if neginf is None else neginf
@@ -154,7 +157,7 @@ def isclose(
     """Return where |input - other| <= atol + rtol * |other|."""
     a, b = meet(input, other)
     near = eq(a, b)
-    if a._type.dtype.kind == "float":
+    if a._type.dtype.is_inexact:
         room = add(mul(abs(b), rtol), atol)
         near = logical_or(near, logical_and(isfinite(b), le(abs(sub(a, b)), room)))
         if equal_nan:

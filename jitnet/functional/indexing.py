@@ -261,7 +261,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
                 at_line(f"masked_fill wants one value, got {value._type}; use where instead")
             )
         value = to_dtype(value, input._type.dtype)
-    elif isinstance(value, float) and input._type.dtype.kind != "float":
+    elif (isinstance(value, float) and not input._type.dtype.is_inexact) or (
+        isinstance(value, complex) and not input._type.dtype.is_complex
+    ):
         raise RuntimeError(
             at_line(f"value {value} cannot be converted to {input._type.dtype} without loss")
         )

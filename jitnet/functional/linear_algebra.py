@@ -353,5 +353,5 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 @with_out
 @autocast_passes
 def vdot(input: Tensor, other: Tensor) -> Tensor:
-    """Return the inner product of two vectors."""
-    return dot(input, other)
+    """Return the inner product of two vectors, of which the first is conjugated."""
+    return dot(ops.conj(input) if input._type.dtype.is_complex else input, other)

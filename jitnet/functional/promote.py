@@ -16,14 +16,14 @@ from .. import capture, creation
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor, constant_like
 
-Number = bool | int | float
+Number = bool | int | float | complex
 Operand = Tensor | Number
-_CATEGORY = {"bool": 0, "uint": 1, "int": 1, "float": 2}
+_CATEGORY = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
 
 
 def as_operand(value: Any) -> Operand:
     """Return value as a Tensor or a Python number; TypeError for anything else."""
-    if isinstance(value, Tensor | bool | int | float):
+    if isinstance(value, Tensor | bool | int | float | complex):
         return value
     if isinstance(value, np.generic):
         return value.item()  # type: ignore[no-any-return]
@@ -33,6 +33,8 @@ def as_operand(value: Any) -> Operand:
         return int(value)
     if isinstance(value, numbers.Real):
         return float(value)
+    if isinstance(value, numbers.Complex):
+        return complex(value)
     raise TypeError(
         at_line(
             f"expected a Tensor or a number, got {type(value).__name__}; use jitnet.tensor(...)"
@@ -43,14 +45,18 @@ def as_operand(value: Any) -> Operand:
 def _number_dtype(value: Number) -> DType:
     if isinstance(value, bool):
         return bool_
-    return int64 if isinstance(value, int) else creation.get_default_dtype()
+    if isinstance(value, int):
+        return int64
+    floats = creation.get_default_dtype()
+    return floats.to_complex() if isinstance(value, complex) else floats
 
 
 def result_type(*operands: Operand | DType) -> DType:
     """Return the dtype in which operands meet: torch.result_type.
 
     Tensors with dims, and dtypes, decide among themselves; zero-dimensional tensors, and after them
-    Python numbers, matter only where they are of a higher category (bool < whole numbers < floats).
+    Python numbers, matter only where they are of a higher category (bool < whole numbers < floats <
+    complex numbers); these take the precision of the floats that they meet.
     """
     best: DType | None = None
     ranks: list[list[DType]] = [[], [], []]  # with dims, zero-dimensional, numbers
@@ -72,7 +78,7 @@ def result_type(*operands: Operand | DType) -> DType:
         if best is None:
             best = found
         elif _CATEGORY[found.kind] > _CATEGORY[best.kind]:
-            best = promote(best, found) if _CATEGORY[best.kind] == 2 else found
+            best = best.to_complex() if best.kind == "float" else found
     assert best is not None
     if not ranks[0] and not ranks[1] and any(isinstance(value, Tensor) for value in operands):
         return float64  # numbers of a trace: Python computes them in double precision
@@ -152,8 +158,8 @@ def meet_as(dtype: DType, *operands: Operand) -> tuple[Tensor, ...]:
 
 
 def to_float(x: Tensor) -> Tensor:
-    """Return whole numbers and bools as the default float dtype; floats as they are."""
-    if x._type.dtype.kind == "float":
+    """Return whole numbers and bools as the default float dtype; all others as they are."""
+    if x._type.dtype.is_inexact:
         return x
     return cast(x, dtype=creation.get_default_dtype())
 
@@ -171,6 +177,17 @@ def need_float(name: str, *values: Tensor) -> None:
         if value._type.dtype.kind != "float":
             raise DTypeError(
                 at_line(f"{name} wants floating point, got {value._type}; use .float() first")
+            )
+
+
+def need_inexact(name: str, *values: Tensor) -> None:
+    """Raise DTypeError unless all tensors are floating point or complex."""
+    for value in values:
+        if not value._type.dtype.is_inexact:
+            raise DTypeError(
+                at_line(
+                    f"{name} wants floating point or complex, got {value._type}; use .float() first"
+                )
             )
 
 

@@ -19,7 +19,7 @@ from .arithmetic import div, eq, maximum, minimum, mul, sub, truth
 from .choice import where
 from .out import with_out
 from .precision import autocast_widens, rounded_once
-from .promote import need_float, normal_dim, normal_dims, to_dtype, to_float
+from .promote import need_inexact, normal_dim, normal_dims, to_dtype, to_float
 from .unary import abs as absolute
 from .unary import clone, exp, log, sqrt
 
@@ -59,7 +59,7 @@ def sum(
     dtype: DType | None = None,
 ) -> Tensor:
     """Return the sum along dims; whole numbers and bools add up as int64."""
-    if dtype is None and input._type.dtype.kind != "float":
+    if dtype is None and not input._type.dtype.is_inexact:
         dtype = int64
     x = input if dtype is None else to_dtype(input, dtype)
     return _reduce(ops.sum, x, _every_dim(dim), keepdim)
@@ -96,7 +96,7 @@ def mean(
 ) -> Tensor:
     """Return the mean along dims."""
     x = input if dtype is None else to_dtype(input, dtype)
-    need_float("mean", x)
+    need_inexact("mean", x)
     dim = _every_dim(dim)
     count = _count(x, dim)
     total = _reduce(ops.sum, x, dim, keepdim)
@@ -113,10 +113,15 @@ def prod(
     dtype: DType | None = None,
 ) -> Tensor:
     """Return the product; whole numbers and bools multiply as int64."""
-    if dtype is None and input._type.dtype.kind != "float":
+    if dtype is None and not input._type.dtype.is_inexact:
         dtype = int64
     x = input if dtype is None else to_dtype(input, dtype)
     return _reduce(ops.prod, x, dim, keepdim)
+
+
+def _squared_size(x: Tensor) -> Tensor:
+    """Return |x|^2, which is real."""
+    return ops.real(mul(x, ops.conj(x))) if x._type.dtype.is_complex else mul(x, x)
 
 
 @with_out
@@ -132,12 +137,12 @@ def var(
     """Return the variance along dims, divided by (count - correction)."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    need_float("var", input)
+    need_inexact("var", input)
     dim = _every_dim(dim)
     if correction is None:
         correction = 1 if unbiased else 0
     away = sub(input, mean(input, dim, keepdim=True))
-    total = _reduce(ops.sum, mul(away, away), dim, keepdim)
+    total = _reduce(ops.sum, _squared_size(away), dim, keepdim)
     rest = _count(input, dim) - correction
     return div(total, rest) if rest > 0 else mul(total, math.nan)
 
@@ -326,16 +331,18 @@ def norm(
 ) -> Tensor:
     """Return the p-norm of the elements along dims: "fro" or 2, 1, inf, -inf, 0 or any p."""
     x = input if dtype is None else to_dtype(input, dtype)
-    need_float("norm", x)
+    need_inexact("norm", x)
     dim = _every_dim(dim)
     if p in ("fro", None, 2):
-        return _safe_root(sum(mul(x, x), dim, keepdim))
+        return _safe_root(sum(_squared_size(x), dim, keepdim))
     if p == math.inf:
         return amax(absolute(x), () if dim is None else dim, keepdim)
     if p == -math.inf:
         return amin(absolute(x), () if dim is None else dim, keepdim)
     if p == 0:
-        return to_dtype(sum(ops.ne(x, ops.full_like(x, value=0)), dim, keepdim), x._type.dtype)
+        return to_dtype(
+            sum(ops.ne(x, ops.full_like(x, value=0)), dim, keepdim), x._type.dtype.to_real()
+        )
     if p == 1:
         return sum(absolute(x), dim, keepdim)
     if isinstance(p, str):

@@ -55,7 +55,7 @@ def _scan(
 
 
 def _summable(x: Tensor, dtype: DType | None) -> Tensor:
-    if dtype is None and x._type.dtype.kind != "float":
+    if dtype is None and not x._type.dtype.is_inexact:
         dtype = int64
     return x if dtype is None else to_dtype(x, dtype)
 

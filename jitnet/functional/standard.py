@@ -17,6 +17,7 @@ from ..creation import as_tensor
 from ..device import check_device
 from ..errors import at_line
 from ..tensor import Tensor
+from .complex_numbers import conj
 from .indexing import take_along_dim
 from .joining import cat, repeat_interleave, unbind
 from .promote import normal_dim, result_type
@@ -118,7 +119,7 @@ def vecdot(x: Tensor, y: Tensor, /, *, dim: int = -1) -> Tensor:
         dim -= min(x.ndim, y.ndim)
     first, second = broadcast_tensors(x.movedim(dim, -1), y.movedim(dim, -1))
     kind = promote(first.dtype, second.dtype)
-    return (first * second).sum(-1).to(kind)  # type: ignore[no-any-return]
+    return (conj(first) * second).sum(-1).to(kind)  # type: ignore[no-any-return]
 
 
 def cumulative_sum(
@@ -206,8 +207,3 @@ def nextafter(input: Any, other: Any) -> Tensor:
         raise TypeError(at_line(f"nextafter wants float32 or float64, got {dtype}"))
     found = np.nextafter(first._copied(), second._copied())
     return Tensor._from_array(np.asarray(found))
-
-
-def conj(input: Tensor) -> Tensor:
-    """Return the complex conjugate: the tensor itself, for all numbers are real here."""
-    return input

@@ -140,8 +140,8 @@ def positive(input: Tensor) -> Tensor:
 
 @with_out
 def abs(input: Tensor) -> Tensor:
-    """Return the size of each element."""
-    return ops.abs(input)
+    """Return the size of each element; that of complex numbers is real."""
+    return ops.magnitude(input) if input._type.dtype.is_complex else ops.abs(input)
 
 
 absolute = abs
@@ -155,7 +155,12 @@ def sign(input: Tensor) -> Tensor:
     return ops.sign(input)
 
 
-sgn = sign
+@with_out
+def sgn(input: Tensor) -> Tensor:
+    """Return input / |input|, the direction of complex numbers, and 0 at 0."""
+    if input._type.dtype.is_complex:
+        return ops.direction(input, ops.magnitude(input))  # type: ignore[no-any-return]
+    return sign(input)
 
 
 @with_out
@@ -186,7 +191,7 @@ def isfinite(input: Tensor) -> Tensor:
 
 
 def _question(op: Op, x: Tensor, otherwise: bool) -> Tensor:
-    if x._type.dtype.kind == "float":
+    if x._type.dtype.is_inexact:
         return op(x)
     return creation.full(x._type.shape, otherwise, dtype=bool_)
 

@@ -289,7 +289,7 @@ class Module(Walkable, Hookable):
         device, dtype = parse_target(*args, **kwargs)
 
         def convert(tensor: Tensor) -> Tensor:
-            return tensor.to(device, dtype if tensor.is_floating_point() else None)
+            return tensor.to(device, dtype if tensor.dtype.is_inexact else None)
 
         return self._apply(convert)
 

@@ -27,6 +27,6 @@ def parse_target(
                 continue
             case _:
                 device = arg
-    if dtype is not None and not dtype.is_floating_point:
+    if dtype is not None and not dtype.is_inexact:
         raise TypeError(f"Module.to wants a floating-point dtype, got {dtype}")
     return device, dtype

@@ -19,7 +19,7 @@ class Parameter(Tensor):
         data = creation.empty((0,)) if data is None else data
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter wants a Tensor, got {type(data).__name__}")
-        if requires_grad and not data.is_floating_point():
+        if requires_grad and not data._type.dtype.is_inexact:
             raise RuntimeError(
                 f"only floating point tensors can require gradients, got {data.dtype}; "
                 "pass requires_grad=False"

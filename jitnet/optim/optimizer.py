@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jitnet import capture
-from jitnet.functional import where
+from jitnet.functional import view_as_real, where
 from jitnet.grad_mode import enable_grad, no_grad
 from jitnet.nn.hooks import Hook, RemovableHandle, add_hook
 from jitnet.nn.tables import Table
@@ -105,7 +105,11 @@ class Optimizer:
                 state = self._state_of(param, group)
                 held = [param, *(value for value in state.values() if isinstance(value, Tensor))]
                 before = [] if skip is None else [each.detach().clone() for each in held]
-                self._update(param, grad, state, group)
+                if param.is_complex():  # its parts are two parameters
+                    parts = {name: _parts(value) for name, value in state.items()}
+                    self._update(_parts(param), _parts(grad), parts, group)
+                else:
+                    self._update(param, grad, state, group)
                 for tensor, value in zip(held, before, strict=False):
                     tensor.copy_(where(skip, value, tensor))
 
@@ -199,3 +203,8 @@ def _parameters(given: Any) -> tuple[list[Tensor], list[str]]:
     if len({id(param) for param in params}) != len(params):
         warnings.warn("optimizer has duplicate parameters in one group", stacklevel=4)
     return params, names
+
+
+def _parts(value: Any) -> Any:
+    """Return a view of complex values as pairs of floats; anything else as it is."""
+    return view_as_real(value) if isinstance(value, Tensor) and value.is_complex() else value

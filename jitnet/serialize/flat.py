@@ -9,6 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as to_bytes
 
+from jitnet.runtime.dtype import complex128
 from jitnet.tensor import Tensor
 
 from .elements import BY_SAFETENSORS, stored_dtype
@@ -23,6 +24,8 @@ def save_file(
     for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise TypeError(f"save_file wants a dict of str to Tensor, got {name!r}: {tensor!r}")
+        if tensor.dtype is complex128:
+            raise TypeError(f"safetensors has no complex128, which {name!r} is; save complex64")
     arrays = {name: np.array(tensor._copied(), order="C") for name, tensor in tensors.items()}
     blob = to_bytes(arrays, dict(metadata or {"format": "pt"}))
     write_file(filename, lambda file: file.write(blob))

@@ -73,7 +73,7 @@ def _tensor_v3(
 
 
 def _leaf(tensor: Tensor, requires_grad: Any) -> Tensor:
-    if type(requires_grad) is not bool or (requires_grad and not tensor.is_floating_point()):
+    if type(requires_grad) is not bool or (requires_grad and not tensor.dtype.is_inexact):
         raise CheckpointError(f"a {tensor.dtype} tensor has requires_grad {shown(requires_grad)}")
     return tensor.requires_grad_(requires_grad)
 

@@ -53,7 +53,7 @@ class ParametrizationList(ModuleList):
                 kept = (
                     data
                     if isinstance(data, Parameter)
-                    else Parameter(data, original.requires_grad and data.is_floating_point())
+                    else Parameter(data, original.requires_grad and data.dtype.is_inexact)
                 )
                 self.register_parameter(name, kept)
             else:
