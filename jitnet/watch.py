@@ -191,6 +191,8 @@ class Watcher(Reach):
             if isinstance(watch, Items) and id(watch.owner) in tables:
                 watch.settle()
         for optimizer in self.optimizers:
+            if id(optimizer.state) not in self._seen:
+                continue  # the function does not read it
             for param, table in optimizer.state.items():
                 owner = self._name_if_known(param)
                 self.reach(table, f"{owner}'s state")

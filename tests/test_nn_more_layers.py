@@ -120,3 +120,56 @@ def test_fractional_pools_refuse() -> None:
         F.fractional_max_pool2d(x, 2, 4)
     with pytest.raises(ValueError, match="between 0 and 1"):
         nn.FractionalMaxPool2d(2, output_ratio=1.5)
+
+
+def _with_state(theirs: Any, mine: Any) -> None:
+    mine.load_state_dict(
+        {name: jitnet.tensor(v.numpy()) for name, v in theirs.state_dict().items()}
+    )
+
+
+@pytest.mark.parametrize("targets", [[0, 4, 5, 11, 19], [3, 1, 2, 0, 4], 7])
+def test_an_adaptive_softmax(targets: Any, torch: Any) -> None:
+    theirs = torch.nn.AdaptiveLogSoftmaxWithLoss(16, 20, [5, 10], head_bias=True)
+    mine = nn.AdaptiveLogSoftmaxWithLoss(16, 20, [5, 10], head_bias=True)
+    _with_state(theirs, mine)
+    assert repr(mine) == repr(theirs)
+    x = real(5, 16) if isinstance(targets, list) else real(16)
+
+    def work(lib: Any, f: Any, x: Any) -> Any:
+        found = (mine if lib is jitnet else theirs)(x, lib.tensor(targets))
+        return found.output, found.loss
+
+    check(work, x)
+    rows = np.atleast_2d(x)
+    for name in ("log_prob", "predict"):
+        want = getattr(theirs, name)(torch.tensor(rows)).detach().numpy()
+        found = getattr(mine, name)(jitnet.tensor(rows)).detach().numpy()
+        np.testing.assert_allclose(found, want, 1e-5, 1e-6)
+
+
+def test_an_adaptive_softmax_refuses() -> None:
+    layer = nn.AdaptiveLogSoftmaxWithLoss(16, 20, [5, 10])
+    with pytest.raises(RuntimeError, match=r"Target values should be in \[0, 19\].*\[-1, 20\]"):
+        layer(jitnet.zeros(2, 16), jitnet.tensor([-1, 20]))
+    with pytest.raises(RuntimeError, match="same size in the batch"):
+        layer(jitnet.zeros(2, 16), jitnet.tensor([1, 2, 3]))
+    with pytest.raises(ValueError, match="sorted in an increasing order"):
+        nn.AdaptiveLogSoftmaxWithLoss(16, 20, [10, 5])
+
+
+def test_batch_norms_become_synchronized_ones(torch: Any) -> None:
+    theirs = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 2), torch.nn.BatchNorm2d(4, eps=1e-3))
+    plain = nn.Sequential(nn.Conv2d(3, 4, 2), nn.BatchNorm2d(4, eps=1e-3))
+    weight = plain[1].weight
+    mine = nn.SyncBatchNorm.convert_sync_batchnorm(plain)
+    assert isinstance(mine[1], nn.SyncBatchNorm) and mine[1].weight is weight
+    assert repr(mine) == repr(torch.nn.SyncBatchNorm.convert_sync_batchnorm(theirs))
+    _with_state(theirs, mine)
+    theirs[1] = torch.nn.BatchNorm2d(4, eps=1e-3)  # PyTorch's own wants GPUs to train
+    check(lambda lib, f, x: (mine if lib is jitnet else theirs)(x), real(2, 3, 5, 5), rtol=1e-4)
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.0, float("inf")])
+def test_pdist(p: float, torch: Any) -> None:
+    check(lambda lib, f, x: f.pdist(x, p), real(5, 3))

@@ -224,9 +224,8 @@ def test_groups_have_options_of_their_own() -> None:
     np.testing.assert_allclose(a.tolist(), [0.95, -2.1], rtol=1e-6)
     np.testing.assert_allclose(b.tolist(), [0.5, -3.0], rtol=1e-6)
     c = _one_parameter()
-    optimizer.add_param_group({"params": [("c", c)], "momentum": 0.9})
+    optimizer.add_param_group({"params": [c], "momentum": 0.9})
     optimizer.step()
-    assert optimizer.param_groups[2]["param_names"] == ["c"]
     assert "momentum_buffer" in optimizer.state[c]
     assert [group["params"] for group in optimizer.state_dict()["param_groups"]] == [[0], [1], [2]]
 
@@ -355,3 +354,12 @@ def test_printing() -> None:
     text = repr(jitnet.optim.SGD([_one_parameter()], lr=0.1))
     assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n")
     assert "    lr: 0.1\n" in text
+
+
+def test_names_are_for_all_groups_or_for_none() -> None:
+    a, b = _one_parameter(), _one_parameter()
+    optimizer = jitnet.optim.SGD([("a", a)], lr=0.1)
+    optimizer.add_param_group({"params": [("b", b)]})
+    assert [group["param_names"] for group in optimizer.param_groups] == [["a"], ["b"]]
+    with pytest.raises(ValueError, match="names to the parameters of all groups or of none"):
+        optimizer.add_param_group({"params": [_one_parameter()]})

@@ -143,6 +143,7 @@ from .distance import (
     cosine_embedding_loss,
     cosine_similarity,
     pairwise_distance,
+    pdist,
     triplet_margin_loss,
 )
 from .dropout import (
@@ -221,6 +222,7 @@ from .linear_algebra import (
 )
 from .loss import (
     cross_entropy,
+    linear_cross_entropy,
     nll_loss,
 )
 from .margins import (

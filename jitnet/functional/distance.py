@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from .. import creation
+from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from . import arithmetic, unary
 from .arithmetic import add, div, mul, sub
 from .choice import clamp, where
+from .indexing import index_select
 from .loss import _chosen, reduced
 from .precision import autocast_widens, rounded_once
 from .reduction import sum as total
@@ -50,6 +55,21 @@ def pairwise_distance(
     from .reduction import norm
 
     return norm(add(sub(x1, x2), eps), p, -1, keepdim)
+
+
+@rounded_once
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Return the p-norms of the differences of all pairs of rows of [N, M], [N (N - 1) / 2]."""
+    from .reduction import norm
+
+    if input.ndim != 2:
+        raise ShapeError(at_line(f"pdist wants a matrix [N, M], got {input._type}"))
+    first, second = np.triu_indices(input._type.shape[0], 1)
+    return norm(sub(_rows(input, first), _rows(input, second)), p, -1)
+
+
+def _rows(x: Tensor, places: np.ndarray) -> Tensor:
+    return index_select(x, 0, creation.literal(places))
 
 
 @autocast_widens

@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from .activation import log_softmax
 from .arithmetic import add, div, mul
 from .choice import where
+from .linear_algebra import linear
 from .precision import autocast_widens, rounded_once
 from .promote import to_dtype
 from .reduction import mean
@@ -66,7 +67,13 @@ def cross_entropy(
     dim = 0 if input.ndim == 1 else 1
     if input.ndim == 0:
         raise ShapeError(at_line("cross_entropy wants logits of at least 1 dim [C], got a scalar"))
-    if target._type.shape == input._type.shape and target._type.dtype.kind == "float":
+    if target.ndim == input.ndim and target._type.dtype.kind == "float":
+        if target._type.shape != input._type.shape:
+            raise ShapeError(
+                at_line(f"cross_entropy wants probabilities like {input._type}, got {target._type}")
+            )
+        if ignore_index >= 0:
+            raise RuntimeError(at_line("ignore_index is not supported for floating point target"))
         return _soft(input, target, weight, reduction, label_smoothing, dim)
     logs = log_softmax(input, dim)
     hard = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
@@ -75,6 +82,45 @@ def cross_entropy(
     smooth = _smooth(logs, target, weight, ignore_index, reduction, dim)
     classes = input._type.shape[dim]
     return add(mul(hard, 1 - label_smoothing), mul(smooth, label_smoothing / classes))
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """Return the cross entropy of input @ linear_weight^T + linear_bias and targets.
+
+    Shapes: input [N, F] or [F]; linear_weight [C, ..., F] and linear_bias [C, ...] for targets
+    [N, ...] of C classes. options, by which PyTorch saves memory, change nothing.
+    """
+    classes, *places = linear_weight._type.shape[:-1]
+    if input.ndim not in (1, 2) or (places and input.ndim != 2):
+        raise ShapeError(
+            at_line(f"linear_cross_entropy wants rows [N, F], got {input._type} for {places}")
+        )
+    flat = linear_weight.reshape(-1, linear_weight._type.shape[-1])
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = linear(input, flat, bias).reshape(*input._type.shape[:-1], classes, *places)
+    if ignore_index is not None and target._type.shape == logits._type.shape:
+        raise RuntimeError(
+            at_line("ignore_index cannot be specified when target contains probabilities")
+        )
+    return cross_entropy(
+        logits,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
 
 
 def _class_weight(weight: Tensor, rank: int, dim: int, classes: int) -> Tensor:

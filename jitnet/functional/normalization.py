@@ -70,9 +70,13 @@ def batch_norm(
         variance = _channels_first(running_var, rank, channels, "running_var")
         assert middle is not None and variance is not None
         return _scaled(mul(sub(input, middle), rsqrt(add(variance, eps))), scale, shift)
+    if eps <= 0:
+        raise ValueError(at_line(f"batch_norm eps must be positive during training, but got {eps}"))
     dims = (0, *range(2, rank))
-    count = input._type.numel // channels if channels else 0
-    if count <= 1:
+    if not input._type.numel:
+        return _scaled(input, scale, shift)
+    count = input._type.numel // channels
+    if count == 1:
         raise ValueError(
             at_line(
                 f"Expected more than 1 value per channel when training, got input size "

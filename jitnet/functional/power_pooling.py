@@ -83,6 +83,8 @@ def _fractional(
     x = input if input.ndim == rank + 2 else input.unsqueeze(0)
     batch, channels = x._type.shape[:2]
     drawn = _drawn(x, rank) if samples is None else samples
+    if drawn._type.shape[:1] > (batch,):
+        drawn = drawn[:batch]  # PyTorch, too, takes what it needs
     if drawn._type.shape != (batch, channels, rank):
         raise ShapeError(
             at_line(f"{name} wants samples {[batch, channels, rank]}, got {drawn._type}")

@@ -8,6 +8,7 @@ from typing import Any, Self, overload
 
 from jitnet.tensor import Tensor
 
+from .describe import describe_list
 from .module import Module
 from .parameter import Parameter
 
@@ -149,6 +150,9 @@ class ModuleList(_Chain):
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
+
+    def __repr__(self) -> str:
+        return describe_list(self._get_name(), self)
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if not name.isdigit()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 
@@ -13,6 +14,19 @@ def describe(name: str, extra: str, children: Iterable[tuple[str, Any]]) -> str:
     if not rows and len(settings) <= 1:
         return f"{name}({extra})"
     return f"{name}(\n  " + "\n  ".join([*settings, *rows]) + "\n)"
+
+
+def describe_list(name: str, items: Iterable[Any]) -> str:
+    """Return one line for each item, or for several in a row that print alike."""
+    rows: list[str] = []
+    position = 0
+    for text, alike in groupby(map(repr, items)):
+        count = len(list(alike))
+        last = position + count - 1
+        label = f"({position})" if count == 1 else f"({position}-{last}): {count} x"
+        rows.append(f"{label}: {indent(text)}" if count == 1 else f"{label} {indent(text)}")
+        position = last + 1
+    return f"{name}()" if not rows else f"{name}(\n  " + "\n  ".join(rows) + "\n)"
 
 
 def indent(text: str, width: int = 2) -> str:

@@ -71,6 +71,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear of another name, by which PyTorch calls the projection inside of its attention."""
+
+
 class Bilinear(Module):
     """y_k = x1^T W_k x2 + b_k, for x1 [..., in1_features] and x2 [..., in2_features]."""
 

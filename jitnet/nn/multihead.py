@@ -10,7 +10,7 @@ from jitnet.runtime.dtype import DType
 from jitnet.tensor import Tensor
 
 from . import init
-from .linear import Linear
+from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 from .parameter import Parameter
 
@@ -57,7 +57,7 @@ class MultiheadAttention(Module):
         for name, shape in self._weights(bias, add_bias_kv).items():
             weight = None if shape is None else Parameter(creation.empty(shape, **made))
             self.register_parameter(name, weight)
-        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, **made)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias=bias, **made)
         self._reset_parameters()
 
     def _weights(self, bias: bool, bias_kv: bool) -> dict[str, tuple[int, ...] | None]:

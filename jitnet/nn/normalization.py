@@ -167,3 +167,7 @@ class LocalResponseNorm(Module):
     def extra_repr(self) -> str:
         """Return the settings."""
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """LocalResponseNorm of images, under its older name."""

@@ -71,6 +71,14 @@ class _CircularPad(_Pad):
 
     mode = "circular"
 
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the padded input."""
+        if input.dim() not in (self.rank + 1, self.rank + 2):
+            raise ValueError(
+                f"expected {self.rank + 1}D or {self.rank + 2}D input (got {input.dim()}D input)"
+            )
+        return super().forward(input)
+
 
 class ConstantPad1d(_ConstantPad):
     """Pad the last dim with a value."""

@@ -49,6 +49,9 @@ class Adafactor(Optimizer):
     def _check(self, group: Mapping[str, Any]) -> None:
         check_learning_rate(group)
         at_least_zero(group, "weight_decay")
+        for number, eps in enumerate(group["eps"], start=1):
+            if eps is not None and not eps >= 0.0:
+                raise ValueError(f"epsilon{number} should be >= 0 but is: {eps}")
         if group["beta2_decay"] > 0:
             raise ValueError(f"beta2_decay should be <= 0 but is: {group['beta2_decay']}")
         if group["d"] < 1:

@@ -10,6 +10,7 @@ from jitnet import functional as F
 from jitnet.grad_mode import enable_grad, no_grad
 from jitnet.tensor import Tensor
 
+from .checks import check_learning_rate
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer
 
@@ -43,6 +44,7 @@ class LBFGS(Optimizer):
             "line_search_fn": line_search_fn,
         }
         super().__init__(params, defaults)
+        check_learning_rate(defaults)
         if len(self.param_groups) != 1:
             raise ValueError(
                 "LBFGS doesn't support per-parameter options (parameter groups): give one list"

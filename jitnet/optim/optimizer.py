@@ -157,6 +157,8 @@ class Optimizer:
         group["params"], names = _parameters(param_group["params"])
         if names:
             group["param_names"] = names
+        if any(bool(names) != ("param_names" in known) for known in self.param_groups):
+            raise ValueError("give names to the parameters of all groups or of none")
         for name, default in self.defaults.items():
             group.setdefault(name, default)
         self._check(group)
