@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from jitnet.compiler.ir.dims import contiguous_strides
+from jitnet.runtime.memory import aligned_copy
 
 from .grad_mode import no_grad
 from .strided import strided_view
@@ -45,7 +46,7 @@ class Memory:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
         if id(self) not in memo:
-            memo[id(self)] = Memory(self.array.copy())
+            memo[id(self)] = Memory(aligned_copy(self.array))
         copied: Memory = memo[id(self)]
         return copied
 

@@ -33,6 +33,7 @@ from jitnet.compiler.ops import (
     view_as_real,
 )
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
+from jitnet.runtime.memory import aligned_copy, aligned_zeros
 
 from . import capture, tape
 from .capture import set_attribute
@@ -441,8 +442,9 @@ def filled(kind: TensorType, value: Any) -> Tensor:
     if capture.active is not None and capture.current() is not None:
         return leaf(full, shape=kind.shape, dtype=kind.dtype, value=value)
     if value == 0:
-        return _base(np.zeros(kind.shape, kind.dtype.numpy), None, kind)
-    return _base(full.eval(shape=kind.shape, dtype=kind.dtype, value=value).copy(), None, kind)
+        return _base(aligned_zeros(kind.shape, kind.dtype.numpy), None, kind)
+    array = aligned_copy(full.eval(shape=kind.shape, dtype=kind.dtype, value=value))
+    return _base(array, None, kind)
 
 
 def counting(kind: TensorType, axis: int) -> Tensor:

@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 from ml_dtypes import bfloat16 as _bfloat16
 
+from .memory import aligned_copy
+
 
 @dataclass(frozen=True, eq=False)
 class DType:
@@ -129,7 +131,7 @@ def promote(a: DType, b: DType) -> DType:
 
 
 def convert(array: np.ndarray, dtype: DType) -> np.ndarray:
-    """Return an array's values as dtype, in rows; a narrow float is rounded from a float32.
+    """Return an array's values as dtype, in rows of their own; a narrow float from a float32.
 
     Of complex numbers, real ones keep the real part.
     """
@@ -138,7 +140,7 @@ def convert(array: np.ndarray, dtype: DType) -> np.ndarray:
             array = array.real
         if dtype.narrow is not (array.dtype in _NARROW):
             array = array.astype(np.float32)
-        return array.astype(dtype.numpy, order="C")
+        return aligned_copy(array, dtype.numpy)
 
 
 def rounded(value: complex, dtype: DType) -> float:

@@ -71,6 +71,26 @@ def aligned_empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     return np.ndarray(shape, dtype, room, -address_of(room) % ALIGNMENT)
 
 
+def aligned_zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """Return a C-contiguous array of zeros that starts at a multiple of 64 bytes.
+
+    The system zeroes the pages of a large one as they are touched.
+    """
+    room = np.zeros(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8)
+    return np.ndarray(shape, dtype, room, -address_of(room) % ALIGNMENT)
+
+
+def aligned_copy(array: Array, dtype: np.dtype[Any] | None = None) -> Array:
+    """Return a C-contiguous copy, of another dtype if asked, that starts at a multiple of 64 bytes.
+
+    Parameters and optimizers' states begin as such copies: a vector that straddles two cache lines
+    takes two accesses, in every step.
+    """
+    copied = aligned_empty(array.shape, dtype or array.dtype)
+    np.copyto(copied, array, casting="unsafe")
+    return copied
+
+
 class Rooms:
     """Memory for small results of one kind, which serves again when no array lies in it.
 

@@ -215,13 +215,20 @@ def test_an_arena_is_not_shared_with_a_child(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,), (5, 7), (1000, 33)])
 def test_fresh_arrays_are_aligned(shape: tuple[int, ...], dtype: str) -> None:
     for _ in range(5):
-        array = memory.aligned_empty(shape, np.dtype(dtype))
-        assert type(array) is np.ndarray
-        assert array.shape == shape and array.dtype == dtype
-        assert array.ctypes.data % 64 == 0
-        assert array.flags.c_contiguous and array.flags.writeable
-        array[...] = 1
-        assert (array == 1).all()
+        zeros = memory.aligned_zeros(shape, np.dtype(dtype))
+        assert (zeros == 0).all()
+        one = np.broadcast_to(np.ones((), dtype), shape)
+        for array in (
+            memory.aligned_empty(shape, np.dtype(dtype)),
+            zeros,
+            memory.aligned_copy(one),
+        ):
+            assert type(array) is np.ndarray
+            assert array.shape == shape and array.dtype == dtype
+            assert array.ctypes.data % 64 == 0
+            assert array.flags.c_contiguous and array.flags.writeable
+            array[...] = 1
+            assert (array == 1).all()
 
 
 def test_addresses_are_those_of_the_first_element() -> None:

@@ -30,6 +30,22 @@ def test_from_numpy_shares_memory_and_strides() -> None:
     assert jitnet.tensor(array).data_ptr() != x.data_ptr()
 
 
+def test_what_lasts_starts_at_a_cache_line(tmp_path: Any) -> None:
+    """Parameters, states of optimizers, copies and what is loaded: steps read them in vectors."""
+    model = jitnet.nn.Linear(33, 7)
+    optimizer = jitnet.optim.Adam(model.parameters())
+    model(jitnet.ones(2, 33)).sum().backward()
+    optimizer.step()
+    jitnet.save(model.state_dict(), tmp_path / "weights.pt")
+    loaded = jitnet.load(tmp_path / "weights.pt")
+    states = [x for state in optimizer.state.values() for x in state.values()]
+    tensors = [*model.parameters(), *copy.deepcopy(model).parameters(), *states, *loaded.values()]
+    assert len(tensors) >= 10
+    assert [x.data_ptr() % 64 for x in tensors if isinstance(x, jitnet.Tensor)] == [0] * len(
+        tensors
+    )
+
+
 def test_from_numpy_refuses() -> None:
     """Dtypes, byte orders and strides that tensors do not have."""
     for bad, error in [

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from jitnet.runtime.memory import aligned_empty
+
 from .errors import CheckpointError
 
 _LOCAL = struct.Struct("<4s22xHH")  # an entry's own header: its signature, lengths of name, extra
@@ -70,7 +72,7 @@ class Archive:
         entry = self._entries[name]
         if self._memory is not None and size:
             return np.frombuffer(self._memory, np.uint8, size, entry.start)
-        content = np.empty(size, np.uint8)
+        content = aligned_empty((size,), np.dtype(np.uint8))
         self._file.seek(entry.start)
         if self._file.readinto(content.data) != size:  # type: ignore[attr-defined]
             raise CheckpointError(f"{self.name} ends within {name!r}: it is cut off")
