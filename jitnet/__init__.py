@@ -212,6 +212,7 @@ from .functional.convolution import conv_transpose3d as conv_transpose3d
 from .functional.copies import *
 from .functional.diagonals import diag as diag
 from .functional.diagonals import diag_embed as diag_embed
+from .functional.diagonals import diagflat as diagflat
 from .functional.diagonals import diagonal as diagonal
 from .functional.diagonals import trace as trace
 from .functional.diagonals import tril as tril
@@ -226,6 +227,7 @@ from .functional.distance import triplet_margin_loss as triplet_margin_loss
 from .functional.dropout import alpha_dropout as alpha_dropout
 from .functional.dropout import dropout as dropout
 from .functional.embedding import embedding as embedding
+from .functional.exponents import *
 from .functional.gamma import digamma as digamma
 from .functional.gamma import lgamma as lgamma
 
@@ -262,6 +264,7 @@ from .functional.joining import stack as stack
 from .functional.joining import tensor_split as tensor_split
 from .functional.joining import tile as tile
 from .functional.joining import unbind as unbind
+from .functional.linear_algebra import addbmm as addbmm
 from .functional.linear_algebra import addmm as addmm
 from .functional.linear_algebra import addmv as addmv
 from .functional.linear_algebra import addr as addr
@@ -378,6 +381,7 @@ from .functional.standard import unique_inverse as unique_inverse
 from .functional.standard import unique_values as unique_values
 from .functional.standard import unstack as unstack
 from .functional.standard import vecdot as vecdot
+from .functional.statistics import *
 from .functional.triangular import cholesky as cholesky
 from .functional.unary import abs as abs
 from .functional.unary import absolute as absolute

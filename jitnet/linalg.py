@@ -104,6 +104,10 @@ def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tenso
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """Return the vector products of three-dimensional vectors along a dim of both."""
+    if input.ndim != other.ndim or input.shape[dim] != 3 or other.shape[dim] != 3:
+        raise RuntimeError(
+            at_line(f"cross wants 3 elements along dim {dim}: {input._type} and {other._type}")
+        )
     shape = broadcast_shapes(tuple(input.shape), tuple(other.shape))
     return _cross(input.expand(shape), other.expand(shape), dim)
 

@@ -16,6 +16,7 @@ from jitnet.runtime.dtype import (
     bool_,
     convert,
     float32,
+    float64,
     from_numpy_dtype,
     int64,
 )
@@ -249,6 +250,10 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = (_number(value, "arange") for value in (start, end, step))
+    if not all(map(math.isfinite, (start, end, step))):
+        raise RuntimeError(at_line(f"arange wants finite numbers, got {start}, {end}, {step}"))
+    if dtype is not None and dtype.kind in ("int", "uint"):
+        start, end, step = int(start), int(end), int(step)
     if step == 0 or (end - start) * step < 0:
         raise RuntimeError(
             at_line(f"arange wants a step that leads from {start} to {end}, got {step}")
@@ -293,9 +298,33 @@ def linspace(
 ) -> Tensor:
     """Return `steps` evenly spaced numbers from start to end, which endpoint includes."""
     check_device(device)
-    bounds = _number(start, "linspace"), _number(end, "linspace")
-    values = np.linspace(*bounds, steps, endpoint=endpoint)
-    return _made(literal(values.astype((dtype or _default).numpy)), requires_grad)
+    dtype = dtype or _default
+    return _made(_line(*_bounds(start, end, dtype), steps, endpoint, dtype), requires_grad)
+
+
+def _bounds(start: Any, end: Any, dtype: DType) -> tuple[Any, Any]:
+    """Return the bounds of a line; their whole parts, where it is one of whole numbers."""
+    if dtype.kind not in ("int", "uint"):
+        return start, end
+    return tuple(x.to(dtype) if isinstance(x, Tensor) else int(x) for x in (start, end))  # type: ignore[return-value]
+
+
+def _line(start: Any, end: Any, steps: int, endpoint: bool, dtype: DType) -> Tensor:
+    """Return evenly spaced numbers, of which tensors may be the bounds."""
+    if steps < 0:
+        raise RuntimeError(at_line(f"a line wants steps >= 0, got {steps}"))
+    if isinstance(start, Tensor) or isinstance(end, Tensor):
+        for bound in (start, end):
+            if isinstance(bound, Tensor) and bound.ndim:
+                raise RuntimeError(at_line(f"a line wants numbers as bounds, got {bound._type}"))
+        places = literal(np.arange(steps, dtype=np.float64))
+        step = (end - start) / float(max(steps - endpoint, 1))
+        if not endpoint:
+            return (start + step * places).to(dtype)  # type: ignore[no-any-return]
+        near = places < max(steps // 2, 1)
+        turned = end - step * (steps - 1 - places)
+        return (start + step * places).where(near, turned).to(dtype)  # type: ignore[no-any-return]
+    return literal(convert(np.linspace(start, end, steps, endpoint=endpoint), dtype))
 
 
 def logspace(
@@ -310,8 +339,9 @@ def logspace(
 ) -> Tensor:
     """Return base ** linspace(start, end, steps)."""
     check_device(device)
-    values = np.power(float(base), np.linspace(start, end, steps))
-    return _made(literal(convert(values, dtype or _default)), requires_grad)
+    dtype = dtype or _default
+    powers = _line(*_bounds(start, end, dtype), steps, True, float64)
+    return _made((float(base) ** powers).to(dtype), requires_grad)
 
 
 def eye(
@@ -334,9 +364,11 @@ def eye(
     )
 
 
-def scalar_tensor(value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def scalar_tensor(
+    value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return a zero-dimensional tensor."""
-    return full((), value, dtype=dtype or _default, device=device)
+    return full((), value, dtype=dtype or _default, device=device, requires_grad=requires_grad)
 
 
 def is_tensor(value: Any) -> bool:

@@ -156,12 +156,25 @@ def randint(
 
 
 def randint_like(
-    input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None
+    input: Tensor,
+    low: Any,
+    high: Any = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return randint of input's shape and dtype."""
     if high is None:
         low, high = 0, low
-    return randint(low, high, input._type.shape, dtype=dtype or input._type.dtype)
+    return randint(
+        low,
+        high,
+        input._type.shape,
+        dtype=dtype or input._type.dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
 def randperm(
@@ -190,7 +203,9 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
+    layout: Any = None,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return numbers from normal distributions of the given means and standard deviations."""
     check_device(device)
@@ -205,7 +220,8 @@ def normal(
     if not isinstance(std, Tensor) and std < 0:
         raise RuntimeError(at_line(f"normal expects std >= 0.0, but found std {std}"))
     made = randn(making.sizes((size,)), generator=generator, dtype=dtype)
-    return made * std + mean  # type: ignore[no-any-return]
+    made = made * std + mean
+    return made.requires_grad_() if requires_grad else made  # type: ignore[no-any-return]
 
 
 def bernoulli(
@@ -227,6 +243,8 @@ def multinomial(
     generator: Generator | None = None,
 ) -> Tensor:
     """Return indices drawn by the weights in each row; eager only."""
+    if input._type.dtype.kind != "float":
+        raise RuntimeError(at_line(f"multinomial wants floating point weights, got {input._type}"))
     capture.refuse("multinomial()", "draw it outside and give it to the compiled function")
     weights = np.atleast_2d(input._copied().astype(np.float64))
     if weights.ndim != 2 or not weights.shape[1]:
@@ -319,11 +337,56 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers from an exponential distribution."""
+    if lambd <= 0:
+        raise RuntimeError(at_line(f"exponential_ wants lambd > 0, got {lambd}"))
     with no_grad():
         made = draw(ops.random_uniform, self._type.shape, _fine(_drawable(self)), generator)
         made = -((1 - made).log()) / lambd
     return _fill(self, made)
 
 
-for _method in (uniform_, normal_, random_, bernoulli_, exponential_, bernoulli, multinomial):
+def _open(self: Tensor, generator: Generator | None, dtype: DType) -> Tensor:
+    """Return numbers evenly from (0, 1), of self's shape."""
+    made = draw(ops.random_uniform, self._type.shape, _fine(dtype), generator)
+    return made.clamp(finfo(made._type.dtype).tiny)  # type: ignore[no-any-return]
+
+
+def cauchy_(
+    self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with numbers from a Cauchy distribution."""
+    if sigma <= 0:
+        raise RuntimeError(at_line(f"cauchy_ wants sigma > 0, got {sigma}"))
+    with no_grad():
+        turns = _open(self, generator, _drawable(self)) - 0.5
+        made = (turns * np.pi).tan() * sigma + median
+    return _fill(self, made)
+
+
+def log_normal_(
+    self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill with numbers whose logarithms are from a normal distribution."""
+    if std <= 0:
+        raise RuntimeError(at_line(f"log_normal_ wants std > 0, got {std}"))
+    with no_grad():
+        made = draw(ops.random_normal, self._type.shape, _fine(_drawable(self)), generator)
+        made = (made * std + mean).exp()
+    return _fill(self, made)
+
+
+def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Fill with how many trials a success of chance p takes: 1, 2 ..."""
+    if not 0 < p < 1:
+        raise RuntimeError(at_line(f"geometric_ wants 0 < p < 1, got {p}"))
+    with no_grad():
+        line = _open(self, generator, making.get_default_dtype())
+        made = (line.log() / np.log1p(-p)).ceil().clamp(1)
+    return _fill(self, made)
+
+
+for _method in (
+    uniform_, normal_, random_, bernoulli_, exponential_, cauchy_, log_normal_, geometric_,
+    bernoulli, multinomial,
+):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)

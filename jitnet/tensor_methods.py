@@ -56,9 +56,10 @@ FUNCTIONS = (
     "xlogy",
     "cummax", "cummin", "logcumsumexp", "diagonal_scatter", "hsplit", "vsplit", "dsplit",
     "select_scatter", "slice_scatter", "split_with_sizes", "narrow_copy", "unsafe_chunk",
-    "unsafe_split", "unsafe_split_with_sizes",
-    "adjoint", "angle", "conj", "conj_physical", "is_conj", "is_neg", "isreal", "resolve_conj",
-    "resolve_neg",
+    "unsafe_split", "unsafe_split_with_sizes", "adjoint", "angle", "conj", "conj_physical",
+    "is_conj", "is_neg", "isreal", "resolve_conj", "resolve_neg", "addbmm", "corrcoef", "cov",
+    "diagflat", "dist", "float_power", "frexp", "gcd", "lcm", "ldexp", "logaddexp2", "nanmean",
+    "nextafter", "renorm", "sum_to_size",
 )  # fmt: skip
 
 # Of these, the ones that also write in place, as `name_`.
@@ -69,11 +70,14 @@ IN_PLACE = (
     "copysign", "cos", "cosh", "cumprod", "cumsum", "div", "divide", "eq", "erf", "erfc", "erfinv",
     "exp", "exp2", "expm1", "fix", "floor", "floor_divide", "fmod", "frac", "ge", "gt", "hypot",
     "index_add", "index_copy", "index_fill", "index_put", "le", "lerp", "log", "log10", "log1p",
-    "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt", "masked_fill",
-    "masked_scatter", "mul", "multiply", "nan_to_num", "ne", "neg", "negative", "pow", "reciprocal",
-    "relu", "remainder", "round", "rsqrt", "scatter", "scatter_add", "sgn", "sigmoid", "sign",
-    "sin", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "tril", "triu",
-    "true_divide", "trunc", "xlogy",
+    "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "lt",
+    "masked_fill", "masked_scatter", "mul", "multiply", "nan_to_num", "ne", "neg", "negative",
+    "pow", "reciprocal", "relu", "remainder", "round", "rsqrt", "scatter", "scatter_add", "sgn",
+    "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "sub", "subtract", "tan", "tanh", "tril",
+    "triu", "true_divide", "trunc", "xlogy", "addbmm", "arccos", "arccosh", "arcsin", "arcsinh",
+    "arctan", "arctan2", "arctanh", "bitwise_left_shift", "bitwise_right_shift", "deg2rad",
+    "digamma", "float_power", "gcd", "greater", "greater_equal", "heaviside", "lcm", "ldexp",
+    "less", "less_equal", "lgamma", "nextafter", "not_equal", "rad2deg", "renorm", "sinc",
 )  # fmt: skip
 
 CONVERSIONS = {

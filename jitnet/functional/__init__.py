@@ -131,6 +131,7 @@ from .ctc import ctc_loss
 from .diagonals import (
     diag,
     diag_embed,
+    diagflat,
     diagonal,
     trace,
     tril,
@@ -158,6 +159,7 @@ from .embedding import (
     embedding,
     embedding_bag,
 )
+from .exponents import *
 from .gamma import digamma, lgamma
 from .grids import *
 from .indexing import (
@@ -199,6 +201,7 @@ from .joining import (
     unbind,
 )
 from .linear_algebra import (
+    addbmm,
     addmm,
     addmv,
     addr,
@@ -361,6 +364,8 @@ from .sorting import (
     unique,
 )
 from .stacking import *
+from .standard import nextafter
+from .statistics import *
 from .triangular import cholesky, solve_triangular
 from .unary import (
     abs,

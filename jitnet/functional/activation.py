@@ -9,7 +9,7 @@ from jitnet.compiler import ops
 from jitnet.runtime.dtype import DType, float32
 
 from .. import creation
-from ..errors import DTypeError, at_line
+from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from . import arithmetic, unary
 from .arithmetic import add, div, mul, sub
@@ -64,6 +64,11 @@ def hardtanh(
     if min_val > max_val:
         raise ValueError(at_line(f"hardtanh wants min_val <= max_val, got {min_val}, {max_val}"))
     x = _source(input, inplace)
+    kind = x._type.dtype.kind
+    if kind == "bool" or (kind == "uint" and min_val < 0):
+        raise DTypeError(at_line(f"hardtanh wants numbers with a sign, got {input._type}"))
+    if kind != "float":
+        min_val, max_val = int(min_val), int(max_val)
     result = where(x <= min_val, min_val, where(x >= max_val, max_val, x))
     return _finish(input, result, inplace)
 
@@ -97,6 +102,11 @@ def rrelu(
 @autocast_lowers
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Return leaky_relu with a learned slope for each channel (dim 1)."""
+    channels = input._type.shape[min(1, input.ndim - 1)] if input.ndim else 1
+    if weight.ndim > 1 or weight.numel() not in (1, channels):
+        raise ShapeError(
+            at_line(f"prelu wants 1 or {channels} slopes for {input._type}, got {weight._type}")
+        )
     if weight.numel() != 1:
         shape = [1] * input.ndim
         shape[min(1, input.ndim - 1)] = weight.numel()
@@ -189,6 +199,8 @@ def softsign(input: Tensor) -> Tensor:
 @rounded_once
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return input moved towards 0 by lambd, 0 between."""
+    if lambd < 0:
+        raise RuntimeError(at_line(f"softshrink wants lambd >= 0, got {lambd}"))
     low = where(input < -lambd, add(input, lambd), mul(input, 0))
     return where(input > lambd, sub(input, lambd), low)  # type: ignore[no-any-return]
 

@@ -42,12 +42,27 @@ def _bool_result(name: str, a: Any, b: Any, op: Op) -> Tensor | None:
     return op(*meet_as(bool_, first, second))
 
 
+def _times(other: Any, alpha: Any, input: Any) -> Any:
+    """Return alpha * other; what is to be added to whole numbers takes no other alpha."""
+    if alpha is True or alpha is False:
+        if result_type(as_operand(input), as_operand(other)) is not bool_:
+            raise DTypeError(at_line("alpha is a bool only where bools are added"))
+    elif isinstance(alpha, float) and result_type(as_operand(input), as_operand(other)).kind in (
+        "bool",
+        "int",
+        "uint",
+    ):
+        raise DTypeError(at_line(f"whole numbers want a whole alpha, got {alpha}"))
+    if alpha == 1:
+        return other
+    return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+
+
 @with_out
 @rounded_once
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return input + alpha * other."""
-    if alpha != 1:
-        other = mul(other, alpha)
+    other = _times(other, alpha, input)
     a, b = meet(input, other)
     if a._type.dtype is bool_:
         return ops.logical_or(a, b)
@@ -63,8 +78,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
             raise DTypeError(
                 at_line("a bool cannot be subtracted; use `~` or logical_not() to turn it round")
             )
-    if alpha != 1:
-        other = mul(other, alpha)
+    other = _times(other, alpha, input)
     return ops.sub(*meet(input, other))
 
 
@@ -264,7 +278,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
 @rounded_once
 def hypot(input: Any, other: Any) -> Tensor:
     """Return sqrt(input^2 + other^2)."""
-    return sqrt(add(mul(input, input), mul(other, other)))
+    a, b = meet(input, other)
+    return sqrt(add(mul(a, a), mul(b, b)))
 
 
 def constant_of(x: Tensor, value: Any) -> Tensor:

@@ -100,7 +100,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if min is None and max is None:
         raise RuntimeError(at_line("clamp wants a min, a max or both"))
     bounds = [bound for bound in (min, max) if bound is not None]
-    dtype = result_type(input, *map(as_operand, bounds))
+    dtype = result_type(as_tensor_like(input, "clamp"), *map(as_operand, bounds))
     result = to_dtype(input, dtype)
     if min is not None:
         low, result = meet_as(dtype, as_operand(min), result)
@@ -155,7 +155,12 @@ def isclose(
     equal_nan: bool = False,
 ) -> Tensor:
     """Return where |input - other| <= atol + rtol * |other|."""
-    a, b = meet(input, other)
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(at_line(f"isclose wants rtol and atol >= 0, got {rtol} and {atol}"))
+    first, second = as_tensor_like(input, "isclose"), as_tensor_like(other, "isclose")
+    if first._type.dtype is not second._type.dtype:
+        raise DTypeError(at_line(f"isclose wants one dtype, got {first._type} and {second._type}"))
+    a, b = meet(first, second)
     near = eq(a, b)
     if a._type.dtype.is_inexact:
         room = add(mul(abs(b), rtol), atol)

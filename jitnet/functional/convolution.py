@@ -176,15 +176,29 @@ def _conv_transpose(
     )
     if min(sizes) < 1:
         raise ShapeError(at_line(f"{name}: the result would have sizes {sizes}; pad less"))
+    padding = tuple((size, size) for size in around)
+    beyond = (0,) * rank
+    if any(extra >= step for extra, step in zip(more, steps, strict=True)):
+        # Rows at the end that no element comes to by itself: less is cut off, then zeros follow.
+        padding = tuple(
+            (size, max(size - extra, 0)) for size, extra in zip(around, more, strict=True)
+        )
+        beyond = tuple(max(extra - size, 0) for size, extra in zip(around, more, strict=True))
     y = ops.conv_input_grad(
         x,
         weight,
-        shape=(x._type.shape[0], weight._type.shape[1] * groups, *sizes),
+        shape=(
+            x._type.shape[0],
+            weight._type.shape[1] * groups,
+            *(size - empty for size, empty in zip(sizes, beyond, strict=True)),
+        ),
         stride=steps,
-        padding=tuple((size, size) for size in around),
+        padding=padding,
         dilation=spread,
         groups=groups,
     )
+    if any(beyond):
+        y = ops.pad(y, low=(0,) * (rank + 2), high=(0, 0, *beyond), value=0)
     return _with_bias(y, bias, had_batch)
 
 

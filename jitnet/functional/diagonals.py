@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jitnet.compiler import ops
+from jitnet.runtime.dtype import DType, bool_, int64
 
 from .. import creation
-from ..errors import at_line
+from ..device import check_device
+from ..errors import DTypeError, at_line
 from ..tensor import Tensor, strides_of
 from .joining import span
 from .out import with_out
 from .precision import autocast_widens, rounded_once
 from .promote import normal_dim
-from .shape import movedim, reshape, transpose, unsqueeze
+from .shape import expand, movedim, reshape, transpose, unsqueeze
 from .unary import clone
 
 # -- diagonals and triangles --------------------------------------------------------------------
@@ -29,17 +33,20 @@ def _below(x: Tensor, diagonal: int) -> Tensor:
 @with_out
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the lower triangle, 0 above the diagonal."""
-    from .choice import where
-
-    return where(_below(input, diagonal), input, 0)  # type: ignore[no-any-return]
+    return _kept(_below(input, diagonal), input)
 
 
 @with_out
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Return the upper triangle, 0 below the diagonal."""
+    return _kept(~_below(input, diagonal - 1), input)
+
+
+def _kept(mask: Tensor, x: Tensor) -> Tensor:
+    """Return x where mask holds, 0 of its dtype elsewhere."""
     from .choice import where
 
-    return where(_below(input, diagonal - 1), 0, input)  # type: ignore[no-any-return]
+    return where(mask, x, False if x._type.dtype is bool_ else 0)  # type: ignore[no-any-return]
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -74,10 +81,11 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 _diagonal = diagonal
 
 
-def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
-    """Return matrices (last two dims) with the last dim of input on their diagonal."""
-    from .choice import where
-
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Return matrices (of dims dim1 and dim2) with the last dim of input on their diagonal."""
+    first, second = (normal_dim(dim, input.ndim, extra=1) for dim in (dim1, dim2))
+    if first == second:
+        raise RuntimeError(at_line(f"diag_embed wants two dims, got {dim1} and {dim2}"))
     count = input._type.shape[-1]
     size = count + abs(offset)
     low, high = (max(-offset, 0), max(offset, 0)) if offset else (0, 0)
@@ -91,7 +99,13 @@ def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
         high=(0,) * (rank - 1) + (high,),
         value=0,
     )
-    return where(on, unsqueeze(line, -1), 0)  # type: ignore[no-any-return]
+    made = _kept(on, expand(unsqueeze(line, -1), *line._type.shape, size))
+    return movedim(made, (-2, -1), (first, second))
+
+
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """Return the matrix that has all elements on its diagonal."""
+    return diag_embed(input.reshape(-1), offset)
 
 
 @autocast_widens
@@ -103,19 +117,41 @@ def trace(input: Tensor) -> Tensor:
     return diagonal(input).sum()  # type: ignore[no-any-return]
 
 
-def _indices(row: int, col: int, offset: int, lower: bool) -> Tensor:
+def _indices(row: int, col: int, offset: int, dtype: DType | None, lower: bool) -> Tensor:
     import numpy as np
 
+    if row < 0 or col < 0:
+        raise RuntimeError(at_line(f"a triangle wants sizes >= 0, got {row} and {col}"))
+    if dtype is not None and dtype.kind not in ("int", "uint"):
+        raise DTypeError(at_line(f"indices are whole numbers, not {dtype.name}"))
     find = np.tril_indices if lower else np.triu_indices
     rows, columns = find(row, offset, col)
-    return creation.literal(np.stack([rows, columns]).astype(np.int64))
+    return creation.literal(np.stack([rows, columns]).astype((dtype or int64).numpy))
 
 
-def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+def tril_indices(
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    layout: Any = None,
+) -> Tensor:
     """Return the places of the lower triangle, [2, count]."""
-    return _indices(row, col, offset, lower=True)
+    check_device(device)
+    return _indices(row, col, offset, dtype, lower=True)
 
 
-def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+def triu_indices(
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    layout: Any = None,
+) -> Tensor:
     """Return the places of the upper triangle, [2, count]."""
-    return _indices(row, col, offset, lower=False)
+    check_device(device)
+    return _indices(row, col, offset, dtype, lower=False)

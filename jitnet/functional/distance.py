@@ -16,6 +16,7 @@ from .indexing import index_select
 from .loss import _chosen, reduced
 from .precision import autocast_widens, rounded_once
 from .reduction import sum as total
+from .shape import broadcast_tensors
 
 # -- vectors ------------------------------------------------------------------------------------
 
@@ -23,6 +24,7 @@ from .reduction import sum as total
 @rounded_once
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Return the cosine of the angle between vectors along dim."""
+    x1, x2 = broadcast_tensors(x1, x2)
     product = total(mul(x1, x2), dim)
     first = clamp(total(mul(x1, x1), dim), min=eps * eps)
     second = clamp(total(mul(x2, x2), dim), min=eps * eps)
@@ -87,6 +89,8 @@ def triplet_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Return max(0, distance to positive - distance to negative + margin)."""
+    if margin <= 0:
+        raise ValueError(at_line(f"triplet_margin_loss wants margin > 0, got {margin}"))
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:

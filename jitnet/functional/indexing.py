@@ -95,11 +95,17 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 @with_out
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """Return the elements that indices name along dim; other dims broadcast."""
-    if dim is None:
-        return gather(input.reshape(-1), 0, indices.reshape(-1))
     from .promote import broadcast_shapes
 
+    if dim is None:
+        return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
+    if input.ndim != indices.ndim:
+        raise ShapeError(
+            at_line(f"take_along_dim wants as many dims as {input._type}, got {indices._type}")
+        )
     axis = normal_dim(dim, input.ndim)
+    indices = _index(indices, "take_along_dim")
+    indices = where(indices < 0, indices + input._type.shape[axis], indices)
     own, asked = list(input._type.shape), list(indices._type.shape)
     own_open, asked_open = list(own), list(asked)
     own_open[axis] = asked_open[axis] = 1

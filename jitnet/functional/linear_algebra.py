@@ -14,7 +14,7 @@ from ..tensor import Tensor
 from .arithmetic import add, mul
 from .out import with_out
 from .precision import autocast_lowers, autocast_passes, autocast_widens, rounded_once
-from .promote import as_tensor_like, broadcast_shapes, normal_dim, to_shape
+from .promote import as_tensor_like, broadcast_shapes, normal_dim, to_dtype, to_shape
 
 
 def _same_dtype(name: str, *values: Tensor) -> None:
@@ -130,13 +130,20 @@ ger = outer
 
 
 def _scaled(x: Tensor, factor: Any) -> Tensor:
-    return x if factor == 1 else mul(x, factor)
+    if isinstance(factor, float) and x._type.dtype.kind in ("int", "uint"):
+        factor = int(factor)
+    return x if factor == 1 else to_dtype(mul(x, factor), x._type.dtype)
 
 
 def _plus_product(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
-    """Return beta * input + alpha * product; beta 0 ignores input, NaN and all."""
+    """Return beta * input + alpha * product; beta 0 ignores input, NaN and all.
+
+    The product decides shape and dtype: whole numbers take whole parts of alpha and beta.
+    """
     product = _scaled(product, alpha)
-    return product if beta == 0 else add(_scaled(input, beta), product)
+    if beta == 0:
+        return product
+    return add(to_shape(_scaled(input, beta), product._type.shape), product)
 
 
 @with_out
@@ -173,6 +180,16 @@ def baddbmm(
     return _plus_product(input, bmm(batch1, batch2), beta, alpha)
 
 
+@with_out
+@autocast_lowers
+@rounded_once
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:
+    """Return beta * input + alpha * the sum of all products of a batch."""
+    return _plus_product(input, bmm(batch1, batch2).sum(0), beta, alpha)
+
+
 @autocast_lowers
 @rounded_once
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -200,6 +217,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         second = [normal_dim(dim, b.ndim) for dim in _listed(dims[1])]
     rest_a = [axis for axis in range(a.ndim) if axis not in first]
     rest_b = [axis for axis in range(b.ndim) if axis not in second]
+    if len(first) != len(second):
+        raise _wrong("tensordot", a, b, f"as many dims of both, not {first} and {second}")
+    for one, other in zip(first, second, strict=True):  # a dim of size 1 meets any other
+        if a._type.shape[one] == 1 != b._type.shape[other]:
+            b = b.sum(other, keepdim=True)
+        elif b._type.shape[other] == 1 != a._type.shape[one]:
+            a = a.sum(one, keepdim=True)
     inner = [a._type.shape[axis] for axis in first]
     if inner != [b._type.shape[axis] for axis in second]:
         raise _wrong("tensordot", a, b, f"equal sizes of dims {first} and {second}")
@@ -320,10 +344,20 @@ def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[st
 
 @autocast_widens
 @rounded_once
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
-    """Return the p-norm distances of all pairs of rows, [..., P, R]."""
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
+    """Return the p-norm distances of all pairs of rows, [..., P, R].
+
+    compute_mode is a choice of speed in PyTorch; here all choices are computed alike.
+    """
     from .reduction import norm
 
+    for x in (x1, x2):
+        if x.ndim < 2:
+            raise ShapeError(at_line(f"cdist wants at least 2 dims, got {x._type}"))
+    if x1._type.shape[-1] != x2._type.shape[-1]:
+        raise ShapeError(at_line(f"cdist wants equal last dims, got {x1._type} and {x2._type}"))
+    if p < 0:
+        raise RuntimeError(at_line(f"cdist wants p >= 0, got {p}"))
     return norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
 
 
@@ -331,6 +365,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
 @autocast_passes
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     """Return the vector products of three-dimensional vectors along dim."""
+    if input.ndim != other.ndim:
+        raise _wrong("cross", input, other, "as many dims on both sides")
     axis = normal_dim(dim, input.ndim)
     if input._type.shape[axis] != 3 or other._type.shape[axis] != 3:
         raise _wrong("cross", input, other, f"3 elements along dim {dim}")

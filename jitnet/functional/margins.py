@@ -23,7 +23,9 @@ from .unary import neg
 
 def _rows(name: str, input: Tensor, target: Tensor, per_row: int) -> tuple[Tensor, Tensor]:
     """Return scores [N, C] and whole-numbered targets of per_row dims more than none."""
-    if input.ndim not in (1, 2) or not input._type.numel:
+    if input.ndim == 0:
+        return _rows(name, input.reshape(1), target.reshape(1) if per_row else target, per_row)
+    if input.ndim > 2 or not input._type.numel:
         raise ShapeError(at_line(f"{name} wants scores [N, C] or [C], got {input._type}"))
     if target._type.dtype.kind not in ("int", "uint"):
         raise DTypeError(at_line(f"{name} wants whole numbers as target, got {target._type}"))

@@ -24,11 +24,12 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """Return [..., C, H r, W r] from [..., C r^2, H, W]."""
     *batch, channels, height, width = input._type.shape
     r = upscale_factor
-    if channels % (r * r):
+    if r <= 0 or channels % (r * r):
         raise ShapeError(
             at_line(f"pixel_shuffle wants channels that {r * r} divides, got {input._type}")
         )
-    x = input.reshape(-1, channels // (r * r), r, r, height, width).permute(0, 1, 4, 2, 5, 3)
+    shape = (numel(batch), channels // (r * r), r, r, height, width)
+    x = input.reshape(shape).permute(0, 1, 4, 2, 5, 3)
     return x.reshape(*batch, channels // (r * r), height * r, width * r)  # type: ignore[no-any-return]
 
 
@@ -36,9 +37,10 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """Return [..., C r^2, H / r, W / r] from [..., C, H, W]."""
     *batch, channels, height, width = input._type.shape
     r = downscale_factor
-    if height % r or width % r:
+    if r <= 0 or height % r or width % r:
         raise ShapeError(at_line(f"pixel_unshuffle wants sizes {r} divides, got {input._type}"))
-    x = input.reshape(-1, channels, height // r, r, width // r, r).permute(0, 1, 3, 5, 2, 4)
+    shape = (numel(batch), channels, height // r, r, width // r, r)
+    x = input.reshape(shape).permute(0, 1, 3, 5, 2, 4)
     return x.reshape(*batch, channels * r * r, height // r, width // r)  # type: ignore[no-any-return]
 
 

@@ -35,7 +35,7 @@ def _window(
     rank: int, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool, name: str
 ) -> dict[str, Any]:
     sizes = per_dim(kernel, rank, f"{name}'s kernel_size")
-    steps = sizes if stride is None or stride == [] else per_dim(stride, rank, f"{name}'s stride")
+    steps = sizes if stride in (None, [], ()) else per_dim(stride, rank, f"{name}'s stride")
     return {
         "kernel": sizes,
         "stride": steps,

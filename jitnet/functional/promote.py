@@ -85,16 +85,17 @@ def result_type(*operands: Operand | DType) -> DType:
     return best
 
 
-def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+def broadcast_shapes(*shapes: int | Sequence[int]) -> tuple[int, ...]:
     """Return the shape that all shapes grow to; ShapeError where two sizes differ."""
-    rank = max((len(shape) for shape in shapes), default=0)
+    sizes = [(shape,) if isinstance(shape, int) else shape for shape in shapes]
+    rank = max((len(shape) for shape in sizes), default=0)
     result = [1] * rank
-    for shape in shapes:
+    for shape in sizes:
         for axis, size in enumerate(shape, rank - len(shape)):
             if size == 1 or size == result[axis]:
                 continue
             if result[axis] != 1:
-                listed = " and ".join(str(list(each)) for each in shapes)
+                listed = " and ".join(str(list(each)) for each in sizes)
                 raise ShapeError(
                     at_line(
                         f"shapes {listed} do not broadcast: sizes {result[axis]} and {size} meet "
@@ -146,6 +147,8 @@ def meet(a: Any, b: Any) -> tuple[Tensor, Tensor]:
 def meet_as(dtype: DType, *operands: Operand) -> tuple[Tensor, ...]:
     """Return the operands with this dtype and the shape that they broadcast to."""
     tensors = [value._type.shape for value in operands if isinstance(value, Tensor)]
+    if not tensors:
+        raise TypeError(at_line(f"expected a Tensor among the arguments, got {operands}"))
     shape = tensors[0] if len(tensors) == 1 else broadcast_shapes(*tensors)
     made = tuple([fit(value, dtype, shape) for value in operands])
     numbers_only = capture.active is not None and not any(

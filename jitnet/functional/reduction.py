@@ -116,7 +116,7 @@ def prod(
     if dtype is None and not input._type.dtype.is_inexact:
         dtype = int64
     x = input if dtype is None else to_dtype(input, dtype)
-    return _reduce(ops.prod, x, dim, keepdim)
+    return _reduce(_on(x, ops.prod, ops.all), x, dim, keepdim)
 
 
 def _squared_size(x: Tensor) -> Tensor:
@@ -307,6 +307,8 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """Return log(sum(exp(input))) along dims, without overflow."""
     x = to_float(input)
     axes = normal_dims(dim, x.ndim)
+    if not x.ndim:
+        return clone(x)
     if 0 in [x._type.shape[axis] for axis in axes] or not axes:
         return log(sum(exp(x), dim, keepdim))
     top = amax(x.detach(), dim, keepdim=True)

@@ -228,17 +228,27 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
 
 def fliplr(input: Tensor) -> Tensor:
     """Return a copy with left and right exchanged."""
-    return flip(input, 1)
+    return flip(_with_dims(input, 2, "fliplr"), 1)
 
 
 def flipud(input: Tensor) -> Tensor:
     """Return a copy with top and bottom exchanged."""
-    return flip(input, 0)
+    return flip(_with_dims(input, 1, "flipud"), 0)
+
+
+def _with_dims(x: Tensor, least: int, name: str) -> Tensor:
+    if x.ndim < least:
+        raise RuntimeError(at_line(f"{name} wants at least {least} dims, got {x._type}"))
+    return x
 
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Return a copy turned by k quarter turns in the plane of two dims."""
+    if len(dims) != 2:
+        raise RuntimeError(at_line(f"rot90 turns in a plane of 2 dims, got {list(dims)}"))
     a, b = (normal_dim(dim, input.ndim) for dim in dims)
+    if a == b:
+        raise RuntimeError(at_line(f"rot90 wants two different dims, got {list(dims)}"))
     turns = k % 4
     if turns == 2:
         return flip(input, (a, b))

@@ -1,0 +1,95 @@
+"""Powers of two, common divisors, and where in a shape an element stands."""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jitnet.runtime.dtype import float64, int32
+
+from .. import capture
+from ..errors import DTypeError, at_line
+from ..tensor import Tensor
+from .arithmetic import div, mul, pow
+from .choice import logaddexp
+from .out import with_out
+from .precision import rounded_once
+from .promote import as_tensor_like, meet, need_float, to_dtype
+
+__all__ = ["float_power", "frexp", "gcd", "lcm", "ldexp", "logaddexp2", "unravel_index"]
+
+frexp_result = namedtuple("frexp_result", ["mantissa", "exponent"])
+
+
+@with_out
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """Return input ** exponent in float64."""
+    wide = [to_dtype(x, float64) if isinstance(x, Tensor) else float(x) for x in (input, exponent)]
+    return pow(*wide)
+
+
+@with_out
+@rounded_once
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """Return input * 2 ** other."""
+    return mul(input, pow(2.0, as_tensor_like(other, "ldexp")))
+
+
+@with_out
+@rounded_once
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """Return log2(2 ** input + 2 ** other) without overflow."""
+    need_float("logaddexp2", as_tensor_like(input, "logaddexp2"))
+    need_float("logaddexp2", as_tensor_like(other, "logaddexp2"))
+    return div(logaddexp(mul(input, math.log(2)), mul(other, math.log(2))), math.log(2))
+
+
+@with_out
+def frexp(input: Tensor) -> Any:
+    """Return (mantissa, exponent): input = mantissa * 2 ** exponent, 0.5 <= |mantissa| < 1."""
+    need_float("frexp", input)
+    capture.refuse("frexp()", "call it outside of the compiled function")
+    wide = to_dtype(input.detach(), float64)
+    _, powers = np.frexp(wide._copied())
+    exponent = Tensor._from_array(np.asarray(powers, int32.numpy))
+    mantissa = mul(mul(input, pow(2.0, -(exponent // 2))), pow(2.0, -(exponent - exponent // 2)))
+    return frexp_result(to_dtype(mantissa, input._type.dtype), exponent)
+
+
+def _whole(function: np.ufunc, name: str, input: Tensor, other: Tensor) -> Tensor:
+    """Apply NumPy's function to whole numbers; eager only, its steps depend on them."""
+    a, b = meet(as_tensor_like(input, name), as_tensor_like(other, name))
+    if a._type.dtype.kind not in ("int", "uint"):
+        raise DTypeError(at_line(f"{name} wants whole numbers, got {a._type}"))
+    capture.refuse(f"{name}()", "call it outside of the compiled function")
+    return Tensor._from_array(np.asarray(function(a._copied(), b._copied())))
+
+
+@with_out
+def gcd(input: Tensor, other: Tensor) -> Tensor:
+    """Return the greatest common divisor of each pair; eager only."""
+    return _whole(np.gcd, "gcd", input, other)
+
+
+@with_out
+def lcm(input: Tensor, other: Tensor) -> Tensor:
+    """Return the least common multiple of each pair; eager only."""
+    return _whole(np.lcm, "lcm", input, other)
+
+
+def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Return for places in a flattened tensor of this shape the index of each dim."""
+    if indices._type.dtype.kind not in ("int", "uint"):
+        raise TypeError(at_line(f"unravel_index wants whole numbers, got {indices._type}"))
+    sizes = [shape] if isinstance(shape, int) else [int(size) for size in shape]
+    if any(size < 0 for size in sizes):
+        raise ValueError(at_line(f"unravel_index wants sizes >= 0, got {sizes}"))
+    rest, found = indices, []
+    for size in reversed(sizes):
+        found.append(rest % size if size else rest)
+        rest = rest // size if size else rest
+    return tuple(reversed(found))
