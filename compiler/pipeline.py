@@ -26,6 +26,7 @@ from jitnet.compiler.ir.verify import verify
 from jitnet.compiler.passes.assemble import Assembler, Plan
 from jitnet.compiler.passes.complex_pairs import complex_pairs
 from jitnet.compiler.passes.decompose import decompose
+from jitnet.compiler.passes.image_lanes import images_in_lanes
 from jitnet.compiler.passes.join import join_parts
 from jitnet.compiler.passes.mask import mask_from_result
 from jitnet.compiler.passes.memory import MemoryPlan, conflicts, plan_memory
@@ -52,6 +53,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     join_sums,  # before transposes: a weight's gradient over many time steps is one product
     transpose_products,  # gradients of weights come out in the weights' own layout
     mask_from_result,  # before fusion decides what to keep for the backward pass
+    images_in_lanes,  # before pools are windows: of these, it need know nothing
     winograd,  # before padding is taken out of convolutions: it pads as its tiles want
     decompose,  # pools as windows, padding out of convolutions, long sums in two steps
     simplify,  # what decomposing left: reshapes of reshapes, casts, zeros

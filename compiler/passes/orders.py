@@ -30,6 +30,7 @@ from .storage import Reader
 
 IMAGE_READERS = (winograd_tiles, winograd_result_tiles, winograd_conv, winograd_weight_grad)
 CHANNELS_LAST_FROM = 8  # channels below which images keep their planes
+IMAGES = 16  # side by side: of float32, they fill a vector of the widest target
 
 Order = tuple[int, ...]
 
@@ -53,7 +54,8 @@ class Orders:
         if isinstance(lower, Transform | PlaneProduct | PlaneSum):
             return last if node.op in (winograd_results, winograd_conv) else row_major
         if isinstance(lower, Contraction):
-            return last if lower.kind in ("conv", "conv_input_grad") and wide else row_major
+            planes = lower.kind == "conv_weight_grad" or has_image_lanes(node)
+            return last if wide and not planes and lower.kind != "matmul" else row_major
         if wide and node in self._images:
             return last
         if isinstance(lower, BandSum | Scatter | Host | Joined):
@@ -71,6 +73,17 @@ def _channels_last(rank: int) -> Order:
 def _is_wide(node: Node) -> bool:
     groups: int = node.params.get("groups", 1)
     return node.shape[1] // groups >= CHANNELS_LAST_FROM
+
+
+def has_image_lanes(convolution: Node) -> bool:
+    """Whether the last dim is images side by side, as image_lanes.py lays them: without taps.
+
+    These are lanes then, not channels.
+    """
+    weight = convolution.op is ops.conv_weight_grad
+    kernel = convolution.shape if weight else convolution.args[1].shape
+    image = convolution.args[1] if weight else convolution
+    return kernel[-1] == 1 and image.shape[-1] == IMAGES and max(kernel[:2]) <= IMAGES
 
 
 def place_of(shape: tuple[int, ...], letter: str = "i") -> tuple[Index, ...]:
@@ -138,7 +151,9 @@ def _is_image_operand(user: Node, node: Node, images: set[Node]) -> bool:
         return node in read and user.op in IMAGE_READERS
     if not isinstance(lower, Contraction) or lower.kind == "matmul":
         return False
-    if lower.kind == "conv_input_grad" and user.shape[1] < CHANNELS_LAST_FROM:
+    if has_image_lanes(user) or (
+        lower.kind == "conv_input_grad" and user.shape[1] < CHANNELS_LAST_FROM
+    ):
         return False
     if node.shape[1] // user.params["groups"] < CHANNELS_LAST_FROM:
         return False
