@@ -52,11 +52,13 @@ from . import compiler as compiler
 from . import cpu as cpu
 from . import cuda as cuda
 from . import distributed as distributed
+from . import fft as fft
 from . import jit as jit
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import profiler as profiler
+from . import signal as signal
 from . import utils as utils
 from . import version as version
 from .amp import GradScaler as GradScaler
@@ -361,6 +363,8 @@ from .functional.sorting import searchsorted as searchsorted
 from .functional.sorting import sort as sort
 from .functional.sorting import topk as topk
 from .functional.sorting import unique as unique
+from .functional.spectrogram import istft as istft
+from .functional.spectrogram import stft as stft
 from .functional.stacking import *
 from .functional.standard import astype as astype
 from .functional.standard import bitwise_invert as bitwise_invert
@@ -456,6 +460,11 @@ from .serialize import load as load
 from .serialize import load_file as load_file
 from .serialize import save as save
 from .serialize import save_file as save_file
+from .signal.windows import bartlett_window as bartlett_window
+from .signal.windows import blackman_window as blackman_window
+from .signal.windows import hamming_window as hamming_window
+from .signal.windows import hann_window as hann_window
+from .signal.windows import kaiser_window as kaiser_window
 from .size import Size as Size
 from .switches import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from .switches import get_default_device as get_default_device

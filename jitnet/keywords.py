@@ -22,11 +22,16 @@ WORDS = {
     "steps": "num",
     "size": "shape",
 }
+_OF_SEVERAL_DIMS = (  # of jitnet.fft
+    *("fftn", "ifftn", "rfftn", "irfftn", "hfftn", "ihfftn", "fftshift", "ifftshift"),
+    *("fft2", "ifft2", "rfft2", "irfft2", "hfft2", "ihfft2"),
+)
 OWN: dict[str, dict[str, str]] = {  # functions whose words differ
     "tensordot": {"dims": "axes"},
     "permute": {"dims": "axes"},
     "tile": {},
     "lerp": {},
+    **{name: {"dim": "axes"} for name in _OF_SEVERAL_DIMS},
 }
 _LISTED = ("size", "shape", "dims")  # parameters that take f(2, 3), f((2, 3)) and f(size=(2, 3))
 

@@ -59,7 +59,7 @@ FUNCTIONS = (
     "unsafe_split", "unsafe_split_with_sizes", "adjoint", "angle", "conj", "conj_physical",
     "is_conj", "is_neg", "isreal", "resolve_conj", "resolve_neg", "addbmm", "corrcoef", "cov",
     "diagflat", "dist", "float_power", "frexp", "gcd", "lcm", "ldexp", "logaddexp2", "nanmean",
-    "nextafter", "renorm", "sum_to_size",
+    "nextafter", "renorm", "sum_to_size", "stft", "istft",
 )  # fmt: skip
 
 # Of these, the ones that also write in place, as `name_`.

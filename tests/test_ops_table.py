@@ -175,7 +175,16 @@ def complex_cases() -> Iterator[Case]:
     yield Case(ops.pick, (complex_(3, 4, 2), whole(3, 2, high=4)), {"axis": 1})
 
 
-CASES = [*elementwise_cases(), *structural_cases(), *complex_cases()]
+def fourier_cases() -> Iterator[Case]:
+    """Yield transforms of even and odd sizes."""
+    for inverse in (False, True):
+        yield Case(ops.fourier, (complex_(3, 4),), {"axes": (1, 0), "inverse": inverse})
+    for size in (1, 2, 5, 6):
+        yield Case(ops.half_fourier, (real(2, size),), {"axis": 1})
+        yield Case(ops.half_inverse, (complex_(2, size // 2 + 1),), {"axis": 1, "size": size})
+
+
+CASES = [*elementwise_cases(), *structural_cases(), *complex_cases(), *fourier_cases()]
 
 
 def test_every_op_has_a_case() -> None:

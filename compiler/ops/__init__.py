@@ -87,6 +87,8 @@ from .elementwise import (
     trunc,
     where,
 )  # fmt: skip
+from .fourier import OPS as _fourier_ops
+from .fourier import fourier, half_fourier, half_inverse
 from .index import OPS as _index_ops
 from .index import pick, put, take
 from .leaves import OPS as _leaves_ops
@@ -119,6 +121,7 @@ OPS: Final[tuple[Op, ...]] = (
     *_leaves_ops,
     *_elementwise_ops,
     *_complex_ops,
+    *_fourier_ops,
     *_reduce_ops,
     *_movement_ops,
     *_matmul_ops,
@@ -136,13 +139,13 @@ __all__ = [
     "bitwise_xor", "cast", "ceil", "complex", "concat", "conj", "constant", "conv",
     "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "direction", "div", "eq", "erf",
     "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "flip", "floor", "floor_divide", "fmod",
-    "full", "full_like", "ge", "gt", "histogram", "imag", "iota", "iota_like", "isfinite", "isinf",
-    "isnan", "join", "le", "left_shift", "log", "log10", "log1p", "log2", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "lt", "magnitude", "matmul", "max", "max_pool",
-    "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum", "min", "minimum", "mode",
-    "mul", "ne", "neg", "pad", "permute", "pick", "pow", "prod", "put", "random_bits",
-    "random_normal", "random_uniform", "real", "reciprocal", "remainder", "reshape", "right_shift",
-    "round", "rsqrt", "searchsorted", "sigmoid", "sign", "sin", "sinh", "slice", "slice_assign",
-    "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad", "take", "tan", "tanh", "trunc",
-    "view_as_complex", "view_as_real", "where",
+    "fourier", "full", "full_like", "ge", "gt", "half_fourier", "half_inverse", "histogram", "imag",
+    "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "le", "left_shift", "log", "log10",
+    "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "magnitude",
+    "matmul", "max", "max_pool", "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum",
+    "min", "minimum", "mode", "mul", "ne", "neg", "pad", "permute", "pick", "pow", "prod", "put",
+    "random_bits", "random_normal", "random_uniform", "real", "reciprocal", "remainder", "reshape",
+    "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign", "sin", "sinh", "slice",
+    "slice_assign", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad", "take", "tan", "tanh",
+    "trunc", "view_as_complex", "view_as_real", "where",
 ]  # fmt: skip

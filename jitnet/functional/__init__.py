@@ -363,6 +363,7 @@ from .sorting import (
     topk,
     unique,
 )
+from .spectrogram import istft, stft
 from .stacking import *
 from .standard import nextafter
 from .statistics import *
