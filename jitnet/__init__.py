@@ -41,13 +41,13 @@ from jitnet.runtime.dtype import uint8 as uint8
 from jitnet.runtime.threads import get_num_threads as get_num_threads
 from jitnet.runtime.threads import set_num_threads as set_num_threads
 
+from . import absent, capture, compiling, keywords, other_names, tape, tensor_methods
 from . import accelerator as accelerator
 
 # layers, optimizers, data
 from . import amp as amp
 from . import autograd as autograd
 from . import backends as backends
-from . import capture, compiling, keywords, tape, tensor_methods
 from . import compiler as compiler
 from . import cpu as cpu
 from . import cuda as cuda
@@ -495,6 +495,9 @@ channels_last_3d = "channels_last_3d"
 contiguous_format = "contiguous_format"
 preserve_format = "preserve_format"
 
+absent.install()
+other_names.install()
+
 # PyTorch keeps these in a module of the compiler's name; here that is the folder of the compiler.
 compiler.is_compiling = compiling.is_compiling
 compiler.is_dynamo_compiling = compiling.is_dynamo_compiling
@@ -508,14 +511,21 @@ compiler.compile = compile
 keywords.install(globals())
 
 
+_LATER = "_dynamo _inductor distributions func hub multiprocessing special testing types".split()
+
+
 def __getattr__(name: str) -> object:
     """Import what few programs want; else say which name is nearest to one that does not exist."""
-    if name in ("distributions", "func", "multiprocessing", "vmap"):
-        from importlib import import_module
+    from importlib import import_module
 
-        if name == "vmap":
-            return import_module("jitnet.func").vmap
+    if name in _LATER:
         return import_module(f"jitnet.{name}")
+    if name == "vmap":
+        return import_module("jitnet.func").vmap
+    if name.startswith("_foreach_"):
+        functions = import_module("jitnet.foreach").FUNCTIONS
+        if name in functions:
+            return functions[name]
     from difflib import get_close_matches
 
     near = get_close_matches(name, globals(), n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""The command line: `python -m jitnet dump script.py` shows what compiled functions became."""
+"""The command line: `dump` shows what a script's functions became, `run` runs one of PyTorch's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import other_names
 from .compile import CompiledFunction, listening
 from .dump import SUFFIXES, check_stage, dump, pieces
 
@@ -33,15 +34,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     shown.add_argument("--function", metavar="NAME", help="only functions whose name contains NAME")
     shown.add_argument("--explain", action="store_true", help="print why and how instead of code")
     shown.add_argument("-o", dest="folder", type=Path, metavar="DIR", help="write files there")
-    shown.add_argument("script", type=Path, help="the Python script to run")
-    shown.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script gets")
+    swapped = commands.add_parser(
+        "run",
+        help="run a script that is written for PyTorch",
+        description="Run a script in which `torch` is jitnet and `torchvision` jitnet.vision.",
+    )
+    for command in (shown, swapped):
+        command.add_argument("script", type=Path, help="the Python script to run")
+        command.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script gets")
     given = parser.parse_args(argv)
+    if not given.script.is_file():
+        parser.error(f"there is no script {given.script}")
+    if given.command == "run":
+        other_names.be_pytorch()
+        return _run(given.script, given.arguments)[1]
     try:
         check_stage(given.stage)
     except ValueError as error:
         parser.error(str(error))
-    if not given.script.is_file():
-        parser.error(f"there is no script {given.script}")
     functions, status = _run(given.script, given.arguments)
     chosen = [each for each in functions if (given.function or "") in each.__qualname__]
     return _show(chosen, functions, given) or status

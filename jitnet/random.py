@@ -17,6 +17,11 @@ from . import capture, making
 from .device import check_device
 from .errors import at_line
 from .generator import Generator, default_generator
+from .generator import get_rng_state as get_rng_state
+from .generator import initial_seed as initial_seed
+from .generator import manual_seed as manual_seed
+from .generator import seed as seed
+from .generator import set_rng_state as set_rng_state
 from .grad_mode import no_grad
 from .limits import finfo
 from .tensor import Tensor

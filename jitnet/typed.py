@@ -69,6 +69,7 @@ _TYPES = (
     FloatTensor, HalfTensor, BFloat16Tensor, DoubleTensor, CharTensor, ShortTensor, IntTensor,
     LongTensor, ByteTensor, BoolTensor, ComplexFloatTensor, ComplexDoubleTensor,
 )  # fmt: skip
+NAMES = [made.__name__ for made in _TYPES]
 _NAMES = {made.dtype: made.__name__ for made in _TYPES}
 _BY_NAME = {name: dtype for dtype, name in _NAMES.items()}
 

@@ -336,4 +336,6 @@ __all__ = [
     "utils",
 ]
 
+from . import modules  # PyTorch's other paths to all of the above
+
 __getattr__ = missing(__name__, globals())

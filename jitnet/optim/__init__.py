@@ -1,8 +1,9 @@
 """Optimizers and learning-rate schedules, with PyTorch's names and arithmetic."""
 
 from jitnet.missing import missing
+from jitnet.other_names import also
 
-from . import lr_scheduler, swa_utils
+from . import adam, lr_scheduler, swa_utils
 from .adadelta import Adadelta
 from .adafactor import Adafactor
 from .adagrad import Adagrad
@@ -39,5 +40,7 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+also(__name__, adamw=adam)
 
 __getattr__ = missing(__name__, globals())

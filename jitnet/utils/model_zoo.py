@@ -1,0 +1,5 @@
+"""jitnet.utils.model_zoo: the older name of jitnet.hub's downloads."""
+
+from jitnet.hub import load_state_dict_from_url as load_url
+
+__all__ = ["load_url"]
