@@ -46,7 +46,7 @@ from jitnet.runtime.cpu import debugging
 from jitnet.runtime.target import Target
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
-    complex_pairs,  # before all: only real numbers after it
+    complex_pairs,  # before all: complex values become real and imaginary parts
     widen,  # first: the others need not know that 16-bit floats are computed with as float32
     simplify,  # algebra and constant folding, on the ops that the user named
     share,  # equal values once: forward recomputed by backward meets itself here

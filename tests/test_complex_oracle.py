@@ -11,14 +11,9 @@ import pytest
 
 import jitnet
 from jitnet.autograd import gradcheck, gradgradcheck
+from tests.complex_table import ONE, TWO, numbers, written
 
 torch = pytest.importorskip("torch", reason="the oracle; make test ORACLE=1 installs it")
-
-
-def numbers(*shape: int, seed: int = 0) -> np.ndarray:
-    """Return complex128 numbers in all four quadrants."""
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=shape) + 1j * rng.normal(size=shape)
 
 
 def parts(value: Any) -> list[Any]:
@@ -58,41 +53,9 @@ def compare(function: Callable[..., Any], *arrays: np.ndarray) -> None:
             assert_same(a.grad, b.grad)
 
 
-ONE = """exp log sqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh reciprocal square
-rsqrt exp2 expm1 log1p log2 log10 sigmoid sgn abs angle conj conj_physical real imag neg sum mean
-prod view_as_real norm var std""".split()
-
-
 @pytest.mark.parametrize("name", ONE)
 def test_functions_of_one(name: str) -> None:
     compare(lambda lib, z: getattr(lib, name)(z), numbers(3, 4))
-
-
-TWO: dict[str, Callable[..., Any]] = {
-    "arithmetic": lambda lib, a, b: (a + b, a - b, a * b, a / b, a**b, 2 - a, 1j / b, a * 2.5),
-    "powers": lambda lib, a, b: (a**2, a**3, a**0.5, a**-1, a ** (1 + 1j), 2**a, a**0),
-    "real_with_complex": lambda lib, a, b: (a * b.real, a.imag / b, a.real**b, b + a.real),
-    "zero_dims": lambda lib, a, b: (a.real[0, 0] * 1j, a.real * b[0, 0], a * b.real[0, 0]),
-    "equality": lambda lib, a, b: (a == b, a != b, a == a.clone(), lib.isclose(a, b)),
-    "where": lambda lib, a, b: (lib.where(a.abs() > 1, a, b), lib.where(a.abs() > 1, a, 1j)),
-    "joined": lambda lib, a, b: (lib.cat([a, b], 1), lib.stack([a, b]), lib.cat([a, b.real])),
-    "indices": lambda lib, a, b: (a[1], a[:, 1:3], a[[0, 2]], a.gather(1, (b.abs() > 1).long())),
-    "views": lambda lib, a, b: (a.T, a.reshape(-1), a.flip(1), a.expand(2, 3, 3), a.mH, a.tril()),
-    "sums": lambda lib, a, b: (a.sum(0), a.mean((0, 1)), a.cumsum(1), a.cumprod(0), a.prod(1)),
-    "products": lambda lib, a, b: (
-        a @ b, lib.mm(a, b), a @ b[0], lib.dot(a[0], b[0]), lib.vdot(a[0], b[0]),
-        lib.einsum("ij,kj->ik", a, b), lib.bmm(a[None], b[None]), lib.outer(a[0], b[1]),
-    ),
-    "parts": lambda lib, a, b: (
-        lib.complex(a.real, b.imag), lib.polar(a.abs(), b.angle()),
-        lib.view_as_complex(lib.view_as_real(a) * 2), a.real * b.imag,
-    ),
-    "norms": lambda lib, a, b: (a.norm(), lib.linalg.vector_norm(a, 3), lib.linalg.norm(b)),
-    "to": lambda lib, a, b: (a.to(lib.complex64).to(lib.complex128), a.real.to(lib.complex128)),
-    "angle_of_real": lambda lib, a, b: (lib.angle(a.real.detach()), lib.sgn(a.real.detach())),
-    "questions": lambda lib, a, b: (lib.isnan(a), lib.isfinite(a / 0), lib.isreal(a), a.bool()),
-    "vecdot": lambda lib, a, b: (lib.linalg.vecdot(a, b),),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TWO)
@@ -118,19 +81,6 @@ def test_second_derivatives(name: str) -> None:
 def test_gradients_at_zero(name: str) -> None:
     zeros = np.zeros((2, 2), np.complex128)
     compare(lambda lib, z: getattr(lib, name)(z), zeros)
-
-
-def written(lib: Any, z: Any) -> Any:
-    """Write into views of parts, through the tape."""
-    y = z.clone()
-    y.real[1] = 3
-    y.imag.mul_(2)
-    lib.view_as_real(y)[0, :, 1] = 0
-    pairs = lib.view_as_real(z).clone()
-    lib.view_as_complex(pairs)[2] *= 1j
-    y[0, 0] = 2j
-    y += 1
-    return y, pairs
 
 
 def test_writes_into_parts() -> None:
@@ -255,12 +205,3 @@ def test_optimizers(name: str) -> None:
             optimizer.step()
         results.append(z)
     assert_same(*results)
-
-
-def test_compiled_functions_refuse() -> None:
-    @jitnet.compile
-    def turned(x: jitnet.Tensor) -> jitnet.Tensor:
-        return jitnet.complex(x, x) * 1j
-
-    with pytest.raises(jitnet.CompileError, match=r"complex.*test_complex_oracle.py"):
-        turned(jitnet.ones(3))

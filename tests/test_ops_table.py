@@ -182,6 +182,8 @@ def fourier_cases() -> Iterator[Case]:
     for size in (1, 2, 5, 6):
         yield Case(ops.half_fourier, (real(2, size),), {"axis": 1})
         yield Case(ops.half_inverse, (complex_(2, size // 2 + 1),), {"axis": 1, "size": size})
+    params = {"function": "asin", "complex": (True,), "params": ()}
+    yield Case(ops.on_pairs, (real(2, 3, 2),), params)
 
 
 CASES = [*elementwise_cases(), *structural_cases(), *complex_cases(), *fourier_cases()]

@@ -108,6 +108,8 @@ from .movement import (
     slice,
     slice_assign,
 )  # fmt: skip
+from .pairs import OPS as _pair_ops
+from .pairs import on_pairs
 from .pool import OPS as _pool_ops
 from .pool import max_pool, max_pool_gather, max_pool_grad, max_pool_index, sum_pool, sum_pool_grad
 from .random import OPS as _random_ops
@@ -122,6 +124,7 @@ OPS: Final[tuple[Op, ...]] = (
     *_elementwise_ops,
     *_complex_ops,
     *_fourier_ops,
+    *_pair_ops,
     *_reduce_ops,
     *_movement_ops,
     *_matmul_ops,
@@ -143,9 +146,9 @@ __all__ = [
     "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "le", "left_shift", "log", "log10",
     "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "magnitude",
     "matmul", "max", "max_pool", "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum",
-    "min", "minimum", "mode", "mul", "ne", "neg", "pad", "permute", "pick", "pow", "prod", "put",
-    "random_bits", "random_normal", "random_uniform", "real", "reciprocal", "remainder", "reshape",
-    "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign", "sin", "sinh", "slice",
-    "slice_assign", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad", "take", "tan", "tanh",
-    "trunc", "view_as_complex", "view_as_real", "where",
+    "min", "minimum", "mode", "mul", "ne", "neg", "on_pairs", "pad", "permute", "pick", "pow",
+    "prod", "put", "random_bits", "random_normal", "random_uniform", "real", "reciprocal",
+    "remainder", "reshape", "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign",
+    "sin", "sinh", "slice", "slice_assign", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad",
+    "take", "tan", "tanh", "trunc", "view_as_complex", "view_as_real", "where",
 ]  # fmt: skip

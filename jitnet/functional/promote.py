@@ -10,7 +10,7 @@ import numpy as np
 
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import cast, expand, reshape
-from jitnet.runtime.dtype import DType, bool_, float64, int64, promote
+from jitnet.runtime.dtype import DType, bool_, complex128, float64, int64, promote
 
 from .. import capture, creation
 from ..errors import DTypeError, ShapeError, at_line
@@ -81,7 +81,8 @@ def result_type(*operands: Operand | DType) -> DType:
             best = best.to_complex() if best.kind == "float" else found
     assert best is not None
     if not ranks[0] and not ranks[1] and any(isinstance(value, Tensor) for value in operands):
-        return float64  # numbers of a trace: Python computes them in double precision
+        # Numbers of a trace: Python computes them in double precision.
+        return complex128 if best.is_complex else float64
     return best
 
 
