@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from .contraction_affine import affine, column_of, fill_table, lanes_of, vectors_of
+from .contraction_affine import affine, column_of, vectors_of
+from .contraction_ahead import of_next_panel, of_next_rows
+from .contraction_blocks import Block, Range, Tables, blocks
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_columns import PackB
 from .contraction_finish import Ask, Epilogue, FinishedTile, Finisher
 from .contraction_form import (
     Contraction,
     Operand,
-    Sizes,
     canonical,
     flops,
     swapped,
 )
 from .contraction_packing import PanelPacker, pack_rows
 from .contraction_plan import Plan
+from .contraction_turning import Turner
 from .emitter import I64, PTR, Function, Value
 from .microkernels import Tile
 
@@ -68,40 +70,10 @@ def emit_contraction(
     Each element is the sum of the same blocks in the same order for any number of threads.
     """
     decided = plan(c, f.target, pack_b is not None, streams)
+    if decided.turned:
+        a, b = b, a
     writer = _Writer(f, decided, a, b, scratch, Finisher(f, decided, epilogue, ask), pack_b)
     writer.write(thread, threads)
-
-
-@dataclass(frozen=True)
-class _Range:
-    """A range of flat indices: from start, before stop."""
-
-    start: Value
-    stop: Value
-
-
-@dataclass(frozen=True)
-class _KBlock:
-    """One block of K as tiles are told of it."""
-
-    start: Value  # flat k
-    length: Value
-    taps: Value  # table of A's offsets
-    b_taps: Value  # of B's, where it is read through taps
-    tap_count: Value
-    run: Value
-    a_step: Value
-    accumulate: Value  # i64: 1 but for the first block
-    last: Value | None  # i1: sums are final after it; None where there is one block
-
-
-@dataclass(frozen=True)
-class _Block:
-    """A block of C and of K."""
-
-    rows: _Range
-    lines: _Range  # of vectors of columns
-    k: _KBlock
 
 
 @dataclass(frozen=True)
@@ -134,6 +106,7 @@ class _Writer:
         self.a = f.gep(a, f.i64(plan.c.a.offset), self.element)
         self.b = f.gep(b, f.i64(plan.c.b.offset), self.element)
         self.part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in plan.regions.items()}
+        self.tables = Tables(f, plan, self.part)
         self.finisher = finisher
         self.pack_b = pack_b
 
@@ -143,20 +116,20 @@ class _Writer:
         """Share the work out and write the loop over the batch."""
         plan, c = self.plan, self.c
 
-        def share(axis: str, count: int, unit: int) -> _Range:
+        def share(axis: str, count: int, unit: int) -> Range:
             if plan.split != axis:
-                return _Range(self.f.i64(0), self.f.i64(count))
+                return Range(self.f.i64(0), self.f.i64(count))
             return self._share(count, unit, thread, threads)
 
-        rows = share("rows", c.rows, plan.rows)
+        rows = share("rows", c.rows, plan.row_unit)
         lines = share("columns", plan.lines.count, plan.vectors)
-        with self._blocks(share("batch", c.batches, 1), 1) as batch:
+        with blocks(self.f, share("batch", c.batches, 1), 1) as batch:
             index = batch.start
             a = self.f.gep(self.a, affine(self.f, index, c.batch, c.a.batch), self.element)
             b = self.f.gep(self.b, affine(self.f, index, c.batch, c.b.batch), self.element)
             self._block(_Operands(index, a, b), rows, lines)
 
-    def _share(self, count: int, unit: int, thread: Value, threads: Value) -> _Range:
+    def _share(self, count: int, unit: int, thread: Value, threads: Value) -> Range:
         """Return this thread's part of 0..count, cut at multiples of unit."""
         f, units = self.f, -(-count // unit)
 
@@ -164,160 +137,75 @@ class _Writer:
             at = f.udiv(f.mul(f.i64(units), index), threads)
             return f.minimum(f.mul(at, f.i64(unit)), f.i64(count))
 
-        return _Range(cut(thread), cut(f.add(thread, f.i64(1))))
+        return Range(cut(thread), cut(f.add(thread, f.i64(1))))
 
-    @contextmanager
-    def _blocks(self, whole: _Range, step: int) -> Iterator[_Range]:
-        """Loop over a range in blocks of at most step; no loop where one block is all."""
-        f = self.f
-        start, stop = whole.start.text, whole.stop.text
-        if start.isdigit() and stop.isdigit() and int(stop) - int(start) <= step:
-            yield whole
-            return
-        with f.loop(whole.start, whole.stop, step) as block:
-            if step == 1:
-                end = f.add(block.index, f.i64(1))
-            else:
-                end = f.minimum(f.add(block.index, f.i64(step)), whole.stop)
-            yield _Range(block.index, end)
-
-    def _block(self, at: _Operands, all_rows: _Range, all_lines: _Range) -> None:
+    def _block(self, at: _Operands, all_rows: Range, all_lines: Range) -> None:
         """Write the loops over blocks of columns, of rows, and of K."""
         f, plan = self.f, self.plan
         packer = PanelPacker(f, plan, at.b, at.batch, self.pack_b)
         panels = self.part["b"]
-        with self._blocks(all_lines, plan.line_block) as lines:
+        with blocks(f, all_lines, plan.line_block) as lines:
             if plan.source == "packed":
                 packer.pack(panels, lines.start, lines.stop, f.i64(0), f.i64(self.c.depth))
-            self._fill_lines(lines)
-            with self._blocks(all_rows, plan.row_block) as rows:
-                self._fill_rows(rows)
-                with self._k_blocks() as k:
+            self.tables.fill_lines(lines)
+            with blocks(f, all_rows, plan.row_block) as rows:
+                self.tables.fill_rows(rows)
+                with self.tables.k_blocks() as k:
                     if plan.source == "blocks":
                         packer.pack(panels, lines.start, lines.stop, k.start, k.length)
                     if plan.packs_a:
                         count = f.sub(rows.stop, rows.start)
                         to = self.part["a"]
                         pack_rows(f, plan, at.a, to, rows.start, count, k.start, k.length)
-                    with self._blocks(lines, plan.vectors) as panel:
-                        self._panel(at, _Block(rows, lines, k), panel)
-                if plan.streams:
+                    self._multiply(at, Block(rows, lines, k))
+                if plan.finishes_blocks:
                     self._finish(at, rows, lines)
-
-    # -- tables of offsets --------------------------------------------------------------------
-
-    def _constant_offsets(self, sizes: Sizes, strides: Sizes) -> Value:
-        """Return a constant table of the offset of every flat index."""
-        offsets = [0]
-        for size, stride in zip(sizes, strides, strict=True):
-            offsets = [base + index * stride for base in offsets for index in range(size)]
-        return self.f.module.constant_array(I64, offsets)
-
-    def _fill_rows(self, rows: _Range) -> None:
-        """Fill the table of row offsets where it is not a constant."""
-        if self.plan.runtime_rows:
-            count = self.f.sub(rows.stop, rows.start)
-            fill_table(self.f, self.part["rows"], rows.start, count, self.c.m, self.c.a.free)
-
-    def _fill_lines(self, lines: _Range) -> None:
-        """Fill the table of B's lines where it is not a constant."""
-        f = self.f
-        if not self.plan.runtime_lines:
-            return
-        with f.loop(f.i64(0), f.sub(lines.stop, lines.start)) as entry:
-            line = f.add(lines.start, entry.index)
-            offset = affine(f, column_of(f, self.plan.lines, line), self.c.n, self.c.b.free)
-            place = f.gep(self.part["lines"], f.mul(entry.index, f.i64(2)), I64)
-            f.store(offset, place, 8)
-            f.store(lanes_of(f, self.plan.lines, line), f.gep(place, f.i64(1), I64), 8)
-
-    def _lines_table(self, block: _Block, line: Value) -> Value:
-        """Return the entry of the table of B's lines for a line."""
-        f, lines = self.f, self.plan.lines
-        if self.plan.runtime_lines:
-            at = f.mul(f.sub(line, block.lines.start), f.i64(2))
-            return f.gep(self.part["lines"], at, I64)
-        entries = []
-        for outer in range(lines.outer):
-            for start in range(0, lines.inner, lines.lanes):
-                offset = _offset(outer * lines.inner + start, self.c.n, self.c.b.free)
-                entries += [offset, min(lines.lanes, lines.inner - start)]
-        return f.gep(f.module.constant_array(I64, entries), f.mul(line, f.i64(2)), I64)
-
-    # -- K ------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _k_blocks(self) -> Iterator[_KBlock]:
-        """Loop over the blocks of K."""
-        f, k = self.f, self.plan.k
-        if k.count == 1:
-            yield self._k_block(f.i64(0), f.i64(0), None)
-            return
-        with f.loop(f.i64(0), f.i64(k.count)) as block:
-            later = f.compare("icmp ne", block.index, f.i64(0))
-            last = f.compare("icmp eq", block.index, f.i64(k.count - 1))
-            yield self._k_block(block.index, f.convert("zext", later, I64), last)
-
-    def _k_block(self, index: Value, accumulate: Value, last: Value | None) -> _KBlock:
-        """Return what tiles are told of block `index`."""
-        f, k, plan = self.f, self.plan.k, self.plan
-        if k.pieces > 1:
-            tap, tap_count = index, f.i64(1)
-            done = f.mul(f.urem(index, f.i64(k.pieces)), f.i64(k.piece))
-            run = f.minimum(f.i64(k.piece), f.sub(f.i64(k.run), done))
-            start = f.add(f.mul(f.udiv(index, f.i64(k.pieces)), f.i64(k.run)), done)
-            length = run
-        else:
-            tap, run = f.mul(index, f.i64(k.taps)), f.i64(k.run)
-            tap_count = f.minimum(f.i64(k.taps), f.sub(f.i64(k.tap_count), tap))
-            start, length = f.mul(tap, run), f.mul(tap_count, run)
-        step = f.i64(k.a_step)
-        if plan.packs_a:
-            taps, tap_count, run = f.module.constant_array(I64, [0]), f.i64(1), length
-            step = f.i64(plan.packed_row)
-        else:
-            taps = self._taps("taps", tap, tap_count, k.a_strides, k.a_step)
-        b_taps = taps
-        if plan.reads_lines:
-            b_taps = self._taps("b_taps", tap, tap_count, k.b_strides, k.b_step)
-        return _KBlock(start, length, taps, b_taps, tap_count, run, step, accumulate, last)
-
-    def _taps(self, region: str, first: Value, count: Value, outer: Sizes, step: int) -> Value:
-        """Return the table of an operand's offsets for the taps of a block."""
-        f, k = self.f, self.plan.k
-        sizes, strides = (*k.sizes, k.pieces), (*outer, k.piece * step)
-        if not self.plan.runtime_taps:
-            return f.gep(self._constant_offsets(sizes, strides), first, I64)
-        fill_table(f, self.part[region], first, count, sizes, strides)
-        return self.part[region]
 
     # -- panels and tiles ---------------------------------------------------------------------
 
-    def _panel(self, at: _Operands, block: _Block, panel: _Range) -> None:
-        """Write the loop over the tiles of one panel."""
-        f, plan, rows = self.f, self.plan, block.rows
-        before = f.mul(f.sub(panel.start, block.lines.start), f.i64(plan.width))
-        b = self._b_arguments(at, block, panel, before)
-        kernels = self._kernels(panel)
+    def _multiply(self, at: _Operands, block: Block) -> None:
+        """Write the loops over panels and the tiles of each; or, turned, panels inside."""
+        if self.plan.turned:
+            with self._tiles(block.rows) as tile, self._panels(block.lines) as panel:
+                self._tile(at, block, tile, panel.start)
+        else:
+            with self._panels(block.lines) as panel, self._tiles(block.rows) as tile:
+                self._tile(at, block, tile, panel.start)
+
+    def _panels(self, lines: Range) -> AbstractContextManager[Range]:
+        return blocks(self.f, lines, self.plan.vectors)
+
+    @contextmanager
+    def _tiles(self, rows: Range) -> Iterator[Range]:
+        """Loop over the rows of a block, tile by tile."""
+        f = self.f
 
         def more(state: list[Value]) -> Value:
             return f.compare("icmp slt", state[0], rows.stop)
 
         with f.while_(more, [rows.start]) as tiles:
             row = tiles.carried[0]
-            count = self._tile_rows(f.sub(rows.stop, row))
-            sums = self._sums(rows, row, before)
-            tile = FinishedTile(row, count, panel.start, sums)
-            self.finisher.ask_ahead(at.batch, tile, block.k.last)
-            self._call(kernels, tile.count, [
-                *self._a_arguments(at, block, row), *b, *self._ahead(at, block, panel, row),
-                tile.sums, f.i64(plan.panel), block.k.accumulate,
-            ])  # fmt: skip
-            if not plan.streams:
-                self.finisher.finish(at.batch, tile, block.k.last)
-            tiles.carry = [f.add(row, tile.count)]
+            stop = f.add(row, self._tile_rows(f.sub(rows.stop, row)))
+            yield Range(row, stop)
+            tiles.carry = [stop]
 
-    def _sums(self, rows: _Range, row: Value, before: Value) -> Value:
+    def _tile(self, at: _Operands, block: Block, rows: Range, panel: Value) -> None:
+        """Multiply one tile of a panel, and finish it unless that happens block by block."""
+        f, plan = self.f, self.plan
+        before = f.mul(f.sub(panel, block.lines.start), f.i64(plan.width))
+        sums = self._sums(block.rows, rows.start, before)
+        tile = FinishedTile(rows.start, f.sub(rows.stop, rows.start), panel, sums)
+        self.finisher.ask_ahead(at.batch, tile, block.k.last)
+        self._call(self._kernels(panel), tile.count, [
+            *self._a_arguments(at, block, rows.start),
+            *self._b_arguments(at, block, panel, before),
+            *self._ahead(at, block, rows, panel),
+            sums, f.i64(plan.panel), block.k.accumulate,
+        ])  # fmt: skip
+        if not plan.finishes_blocks:
+            self.finisher.finish(at.batch, tile, block.k.last)
+
+    def _sums(self, rows: Range, row: Value, before: Value) -> Value:
         """Return where the sums of a panel's tile begin: one tile after the other, unless kept."""
         f, plan, sums = self.f, self.plan, self.part["sums"]
         if not plan.keeps_sums:
@@ -325,9 +213,15 @@ class _Writer:
         sums = f.gep(sums, f.mul(before, f.i64(plan.row_block)), self.element)
         return f.gep(sums, f.mul(f.sub(row, rows.start), f.i64(plan.panel)), self.element)
 
-    def _finish(self, at: _Operands, rows: _Range, lines: _Range) -> None:
-        """Write the epilogue of a block, row by row."""
+    def _finish(self, at: _Operands, rows: Range, lines: Range) -> None:
+        """Write the epilogue of a block: turned panel by panel, else row by row."""
         f, plan = self.f, self.plan
+        if plan.turned:
+            turner = Turner(f, plan, self.finisher.epilogue, self.part["turned"])
+            with self._panels(lines) as panel:
+                before = f.mul(f.sub(panel.start, lines.start), f.i64(plan.width))
+                turner.finish(at.batch, rows, panel.start, self._sums(rows, rows.start, before))
+            return
         with (
             f.loop(rows.start, rows.stop) as row,
             f.loop(lines.start, lines.stop, plan.vectors) as panel,
@@ -337,60 +231,44 @@ class _Writer:
             tile = FinishedTile(row.index, f.i64(1), panel.index, sums)
             self.finisher.finish(at.batch, tile, None)
 
-    def _a_arguments(self, at: _Operands, block: _Block, row: Value) -> list[Value]:
+    def _a_arguments(self, at: _Operands, block: Block, row: Value) -> list[Value]:
         """Return what the kernel for the tile at a row is told of A."""
-        f, plan, k = self.f, self.plan, block.k
-        inside = f.sub(row, block.rows.start)
-        base = at.a
-        if plan.packs_a:
-            base = f.gep(self.part["a"], inside, self.element)
-            rows = f.module.constant_array(I64, list(range(plan.rows)))
-        elif plan.runtime_rows:
-            rows = f.gep(self.part["rows"], inside, I64)
-        else:
-            rows = f.gep(self._constant_offsets(self.c.m, self.c.a.free), row, I64)
-        return [base, rows, k.taps, k.tap_count, k.run, k.a_step]
+        f, k, base = self.f, block.k, at.a
+        if self.plan.packs_a:
+            base = f.gep(self.part["a"], f.sub(row, block.rows.start), self.element)
+        return [base, self.tables.rows(block, row), k.taps, k.tap_count, k.run, k.a_step]
 
-    def _b_arguments(
-        self, at: _Operands, block: _Block, panel: _Range, before: Value
-    ) -> list[Value]:
+    def _b_arguments(self, at: _Operands, block: Block, panel: Value, before: Value) -> list[Value]:
         """Return what kernels for a panel are told of B; `before` columns of the block precede."""
         f, plan, k = self.f, self.plan, block.k
         if plan.reads_lines:
-            lines = self._lines_table(block, panel.start)
+            lines = self.tables.lines(block, panel)
             return [at.b, lines, k.b_taps, f.i64(plan.k.b_step)]
         if plan.source == "matrix":
             step = f.i64(self.c.b.k[-1] if self.c.k else 0)
-            column = column_of(f, plan.lines, panel.start)
+            column = column_of(f, plan.lines, panel)
             first = affine(f, column, self.c.n, self.c.b.free)
             place = f.add(f.mul(k.start, step), first)
             return [f.gep(at.b, place, self.element), step]
-        width = f.mul(vectors_of(f, plan, panel.start), f.i64(plan.width))
+        width = f.mul(vectors_of(f, plan, panel), f.i64(plan.width))
         if plan.source == "packed":
             place = f.add(f.mul(before, f.i64(self.c.depth)), f.mul(k.start, width))
         else:
             place = f.mul(before, k.length)
         return [f.gep(self.part["b"], place, self.element), width]
 
-    def _ahead(self, at: _Operands, block: _Block, panel: _Range, row: Value) -> list[Value]:
-        """Return what the tile at a row is to ask for of the next panel: each has a part.
-
-        Where nothing is foreseen, it is what is near already.
-        """
-        f, plan, k = self.f, self.plan, block.k
+    def _ahead(self, at: _Operands, block: Block, tile: Range, panel: Value) -> list[Value]:
+        """Return what a tile is to ask for; where nothing is foreseen, what is near already."""
+        f, plan = self.f, self.plan
         if plan.reads_lines:
             return []
         if not plan.foresees:
-            return [at.a]
-        last = f.i64(plan.lines.count - plan.vectors)
-        following = f.minimum(f.add(panel.start, f.i64(plan.vectors)), last)
-        column = affine(f, column_of(f, plan.lines, following), self.c.n, self.c.b.free)
-        rows = f.i64(min(plan.row_block, self.c.rows))
-        done = f.udiv(f.mul(f.sub(row, block.rows.start), k.length), rows)
-        part = f.mul(f.add(k.start, done), f.i64(plan.panel))
-        return [f.gep(at.b, f.add(column, part), self.element)]
+            return [at.a, f.i64(0), f.i64(0)]
+        if plan.turned:
+            return of_next_rows(f, plan, at.a, block, tile, panel)
+        return of_next_panel(f, plan, at.b, block, panel, tile.start)
 
-    def _kernels(self, panel: _Range) -> Value:
+    def _kernels(self, panel: Value) -> Value:
         """Return the table of kernels, by rows, for a panel."""
         f, plan = self.f, self.plan
 
@@ -400,7 +278,7 @@ class _Writer:
 
         if not plan.tail_vectors:
             return table(plan.vectors)
-        full = f.compare("icmp slt", panel.start, f.i64(plan.lines.count - plan.tail_vectors))
+        full = f.compare("icmp slt", panel, f.i64(plan.lines.count - plan.tail_vectors))
         return f.select(full, table(plan.vectors), table(plan.tail_vectors))
 
     def _tile_rows(self, left: Value) -> Value:
@@ -418,15 +296,6 @@ class _Writer:
         place = f.gep(kernels, f.sub(rows, f.i64(1)), PTR)
         kernel = f.load(place, PTR, 8, constant=True)
         f.raw(f"call void {kernel.text}({', '.join(map(str, arguments))})")
-
-
-def _offset(flat: int, sizes: Sizes, strides: Sizes) -> int:
-    """Return the element offset of a flat index."""
-    total = 0
-    for size, stride in zip(reversed(sizes), reversed(strides), strict=True):
-        flat, index = divmod(flat, size)
-        total += index * stride
-    return total
 
 
 def next_rows(left: int, most: int) -> int:

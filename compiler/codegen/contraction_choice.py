@@ -20,6 +20,7 @@ TAP_CYCLES = 6.0  # to begin a run along K
 STORE_CYCLES = 3.0  # an epilogue that only stores, for each vector or part of one
 SCATTER_CYCLES = 1.5  # for each element, where the result's columns are not adjacent
 
+TURN_CYCLES = 3.0  # for each vector that goes through a square of them
 SUM_CYCLES = 10.0  # for each element, where lanes are to be added up
 
 
@@ -79,6 +80,9 @@ def _storing(p: Plan, adjacent: bool) -> float:
     """Return the cycles of the epilogue's stores."""
     if p.source == "dots":
         return p.c.rows * p.c.columns * SUM_CYCLES
+    if p.turned:
+        each = STORE_CYCLES if adjacent else SCATTER_CYCLES * p.width
+        return p.c.columns * -(-p.c.rows // p.width) * (TURN_CYCLES + each)
     if p.single_columns or not adjacent:
         return p.c.rows * p.c.columns * SCATTER_CYCLES
     lines = p.lines

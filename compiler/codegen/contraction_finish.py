@@ -41,7 +41,7 @@ class Finisher:
         The runs that a tile touches are too short for the hardware to foresee them.
         """
         f, plan, ask = self.f, self.plan, self.ask
-        if ask is None or plan.streams or plan.single_columns or plan.k.longest < DEEP:
+        if ask is None or plan.finishes_blocks or plan.single_columns or plan.k.longest < DEEP:
             return
         with f.when(last):
             count = vectors_of(f, plan, tile.line)

@@ -7,7 +7,7 @@ in the same order whoever computes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import lcm, prod
 
 from .contraction_form import Contraction, Sizes
 
@@ -85,12 +85,23 @@ class Plan:
     packs_a: bool
     single_columns: bool  # vectors cross the ends of n dims, so the epilogue gets one at a time
     streams: bool  # the epilogue runs over the long rows of a whole block
-    foresees: bool  # tiles ask for the next panel of B while they work on this one
+    foresees: bool  # tiles ask for the next panel of B, or rows of A, while they work on these
+    turned: bool = False  # c is the caller's with A and B exchanged: its sums are turned back
+
+    @property
+    def finishes_blocks(self) -> bool:
+        """Whether the epilogue runs over whole blocks, not tile by tile."""
+        return self.streams or self.turned
 
     @property
     def keeps_sums(self) -> bool:
         """Whether the sums of a whole block are kept, not those of one tile."""
-        return self.streams or self.k.count > 1
+        return self.finishes_blocks or self.k.count > 1
+
+    @property
+    def row_unit(self) -> int:
+        """Rows that one thread computes together: whole tiles; where they are turned, squares."""
+        return lcm(self.rows, self.width) if self.turned else self.rows
 
     @property
     def panel(self) -> int:
@@ -147,6 +158,7 @@ class Plan:
         wanted = {
             "sums": (self.row_block * columns if self.keeps_sums else self.rows * self.panel)
             * size,
+            "turned": self.row_block * self.panel * size if self.turned else 0,
             "b": depth * columns * size,
             "a": self.k.longest * self.packed_row * size if self.packs_a else 0,
             "rows": 8 * self.row_block if self.runtime_rows else 0,

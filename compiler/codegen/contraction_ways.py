@@ -2,15 +2,18 @@
 
 B is read in place as a "matrix", or in place as "lines", one vector of columns at a time; or it is
 "packed" in panels for all of K at once, or so by "blocks" of K. In "dots", lanes run along K.
+Where B would be packed but comes from memory, A is, instead: the product is computed transposed,
+rows of C in the lanes and columns of B read in place, and its sums are turned back. Each of them is
+then read once, in long runs which tiles ask for ahead; and turning is less work than packing.
 """
 
 from __future__ import annotations
 
-from math import prod
+from math import lcm, prod
 
 from jitnet.runtime.target import Target
 
-from .contraction_form import Contraction, canonical, has_whole_columns, merged
+from .contraction_form import Contraction, canonical, has_whole_columns, merged, swapped
 from .contraction_plan import KBlocks, Lines, Plan
 from .microkernels import (
     MAX_VECTORS,
@@ -25,6 +28,8 @@ from .microkernels import (
 BLOCK_K_BYTES = 2048  # of one row of A: 512 float32
 
 STREAM_VECTORS = 64  # columns of a block whose epilogue streams: the length of a run in memory
+TURNED_K_BYTES = 4096  # of a row that is read in place, once
+TURNED_UNITS = 2  # of rows whose tiles and squares end together, in a block
 DOT_K_BYTES = 4096  # of a row and of a column of a block of dot products
 FEWEST_TILES = 8  # of rows that threads share out by choice: fewer leave some idle at the end
 
@@ -36,6 +41,8 @@ def ways(c: Contraction, target: Target, packs_b: bool, streams: bool) -> list[P
     found = [tile_plan(plain, target, packs_b, streams)]
     if len(merged_columns.n) < len(plain.n):
         found.append(tile_plan(merged_columns, target, packs_b, single_columns=True))
+    if not packs_b and _turns(swapped(plain), target):
+        found.append(turned_plan(swapped(plain), target))
     if not packs_b and dot_columns(target) and plain.k and plain.a.k[-1] == plain.b.k[-1] == 1:
         found.append(dot_plan(plain, target))
     return found
@@ -110,6 +117,48 @@ def dot_plan(c: Contraction, target: Target) -> Plan:
         streams=False,
         foresees=False,
     )
+
+
+def turned_plan(c: Contraction, target: Target) -> Plan:
+    """Return a plan whose lanes are rows of the caller's C: `c` is the caller's, exchanged.
+
+    A, the caller's B, comes from memory, read in place by each tile for all panels; tiles ask for
+    the rows of the next. B, the caller's A, is packed: it is small.
+    """
+    lanes = target.lanes(c.dtype.size)
+    lines = Lines(lanes, c.columns, 1)
+    vectors = min(MAX_VECTORS, lines.count)
+    rows = tile_rows(target, vectors)
+    return Plan(
+        c=c,
+        lines=lines,
+        vectors=vectors,
+        rows=rows,
+        k=_cut_k(c, False, TURNED_K_BYTES),
+        source="packed",
+        width=lanes,
+        split="rows",
+        row_block=TURNED_UNITS * lcm(rows, lanes),
+        line_block=-(-lines.count // vectors) * vectors,
+        packs_a=False,
+        single_columns=False,
+        streams=False,
+        foresees=True,
+        turned=True,
+    )
+
+
+def _turns(c: Contraction, target: Target) -> bool:
+    """Return whether a product may be computed transposed; c is the caller's, exchanged.
+
+    That is for rows that lie whole and come from memory. What B has in a block of K must fit level
+    2 besides.
+    """
+    whole_rows = c.a.k == c.b.k == (1,) and len(c.m) == len(c.n) == 1 and c.batches == 1
+    size = c.dtype.size
+    near = min(c.depth * size, TURNED_K_BYTES) * c.columns <= target.cache_bytes // 2
+    far = c.rows * c.depth * size > 2 * target.cache_bytes
+    return whole_rows and near and far and c.columns >= 2 * target.lanes(size)
 
 
 def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:

@@ -51,7 +51,9 @@ TILE_ARGUMENTS = (
     *_A,
     ("b", PTR),  # first row of the panel; rows follow one another through all taps
     ("b_step", I64),  # elements between rows of the panel
-    ("ahead", PTR),  # what is going to be read after the panel
+    ("ahead", PTR),  # what is going to be read after the panel, or after the rows of A:
+    ("ahead_line", I64),  # bytes between the cache lines to ask for in each part along K,
+    ("ahead_part", I64),  # and between parts
     *_C,
 )
 LINE_ARGUMENTS = (
@@ -151,7 +153,8 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
 def emit_tile(module: Module, tile: Tile) -> None:
     """Write a tile kernel whose B is a panel."""
     f = Function(module, tile.name(module.target), TILE_ARGUMENTS, internal=False)
-    a, rows, taps, tap_count, run, a_step, b, b_step, ahead, *c = f.args
+    a, rows, taps, tap_count, run, a_step, b, b_step, ahead, *ask, c, c_step, accumulate = f.args
+    ahead_line, ahead_part = ask
     element = tile.dtype.llvm
     pointers = [f.gep(a, _entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
     with f.loop(f.i64(0), tap_count, carried=[*_zeros(f, tile), b, ahead]) as tap:
@@ -161,7 +164,8 @@ def emit_tile(module: Module, tile: Tile) -> None:
         with f.loop(f.i64(0), run, AHEAD_EVERY, carried=carried, may_be_empty=True) as part:
             *carried, ahead = part.carried
             if tile.vectors <= MAX_VECTORS:
-                ahead = _ask_for_more(f, ahead)
+                _ask_for_more(f, ahead, ahead_line)
+                ahead = f.gep(ahead, ahead_part)
             steps = f.minimum(f.i64(AHEAD_EVERY), f.sub(run, part.index))
             with f.loop(f.i64(0), steps, carried=carried) as k:
                 *sums, line, at = k.carried
@@ -173,19 +177,18 @@ def emit_tile(module: Module, tile: Tile) -> None:
             part.carry = [*k.results, ahead]
         *carried, _, ahead = part.results
         tap.carry = [*carried, ahead]
-    _write_tile(f, tile, tap.results[:-2], *c)
+    _write_tile(f, tile, tap.results[:-2], c, c_step, accumulate)
     f.finish()
 
 
-def _ask_for_more(f: Function, ahead: Value) -> Value:
-    """Ask for some lines of what is read after this panel; return the rest.
+def _ask_for_more(f: Function, ahead: Value, line: Value) -> None:
+    """Ask for some lines of what is read after this panel, or these rows, `line` bytes apart.
 
-    So memory is read while registers multiply. Packing the next panel, which does little but read,
-    would wait for it.
+    So memory is read while registers multiply. Into level 2: level 1 is full of the panel.
     """
-    for line in range(AHEAD_LINES):
-        f.prefetch(f.gep(ahead, f.i64(line * CACHE_LINE)))
-    return f.gep(ahead, f.i64(AHEAD_LINES * CACHE_LINE))
+    for _ in range(AHEAD_LINES):
+        f.prefetch(ahead, locality=2)
+        ahead = f.gep(ahead, line)
 
 
 def _ask_ahead(f: Function, tile: Tile, line: Value, b_step: Value) -> None:

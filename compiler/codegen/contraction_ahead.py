@@ -1,0 +1,47 @@
+"""Writes what tiles ask for ahead: the operand that comes from memory, while they multiply.
+
+Each part along K of a tile asks for AHEAD_LINES cache lines, so many bytes apart.
+"""
+
+from __future__ import annotations
+
+from .contraction_affine import affine, column_of
+from .contraction_blocks import Block, Range
+from .contraction_plan import Plan
+from .emitter import Function, Value
+from .microkernels import AHEAD_LINES, CACHE_LINE
+
+
+def of_next_panel(
+    f: Function, plan: Plan, b: Value, block: Block, panel: Value, row: Value
+) -> list[Value]:
+    """Return what the tile at a row asks for of the panel of B after `panel`: each has a part."""
+    c = plan.c
+    last = f.i64(plan.lines.count - plan.vectors)
+    following = f.minimum(f.add(panel, f.i64(plan.vectors)), last)
+    column = affine(f, column_of(f, plan.lines, following), c.n, c.b.free)
+    rows = f.i64(min(plan.row_block, c.rows))
+    done = f.udiv(f.mul(f.sub(row, block.rows.start), block.k.length), rows)
+    part = f.mul(f.add(block.k.start, done), f.i64(plan.panel))
+    first = f.gep(b, f.add(column, part), c.dtype.llvm)
+    return [first, f.i64(CACHE_LINE), f.i64(AHEAD_LINES * CACHE_LINE)]
+
+
+def of_next_rows(
+    f: Function, plan: Plan, a: Value, block: Block, tile: Range, panel: Value
+) -> list[Value]:
+    """Return what a tile asks for of the rows of A that are next: each panel's has some.
+
+    They are read in this block of K; after the last rows of a block, the first in the next.
+    """
+    c, k = plan.c, block.k
+    row, start = tile.stop, k.start
+    if k.last is not None:
+        ends = f.compare("icmp sge", tile.stop, block.rows.stop)
+        row = f.select(ends, f.select(k.last, tile.stop, block.rows.start), tile.stop)
+        after = f.select(k.last, f.i64(0), f.add(k.start, k.length))
+        start = f.select(ends, after, k.start)
+    row = f.add(row, f.udiv(f.mul(panel, f.i64(plan.rows)), f.i64(plan.lines.count)))
+    size = c.dtype.size
+    at = f.add(affine(f, row, c.m, c.a.free), f.mul(start, f.i64(plan.k.a_step)))
+    return [f.gep(a, at, c.dtype.llvm), f.i64(c.a.free[-1] * size), f.i64(CACHE_LINE)]

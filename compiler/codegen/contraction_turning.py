@@ -1,0 +1,73 @@
+"""Hands the sums of a product that was computed transposed to the caller's epilogue.
+
+Tiles have columns of C for rows, and rows of C in their lanes. Squares of sums are transposed in
+registers, so that the epilogue gets neighbouring columns all the same.
+"""
+
+from __future__ import annotations
+
+from .contraction_affine import column_of, lanes_of, narrower, vectors_of
+from .contraction_blocks import Range, blocks
+from .contraction_finish import Epilogue
+from .contraction_plan import Plan
+from .emitter import PTR, Function, Value, vector
+from .squares import declare_squares
+
+
+class Turner:
+    """Writes the epilogue of a block of transposed sums; `rows` and `lines` are the plan's."""
+
+    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue, turned: Value) -> None:
+        self.f = f
+        self.plan = plan
+        self.element = plan.c.dtype.llvm
+        self.epilogue = epilogue
+        self.turned = turned  # scratch: a panel of sums, transposed
+
+    def finish(self, batch: Value, rows: Range, panel: Value, sums: Value) -> None:
+        """Finish the sums of one panel."""
+        f, plan = self.f, self.plan
+        self._turn(rows, panel, sums)
+        with f.loop(f.i64(0), vectors_of(f, plan, panel)) as v:
+            line = f.add(panel, v.index)
+            first = f.mul(v.index, f.i64(plan.width))
+            with f.loop(f.i64(0), lanes_of(f, plan.lines, line)) as lane:
+                row = f.add(column_of(f, plan.lines, line), lane.index)
+                at = f.mul(f.add(first, lane.index), f.i64(plan.row_block))
+                self._row(batch, row, rows, f.gep(self.turned, at, self.element))
+
+    def _turn(self, rows: Range, panel: Value, sums: Value) -> None:
+        """Transpose the sums of a panel, square by square."""
+        f, plan = self.f, self.plan
+        name = declare_squares(f.module, plan.c.dtype, by_table=False)
+        with f.loop(rows.start, rows.stop, plan.width) as first:
+            inside = f.sub(first.index, rows.start)
+            to = f.gep(self.turned, inside, self.element)
+            source = f.gep(sums, f.mul(inside, f.i64(plan.panel)), self.element)
+            left = f.minimum(f.i64(plan.width), f.sub(rows.stop, first.index))
+            step = f.i64(plan.panel)
+            steps = f.mul(vectors_of(f, plan, panel), f.i64(plan.width))
+            null = Value("null", PTR)
+            f.call(name, [to, f.i64(plan.row_block), null, source, step, left, steps])
+
+    def _row(self, batch: Value, row: Value, columns: Range, sums: Value) -> None:
+        """Run the epilogue along a row of C; only the last vector of all may be narrow."""
+        f, plan, width = self.f, self.plan, self.plan.width
+        tail = plan.c.rows % width
+        count = f.sub(columns.stop, columns.start)
+        whole = f.add(columns.start, f.mul(f.udiv(count, f.i64(width)), f.i64(width)))
+        with blocks(f, Range(columns.start, whole), width) as part:
+            self._columns(batch, row, columns, part.start, width, sums)
+        if not tail:
+            return
+        with f.when(f.compare("icmp slt", whole, columns.stop)):
+            for begin, lanes in narrower(width, tail):
+                self._columns(batch, row, columns, f.add(whole, f.i64(begin)), lanes, sums)
+
+    def _columns(
+        self, batch: Value, row: Value, columns: Range, first: Value, lanes: int, sums: Value
+    ) -> None:
+        f = self.f
+        place = f.gep(sums, f.sub(first, columns.start), self.element)
+        value = f.load(place, vector(self.element, lanes), self.plan.c.dtype.size)
+        self.epilogue(f, batch, row, first, lanes, value)
