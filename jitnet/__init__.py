@@ -330,6 +330,7 @@ from .functional.regression import kl_div as kl_div
 from .functional.regression import margin_ranking_loss as margin_ranking_loss
 from .functional.regression import poisson_nll_loss as poisson_nll_loss
 from .functional.running import *
+from .functional.scattering import *
 from .functional.shape import broadcast_tensors as broadcast_tensors
 from .functional.shape import broadcast_to as broadcast_to
 from .functional.shape import flatten as flatten
@@ -375,7 +376,6 @@ from .functional.standard import cumulative_sum as cumulative_sum
 from .functional.standard import expand_dims as expand_dims
 from .functional.standard import isdtype as isdtype
 from .functional.standard import matrix_transpose as matrix_transpose
-from .functional.standard import nextafter as nextafter
 from .functional.standard import permute_dims as permute_dims
 from .functional.standard import repeat as repeat
 from .functional.standard import take_along_axis as take_along_axis
@@ -508,6 +508,7 @@ compiler.reset = compiling.reset
 compiler.compile = compile
 
 
+globals().update({name: getattr(Tensor, name) for name in tensor_methods.OVERWRITING})
 keywords.install(globals())
 
 

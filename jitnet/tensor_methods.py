@@ -59,7 +59,7 @@ FUNCTIONS = (
     "unsafe_split", "unsafe_split_with_sizes", "adjoint", "angle", "conj", "conj_physical",
     "is_conj", "is_neg", "isreal", "resolve_conj", "resolve_neg", "addbmm", "corrcoef", "cov",
     "diagflat", "dist", "float_power", "frexp", "gcd", "lcm", "ldexp", "logaddexp2", "nanmean",
-    "nextafter", "renorm", "sum_to_size", "stft", "istft",
+    "nextafter", "renorm", "sum_to_size", "stft", "istft", "index_reduce", "put", "scatter_reduce",
 )  # fmt: skip
 
 # Of these, the ones that also write in place, as `name_`.
@@ -78,6 +78,18 @@ IN_PLACE = (
     "arctan", "arctan2", "arctanh", "bitwise_left_shift", "bitwise_right_shift", "deg2rad",
     "digamma", "float_power", "gcd", "greater", "greater_equal", "heaviside", "lcm", "ldexp",
     "less", "less_equal", "lgamma", "nextafter", "not_equal", "rad2deg", "renorm", "sinc",
+    "index_reduce", "put", "scatter_reduce",
+)  # fmt: skip
+
+# Of the methods that write in place, the ones that are functions too: jitnet.sqrt_(x).
+OVERWRITING = (
+    "abs_", "acos_", "acosh_", "addmv_", "arccos_", "arccosh_", "arcsin_", "arcsinh_", "arctan_",
+    "arctanh_", "asin_", "asinh_", "atan_", "atanh_", "ceil_", "clamp_", "clamp_max_", "clamp_min_",
+    "clip_", "cos_", "cosh_", "deg2rad_", "detach_", "erf_", "erfc_", "exp2_", "exp_", "expm1_",
+    "fill_", "fix_", "floor_", "frac_", "gcd_", "index_put_", "lcm_", "ldexp_", "log10_", "log1p_",
+    "log2_", "log_", "logit_", "nan_to_num_", "neg_", "negative_", "rad2deg_", "reciprocal_",
+    "round_", "rsqrt_", "sigmoid_", "sin_", "sinc_", "sinh_", "sqrt_", "square_", "tan_", "tanh_",
+    "trunc_", "xlogy_", "zero_",
 )  # fmt: skip
 
 CONVERSIONS = {

@@ -58,7 +58,7 @@ def ours(value: Any) -> Any:
         return jitnet.device(str(value))
     if isinstance(value, torch.memory_format | torch.layout):
         return getattr(jitnet, str(value).removeprefix("torch."))
-    if isinstance(value, complex | torch.Generator):
+    if isinstance(value, complex | torch.Generator | torch.nn.Module):
         raise NotComparableError(type(value).__name__)
     return value
 
@@ -90,13 +90,14 @@ def theirs(value: Any) -> torch.Tensor:
 
 def function_of(info: Any) -> Forward | None:
     """Return our function for an entry of the database; None where we have no such name."""
-    if _is_story(info.op):
-        return _told_to_us(info.op)
     found: Any = jitnet
     for part in info.name.split("."):
         found = getattr(found, part, None) if found is not None else None
-    if found is None and hasattr(jitnet.Tensor, info.name):
-        return getattr(jitnet.Tensor, info.name)
+    if found is None:
+        found = getattr(jitnet.Tensor, info.name, None)
+    if _is_story(info.op):
+        known = found is not None or hasattr(jitnet.Tensor, f"{info.name}_")
+        return _told_to_us(info.op) if known else None
     return found if callable(found) else None
 
 
@@ -131,8 +132,11 @@ class Sample:
     post: Callable[[Any], Any] = lambda result: result
 
     def run_theirs(self) -> Any:
-        """Return PyTorch's result."""
-        return self.post(self.wanted(*self.args, **self.options))
+        """Return PyTorch's result; NotComparableError for samples that are not for this use."""
+        try:
+            return self.post(self.wanted(*self.args, **self.options))
+        except Exception as error:
+            raise NotComparableError(str(error)) from error
 
     def arguments(self) -> tuple[list[Any], Forward]:
         """Return our tensors, and the call as a function of them."""
@@ -279,7 +283,10 @@ def their_gradients(sample: Sample) -> list[Any] | None:
         return value
 
     rebuilt([list(sample.args), sample.options], leaf)
-    return gradients(torch, leaves, flat(sample.run_theirs()))
+    results = flat(sample.run_theirs())
+    if any(isinstance(each, torch.Tensor) and each.is_complex() for each in results):
+        raise NotComparableError("a complex result")
+    return gradients(torch, leaves, results)
 
 
 # -- the ways to run a sample ---------------------------------------------------------------------
@@ -287,9 +294,10 @@ def their_gradients(sample: Sample) -> list[Any] | None:
 
 def check_forward(sample: Sample, random: bool, compiled: bool) -> str | None:
     """Return how our result of a sample differs."""
+    wanted = sample.run_theirs()
     tensors, call = sample.arguments()
     found = (jitnet.compile(call) if compiled else call)(*tensors)
-    return difference(found, sample.run_theirs(), random)
+    return difference(found, wanted, random)
 
 
 def check_gradients(sample: Sample, random: bool, compiled: bool) -> str | None:

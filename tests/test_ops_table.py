@@ -136,6 +136,13 @@ def structural_cases() -> Iterator[Case]:
     yield Case(ops.searchsorted, (np.sort(real(2, 5)), real(2, 3)), {"right": True})
     yield Case(ops.mode, (whole(3, 7),), {"axis": 1})
     yield Case(ops.histogram, (real(3, 4),), {"bins": 4, "low": -1.0, "high": 1.5})
+    for reduce in ("prod", "amax", "amin"):
+        at = (real(2, 5), np.array([1, 4, 1]), real(2, 3))
+        yield Case(ops.combine, at, {"axis": 1, "reduce": reduce})
+    yield Case(ops.gcd, (whole(3, 4, high=30), whole(3, 4, high=12)))
+    yield Case(ops.lcm, (whole(3, 4, high=30), whole(3, 4, high=12)))
+    yield Case(ops.nextafter, (real(3, 4), real(3, 4)))
+    yield Case(ops.exponent, (real(3, 4),))
     yield Case(ops.random_bits, (state,), {"shape": (70,), "dtype": int64})
 
 

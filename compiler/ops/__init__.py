@@ -6,6 +6,10 @@ from typing import Final
 from jitnet.compiler.ir.lowering import Host
 from jitnet.compiler.ir.op import Op
 
+from .bits import OPS as _bits_ops
+from .bits import exponent, gcd, lcm, nextafter
+from .combine import OPS as _combine_ops
+from .combine import combine
 from .complex_parts import OPS as _complex_ops
 from .complex_parts import (
     complex,
@@ -133,22 +137,25 @@ OPS: Final[tuple[Op, ...]] = (
     *_index_ops,
     *_random_ops,
     *_sorting_ops,
+    *_combine_ops,
+    *_bits_ops,
 )
 HOST_OPS: Final[Mapping[str, Op]] = {op.name: op for op in OPS if isinstance(op.lower, Host)}
 
 __all__ = [
     "HOST_OPS", "OPS", "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort",
     "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or",
-    "bitwise_xor", "cast", "ceil", "complex", "concat", "conj", "constant", "conv",
+    "bitwise_xor", "cast", "ceil", "combine", "complex", "concat", "conj", "constant", "conv",
     "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "direction", "div", "eq", "erf",
     "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "flip", "floor", "floor_divide", "fmod",
-    "fourier", "full", "full_like", "ge", "gt", "half_fourier", "half_inverse", "histogram", "imag",
-    "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "le", "left_shift", "log", "log10",
-    "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "magnitude",
-    "matmul", "max", "max_pool", "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum",
-    "min", "minimum", "mode", "mul", "ne", "neg", "on_pairs", "pad", "permute", "pick", "pow",
-    "prod", "put", "random_bits", "random_normal", "random_uniform", "real", "reciprocal",
+    "fourier", "full", "full_like", "ge", "gt", "half_fourier", "half_inverse", "histogram",
+    "imag", "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "le", "left_shift", "log",
+    "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt",
+    "magnitude", "matmul", "max", "max_pool", "max_pool_gather", "max_pool_grad", "max_pool_index",
+    "maximum", "min", "minimum", "mode", "mul", "ne", "neg", "on_pairs", "pad", "permute", "pick",
+    "pow", "prod", "put", "random_bits", "random_normal", "random_uniform", "real", "reciprocal",
     "remainder", "reshape", "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign",
     "sin", "sinh", "slice", "slice_assign", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad",
-    "take", "tan", "tanh", "trunc", "view_as_complex", "view_as_real", "where",
+    "take", "tan", "tanh", "trunc", "view_as_complex", "view_as_real", "where", "exponent", "gcd",
+    "lcm", "nextafter",
 ]  # fmt: skip

@@ -28,9 +28,10 @@ def _take_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
     return TensorType(x.dtype, _taken(x, i, axis))
 
 
-def _put_type(
+def put_type(
     x: TensorType, i: TensorType, v: TensorType, *, axis: int, accumulate: bool
 ) -> TensorType:
+    """Return x's type, if index and values fit it."""
     check.kind("put's index", ("int",), i)
     check.axes_of("put", x, (axis,))
     check.same_dtype("put", x, v)
@@ -90,7 +91,7 @@ take = Op(
 )
 put: Op = Op(
     "put",
-    _put_type,
+    put_type,
     _put,
     _put_grad,
     Scatter(),

@@ -323,6 +323,7 @@ from .sampling import (
     affine_grid,
     grid_sample,
 )
+from .scattering import *
 from .shape import (
     broadcast_tensors,
     broadcast_to,
@@ -365,7 +366,6 @@ from .sorting import (
 )
 from .spectrogram import istft, stft
 from .stacking import *
-from .standard import nextafter
 from .statistics import *
 from .triangular import cholesky, solve_triangular
 from .unary import (

@@ -7,12 +7,10 @@ from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from jitnet.compiler import ops
+from jitnet.runtime.dtype import float64
 
-from jitnet.runtime.dtype import float64, int32
-
-from .. import capture
-from ..errors import DTypeError, at_line
+from ..errors import at_line
 from ..tensor import Tensor
 from .arithmetic import div, mul, pow
 from .choice import logaddexp
@@ -20,7 +18,16 @@ from .out import with_out
 from .precision import rounded_once
 from .promote import as_tensor_like, meet, need_float, to_dtype
 
-__all__ = ["float_power", "frexp", "gcd", "lcm", "ldexp", "logaddexp2", "unravel_index"]
+__all__ = [
+    "float_power",
+    "frexp",
+    "gcd",
+    "lcm",
+    "ldexp",
+    "logaddexp2",
+    "nextafter",
+    "unravel_index",
+]
 
 frexp_result = namedtuple("frexp_result", ["mantissa", "exponent"])
 
@@ -52,33 +59,32 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 def frexp(input: Tensor) -> Any:
     """Return (mantissa, exponent): input = mantissa * 2 ** exponent, 0.5 <= |mantissa| < 1."""
     need_float("frexp", input)
-    capture.refuse("frexp()", "call it outside of the compiled function")
-    wide = to_dtype(input.detach(), float64)
-    _, powers = np.frexp(wide._copied())
-    exponent = Tensor._from_array(np.asarray(powers, int32.numpy))
-    mantissa = mul(mul(input, pow(2.0, -(exponent // 2))), pow(2.0, -(exponent - exponent // 2)))
-    return frexp_result(to_dtype(mantissa, input._type.dtype), exponent)
-
-
-def _whole(function: np.ufunc, name: str, input: Tensor, other: Tensor) -> Tensor:
-    """Apply NumPy's function to whole numbers; eager only, its steps depend on them."""
-    a, b = meet(as_tensor_like(input, name), as_tensor_like(other, name))
-    if a._type.dtype.kind not in ("int", "uint"):
-        raise DTypeError(at_line(f"{name} wants whole numbers, got {a._type}"))
-    capture.refuse(f"{name}()", "call it outside of the compiled function")
-    return Tensor._from_array(np.asarray(function(a._copied(), b._copied())))
+    exponent = ops.exponent(input)
+    half = exponent // 2  # 2 ** exponent itself may be infinite
+    powers = [to_dtype(pow(2.0, -part), input._type.dtype) for part in (half, exponent - half)]
+    return frexp_result(mul(mul(input, powers[0]), powers[1]), exponent)
 
 
 @with_out
 def gcd(input: Tensor, other: Tensor) -> Tensor:
-    """Return the greatest common divisor of each pair; eager only."""
-    return _whole(np.gcd, "gcd", input, other)
+    """Return the greatest common divisor of each pair."""
+    return ops.gcd(*meet(as_tensor_like(input, "gcd"), as_tensor_like(other, "gcd")))
 
 
 @with_out
 def lcm(input: Tensor, other: Tensor) -> Tensor:
-    """Return the least common multiple of each pair; eager only."""
-    return _whole(np.lcm, "lcm", input, other)
+    """Return the least common multiple of each pair."""
+    return ops.lcm(*meet(as_tensor_like(input, "lcm"), as_tensor_like(other, "lcm")))
+
+
+@with_out
+def nextafter(input: Any, other: Any) -> Tensor:
+    """Return the floats next to input's in the direction of other's."""
+    a, b = meet(input, other)
+    need_float("nextafter", a)
+    if a._type.dtype.narrow:
+        raise TypeError(at_line(f"nextafter wants float32 or float64, got {a._type}"))
+    return ops.nextafter(a, b)
 
 
 def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:

@@ -161,8 +161,14 @@ def scatter(
 ) -> Tensor:
     """Return input with src (or value) written where index names along dim."""
     chosen = value if src is None else src
-    if reduce not in (None, "add"):
-        raise NotImplementedError(at_line(f"scatter knows reduce='add' or none, got {reduce!r}"))
+    if reduce not in (None, "add", "multiply"):
+        raise RuntimeError(at_line(f"scatter knows reduce 'add' and 'multiply', got {reduce!r}"))
+    if reduce == "multiply":
+        from .scattering import scatter_reduce
+
+        full = isinstance(chosen, Tensor)
+        factors = chosen if full else creation.full(index._type.shape, chosen, dtype=input.dtype)
+        return scatter_reduce(input, dim, index, factors, "prod")
     return _scattered(input, dim, index, chosen, reduce == "add", "scatter")
 
 

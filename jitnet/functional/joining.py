@@ -206,11 +206,19 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def tensor_split(
-    input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
+    input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Return views along dim: so many, as equal as can be, or cut at the given indices."""
+    if not input.ndim:
+        raise RuntimeError(at_line("tensor_split wants at least one dim"))
     total = input._type.shape[normal_dim(dim, input.ndim)]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
+        if indices_or_sections <= 0:
+            raise RuntimeError(
+                at_line(f"tensor_split wants sections > 0, got {indices_or_sections}")
+            )
         small, more = divmod(total, indices_or_sections)
         sizes = [small + (i < more) for i in range(indices_or_sections)]
     else:

@@ -57,6 +57,8 @@ def _max_pool(
 ) -> Any:
     name = f"max_pool{rank}d"
     _spatial(input, rank, name)
+    if 0 in input._type.shape[input.ndim - rank - 1 :]:
+        raise ShapeError(at_line(f"{name} wants channels and images, got {input._type}"))
     window = _window(rank, kernel_size, stride, padding, dilation, ceil_mode, name)
     values = ops.max_pool(input, **window)
     if not return_indices:

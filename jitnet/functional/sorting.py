@@ -185,7 +185,9 @@ def _quantile(
     if interpolation not in _INTERPOLATIONS:
         names = ", ".join(_INTERPOLATIONS)
         raise RuntimeError(at_line(f"interpolation is one of {names}, got {interpolation!r}"))
-    lines = input.reshape(-1) if dim is None else input.movedim(normal_dim(dim, input.ndim), -1)
+    axis = None if dim is None else normal_dim(dim, input.ndim)
+    flat = axis is None or not input.ndim
+    lines = input.reshape(-1) if flat else input.movedim(axis, -1)
     if not lines._type.shape[-1]:
         raise RuntimeError(at_line(f"{name}() input tensor must be non-empty"))
     places = q if isinstance(q, Tensor) else as_tensor(q, input._type.dtype)

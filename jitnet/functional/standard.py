@@ -13,14 +13,13 @@ import numpy as np
 from jitnet.runtime.dtype import DTYPES, DType, int64, promote
 
 from .. import capture
-from ..creation import as_tensor
 from ..device import check_device
 from ..errors import at_line
 from ..tensor import Tensor
 from .complex_numbers import conj
 from .indexing import take_along_dim
 from .joining import cat, repeat_interleave, unbind
-from .promote import normal_dim, result_type
+from .promote import normal_dim
 from .running import cumprod, cumsum
 from .shape import broadcast_tensors, permute, transpose, unsqueeze
 from .unary import bitwise_not
@@ -194,16 +193,3 @@ def _unique(x: Tensor) -> list[Tensor]:
     places = [first, inverse.reshape(array.shape), counts]
     made = [Tensor._from_array(np.asarray(part, int64.numpy)) for part in places]
     return [Tensor._from_array(np.ascontiguousarray(values)), *made]
-
-
-def nextafter(input: Any, other: Any) -> Tensor:
-    """Return the floats next to input's in the direction of other's; eager only."""
-    capture.refuse("nextafter()", "call it outside of the compiled function")
-    dtype = result_type(input, other)
-    first, second = (as_tensor(part, dtype) for part in (input, other))
-    if not dtype.is_floating_point:
-        raise TypeError(at_line(f"nextafter wants floats, got {dtype}"))
-    if dtype.narrow:
-        raise TypeError(at_line(f"nextafter wants float32 or float64, got {dtype}"))
-    found = np.nextafter(first._copied(), second._copied())
-    return Tensor._from_array(np.asarray(found))
