@@ -170,6 +170,8 @@ from .functional.arithmetic import rsub as rsub
 from .functional.arithmetic import sub as sub
 from .functional.arithmetic import subtract as subtract
 from .functional.arithmetic import true_divide as true_divide
+from .functional.chains import chain_matmul as chain_matmul
+from .functional.chains import vander as vander
 from .functional.choice import allclose as allclose
 from .functional.choice import clamp as clamp
 from .functional.choice import clamp_max as clamp_max
@@ -230,6 +232,15 @@ from .functional.dropout import alpha_dropout as alpha_dropout
 from .functional.dropout import dropout as dropout
 from .functional.embedding import embedding as embedding
 from .functional.exponents import *
+from .functional.factors import cholesky as cholesky
+from .functional.factors import geqrf as geqrf
+from .functional.factors import lu as lu
+from .functional.factors import lu_solve as lu_solve
+from .functional.factors import lu_unpack as lu_unpack
+from .functional.factors import orgqr as orgqr
+from .functional.factors import ormqr as ormqr
+from .functional.factors import qr as qr
+from .functional.factors import svd as svd
 from .functional.gamma import digamma as digamma
 from .functional.gamma import lgamma as lgamma
 
@@ -350,6 +361,15 @@ from .functional.shape import t as t
 from .functional.shape import transpose as transpose
 from .functional.shape import unflatten as unflatten
 from .functional.shape import unsqueeze as unsqueeze
+from .functional.solving import cholesky_inverse as cholesky_inverse
+from .functional.solving import cholesky_solve as cholesky_solve
+from .functional.solving import det as det
+from .functional.solving import inverse as inverse
+from .functional.solving import logdet as logdet
+from .functional.solving import matrix_exp as matrix_exp
+from .functional.solving import matrix_power as matrix_power
+from .functional.solving import slogdet as slogdet
+from .functional.solving import triangular_solve as triangular_solve
 from .functional.sorting import argsort as argsort
 from .functional.sorting import bucketize as bucketize
 from .functional.sorting import histc as histc
@@ -364,6 +384,7 @@ from .functional.sorting import searchsorted as searchsorted
 from .functional.sorting import sort as sort
 from .functional.sorting import topk as topk
 from .functional.sorting import unique as unique
+from .functional.spectral import pinverse as pinverse
 from .functional.spectrogram import istft as istft
 from .functional.spectrogram import stft as stft
 from .functional.stacking import *
@@ -386,7 +407,6 @@ from .functional.standard import unique_values as unique_values
 from .functional.standard import unstack as unstack
 from .functional.standard import vecdot as vecdot
 from .functional.statistics import *
-from .functional.triangular import cholesky as cholesky
 from .functional.unary import abs as abs
 from .functional.unary import absolute as absolute
 from .functional.unary import acos as acos

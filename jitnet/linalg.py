@@ -1,89 +1,69 @@
-"""jitnet.linalg: norms and products under the names of torch.linalg and the array API standard."""
+"""jitnet.linalg: linear algebra under the names of torch.linalg and the array API standard.
+
+Decompositions, inverses and systems are computed by NumPy (LAPACK), in compiled functions too; see
+docs/compiled-ops.md. Matrices are the last two dims, all others are batches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
+from jitnet.compiler.ir.errors import LinAlgError as LinAlgError
 from jitnet.runtime.dtype import DType
 
-from . import creation, keywords
-from .errors import at_line
+from . import keywords
+from .errors import ShapeError, at_line
+from .functional.chains import linalg_vander as vander
+from .functional.chains import multi_dot as multi_dot
 from .functional.diagonals import diagonal as _diagonal
+from .functional.factors import cholesky as cholesky
+from .functional.factors import cholesky_ex as cholesky_ex
+from .functional.factors import eigh as eigh
+from .functional.factors import eigvalsh as eigvalsh
+from .functional.factors import householder_product as householder_product
+from .functional.factors import linalg_lu as lu
+from .functional.factors import linalg_lu_solve as lu_solve
+from .functional.factors import linalg_qr as qr
+from .functional.factors import linalg_svd as svd
+from .functional.factors import lu_factor as lu_factor
+from .functional.factors import lu_factor_ex as lu_factor_ex
+from .functional.factors import svdvals as svdvals
 from .functional.linear_algebra import cross as _cross
 from .functional.linear_algebra import matmul as matmul
 from .functional.linear_algebra import outer as outer
 from .functional.linear_algebra import tensordot as tensordot
+from .functional.out import with_out
 from .functional.promote import broadcast_shapes
-from .functional.reduction import norm as _norm
 from .functional.reduction import vector_norm as vector_norm
+from .functional.solving import det as det
+from .functional.solving import inv as inv
+from .functional.solving import inv_ex as inv_ex
+from .functional.solving import matrix_exp as matrix_exp
+from .functional.solving import matrix_power as matrix_power
+from .functional.solving import slogdet as slogdet
+from .functional.solving import solve as solve
+from .functional.solving import solve_ex as solve_ex
+from .functional.solving import solve_triangular as solve_triangular
+from .functional.solving import tensorinv as tensorinv
+from .functional.solving import tensorsolve as tensorsolve
+from .functional.spectral import cond as cond
+from .functional.spectral import lstsq as lstsq
+from .functional.spectral import matrix_norm as matrix_norm
+from .functional.spectral import matrix_rank as matrix_rank
+from .functional.spectral import norm as norm
+from .functional.spectral import pinv as pinv
 from .functional.standard import matrix_transpose as matrix_transpose
 from .functional.standard import vecdot as vecdot
-from .functional.triangular import cholesky as cholesky
-from .functional.triangular import solve_triangular as solve_triangular
 from .tensor import Tensor
 
 __all__ = [
-    "cross",
-    "matrix_power",
-    "matrix_transpose",
-    "outer",
-    "tensordot",
-    "trace",
-    "vecdot",
-    "cholesky",
-    "solve_triangular",
-    "diagonal",
-    "matmul",
-    "matrix_norm",
-    "multi_dot",
-    "norm",
-    "vector_norm",
-]
-
-
-def norm(
-    A: Tensor,  # noqa: N803
-    ord: Any = None,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    dtype: DType | None = None,
-) -> Tensor:
-    """Return a vector's norm, or a matrix's where dim names two dims."""
-    if ord is None or isinstance(dim, int) or (dim is None and A.ndim == 1):
-        return _norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
-    return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
-
-
-def matrix_norm(
-    A: Tensor,  # noqa: N803
-    ord: Any = "fro",
-    dim: Sequence[int] = (-2, -1),
-    keepdim: bool = False,
-    *,
-    dtype: DType | None = None,
-) -> Tensor:
-    """Return "fro", the largest column sum (1) or the largest row sum (inf) of matrices."""
-    x = A if dtype is None else A.to(dtype)
-    rows, columns = dim[0] % x.ndim, dim[1] % x.ndim
-    if ord == "fro":
-        return _norm(x, 2, (rows, columns), keepdim)
-    along = {1: (rows, columns), float("inf"): (columns, rows)}.get(ord)
-    if along is None:
-        raise NotImplementedError(at_line(f"matrix_norm knows 'fro', 1 and inf, got {ord!r}"))
-    sums = x.abs().sum(along[0], keepdim=True)
-    top = sums.amax(along[1], keepdim=True)
-    shape = [size for axis, size in enumerate(top.shape) if axis not in (rows, columns)]
-    return top if keepdim else top.reshape(shape)  # type: ignore[no-any-return]
-
-
-def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the product of several matrices, from left to right."""
-    result = tensors[0]
-    for factor in tensors[1:]:
-        result = matmul(result, factor)
-    return result
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh",
+    "eigvals", "eigvalsh", "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor",
+    "lu_factor_ex", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
+    "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr", "slogdet",
+    "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensordot", "tensorinv",
+    "tensorsolve", "trace", "vander", "vecdot", "vector_norm",
+]  # fmt: skip
 
 
 def diagonal(
@@ -102,31 +82,39 @@ def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tenso
     return _diagonal(x, offset, -2, -1).sum(-1, dtype=dtype)  # type: ignore[no-any-return]
 
 
+@with_out
 def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """Return the vector products of three-dimensional vectors along a dim of both."""
-    if input.ndim != other.ndim or input.shape[dim] != 3 or other.shape[dim] != 3:
-        raise RuntimeError(
-            at_line(f"cross wants 3 elements along dim {dim}: {input._type} and {other._type}")
+    if input.ndim != other.ndim:
+        raise ShapeError(
+            at_line(
+                "linalg.cross: inputs must have the same number of dimensions, got "
+                f"{input._type} and {other._type}"
+            )
         )
+    if {input._type.shape[dim], other._type.shape[dim]} != {3}:
+        raise ShapeError(at_line(f"linalg.cross: inputs dimension {dim} must have length 3"))
     shape = broadcast_shapes(tuple(input.shape), tuple(other.shape))
     return _cross(input.expand(shape), other.expand(shape), dim)
 
 
-def matrix_power(A: Tensor, n: int) -> Tensor:  # noqa: N803
-    """Return matrices multiplied with themselves, n >= 0 times, by repeated squaring."""
-    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
-        raise RuntimeError(at_line(f"matrix_power wants square matrices, got {A._type}"))
-    if n < 0:
-        raise NotImplementedError(at_line(f"matrix_power wants n >= 0, got {n}: invert first"))
-    result = None if n else creation.eye(A.shape[-1], dtype=A.dtype).expand(A.shape).clone()
-    power = A
-    while n:
-        if n % 2:
-            result = power if result is None else matmul(result, power)
-        n //= 2
-        power = matmul(power, power) if n else power
-    assert result is not None
-    return result
+def eig(A: Tensor) -> NoReturn:  # noqa: N803
+    """Raise: eigenvalues of general matrices are complex numbers."""
+    _no_complex("eig", A)
+
+
+def eigvals(A: Tensor) -> NoReturn:  # noqa: N803
+    """Raise: eigenvalues of general matrices are complex numbers."""
+    _no_complex("eigvals", A)
+
+
+def _no_complex(name: str, x: Any) -> NoReturn:
+    raise NotImplementedError(
+        at_line(
+            f"linalg.{name} gives complex numbers, which linear algebra does not have here; for "
+            "symmetric matrices use linalg.eigh"
+        )
+    )
 
 
 keywords.install(globals())

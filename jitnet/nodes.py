@@ -159,7 +159,7 @@ class OpNode(TapeNode):
 
     def name(self) -> str:
         """Return the op's name as PyTorch writes it."""
-        words = self.op.name.split("_")
+        words = self.op.name.replace(".", "_").split("_")
         return "".join(word.capitalize() for word in words) + "Backward0"
 
     def gradients(self, grads: list[Tensor | None]) -> Gradients:

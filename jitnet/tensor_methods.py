@@ -60,6 +60,9 @@ FUNCTIONS = (
     "is_conj", "is_neg", "isreal", "resolve_conj", "resolve_neg", "addbmm", "corrcoef", "cov",
     "diagflat", "dist", "float_power", "frexp", "gcd", "lcm", "ldexp", "logaddexp2", "nanmean",
     "nextafter", "renorm", "sum_to_size", "stft", "istft", "index_reduce", "put", "scatter_reduce",
+    "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "logdet", "lu", "lu_solve",
+    "matrix_exp", "matrix_power", "orgqr", "ormqr", "pinverse", "qr", "slogdet", "svd",
+    "triangular_solve",
 )  # fmt: skip
 
 # Of these, the ones that also write in place, as `name_`.

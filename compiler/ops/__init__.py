@@ -91,6 +91,8 @@ from .elementwise import (
     trunc,
     where,
 )  # fmt: skip
+from .factors import OPS as _factor_ops
+from .factors import bad_minor, cholesky, eigh, eigvalsh, geqrf, lu, permutation, qr, svd, svdvals
 from .fourier import OPS as _fourier_ops
 from .fourier import fourier, half_fourier, half_inverse
 from .index import OPS as _index_ops
@@ -120,6 +122,8 @@ from .random import OPS as _random_ops
 from .random import random_bits, random_normal, random_uniform
 from .reduce import OPS as _reduce_ops
 from .reduce import all, any, argmax, argmin, max, min, prod, sum
+from .solving import OPS as _solving_ops
+from .solving import cofactors, det, inv, matrix_exp, pinv, slogdet, solve, solve_triangular
 from .sorting import OPS as _sorting_ops
 from .sorting import argsort, histogram, mode, searchsorted
 
@@ -137,6 +141,8 @@ OPS: Final[tuple[Op, ...]] = (
     *_index_ops,
     *_random_ops,
     *_sorting_ops,
+    *_solving_ops,
+    *_factor_ops,
     *_combine_ops,
     *_bits_ops,
 )
@@ -144,18 +150,20 @@ HOST_OPS: Final[Mapping[str, Op]] = {op.name: op for op in OPS if isinstance(op.
 
 __all__ = [
     "HOST_OPS", "OPS", "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort",
-    "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or",
-    "bitwise_xor", "cast", "ceil", "combine", "complex", "concat", "conj", "constant", "conv",
-    "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "direction", "div", "eq", "erf",
-    "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "flip", "floor", "floor_divide", "fmod",
-    "fourier", "full", "full_like", "ge", "gt", "half_fourier", "half_inverse", "histogram",
-    "imag", "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "le", "left_shift", "log",
-    "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt",
-    "magnitude", "matmul", "max", "max_pool", "max_pool_gather", "max_pool_grad", "max_pool_index",
-    "maximum", "min", "minimum", "mode", "mul", "ne", "neg", "on_pairs", "pad", "permute", "pick",
-    "pow", "prod", "put", "random_bits", "random_normal", "random_uniform", "real", "reciprocal",
-    "remainder", "reshape", "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign",
-    "sin", "sinh", "slice", "slice_assign", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad",
-    "take", "tan", "tanh", "trunc", "view_as_complex", "view_as_real", "where", "exponent", "gcd",
-    "lcm", "nextafter",
+    "asin", "asinh", "atan", "atan2", "atanh", "bad_minor", "bitwise_and", "bitwise_not",
+    "bitwise_or", "bitwise_xor", "cast", "ceil", "cholesky", "cofactors", "combine", "complex",
+    "concat", "conj", "constant", "conv", "conv_input_grad", "conv_weight_grad", "copy", "cos",
+    "cosh", "det", "direction", "div", "eigh", "eigvalsh", "eq", "erf", "erfc", "erfinv", "exp",
+    "exp2", "expand", "expm1", "exponent", "flip", "floor", "floor_divide", "fmod", "fourier",
+    "full", "full_like", "gcd", "ge", "geqrf", "gt", "half_fourier", "half_inverse", "histogram",
+    "imag", "inv", "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "lcm", "le",
+    "left_shift", "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lt", "lu", "magnitude", "matmul", "matrix_exp", "max", "max_pool",
+    "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum", "min", "minimum", "mode",
+    "mul", "ne", "neg", "nextafter", "on_pairs", "pad", "permutation", "permute", "pick", "pinv",
+    "pow", "prod", "put", "qr", "random_bits", "random_normal", "random_uniform", "real",
+    "reciprocal", "remainder", "reshape", "right_shift", "round", "rsqrt", "searchsorted",
+    "sigmoid", "sign", "sin", "sinh", "slice", "slice_assign", "slogdet", "solve",
+    "solve_triangular", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad", "svd", "svdvals",
+    "take", "tan", "tanh", "trunc", "view_as_complex", "view_as_real", "where",
 ]  # fmt: skip

@@ -79,6 +79,7 @@ from .arithmetic import (
 from .attention import (
     scaled_dot_product_attention,
 )
+from .chains import chain_matmul, vander
 from .choice import (
     allclose,
     clamp,
@@ -160,6 +161,7 @@ from .embedding import (
     embedding_bag,
 )
 from .exponents import *
+from .factors import cholesky, geqrf, lu, lu_solve, lu_unpack, orgqr, ormqr, qr, svd
 from .gamma import digamma, lgamma
 from .grids import *
 from .indexing import (
@@ -348,6 +350,18 @@ from .shape import (
     unsqueeze,
     view,
 )
+from .solving import (
+    cholesky_inverse,
+    cholesky_solve,
+    det,
+    inverse,
+    logdet,
+    matrix_exp,
+    matrix_power,
+    slogdet,
+    solve_triangular,
+    triangular_solve,
+)
 from .sorting import (
     argsort,
     bucketize,
@@ -364,10 +378,10 @@ from .sorting import (
     topk,
     unique,
 )
+from .spectral import pinverse
 from .spectrogram import istft, stft
 from .stacking import *
 from .statistics import *
-from .triangular import cholesky, solve_triangular
 from .unary import (
     abs,
     absolute,
