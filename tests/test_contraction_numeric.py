@@ -419,6 +419,20 @@ def test_a_vector_times_a_matrix(dtype: DType, columns: int, target: str) -> Non
     check(matrices(dtype, "NN", 1, columns, 70), TARGETS[target])
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", [(2, 64), (17, 75), (9, 1000), (50, 8200), (300, 130)], ids=str)
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_a_vector_times_whole_columns(dtype: DType, size: tuple[int, int], target: str) -> None:
+    """One row, and columns that lie along K: next to one another, apart, and in several batches."""
+    near = matrices(dtype, "NT", 1, *size)
+    if dot_columns(TARGETS[target]):
+        assert plan(near, TARGETS[target]).source == "columns"
+    check(near, TARGETS[target])
+    check(matrices(dtype, "NT", 1, *size, batch=3), TARGETS[target], threads=(1, 2))
+    apart = Operand(3, (0,), (size[1] + 5,), (1,))
+    check(replace(near, b=apart), TARGETS[target], threads=(1, 2))
+
+
 def test_threads_share_out_the_longer_side() -> None:
     """What is not shared out is read by every thread, so it had better be the smaller operand."""
     tall = matrices(float32, "TN", 200, 70, 300)

@@ -244,12 +244,16 @@ class _Writer:
         if plan.reads_lines:
             lines = self.tables.lines(block, panel)
             return [at.b, lines, k.b_taps, f.i64(plan.k.b_step)]
-        if plan.source == "matrix":
+        if plan.source in ("matrix", "columns"):
             step = f.i64(self.c.b.k[-1] if self.c.k else 0)
             column = column_of(f, plan.lines, panel)
             first = affine(f, column, self.c.n, self.c.b.free)
-            place = f.add(f.mul(k.start, step), first)
-            return [f.gep(at.b, place, self.element), step]
+            place = f.gep(at.b, f.add(f.mul(k.start, step), first), self.element)
+            if plan.source == "matrix":
+                return [place, step]
+            columns = f.mul(f.i64(plan.vectors), f.i64(plan.width))
+            left = f.sub(f.i64(self.c.columns), column)
+            return [place, f.i64(self.c.b.free[0]), f.minimum(columns, left)]
         width = f.mul(vectors_of(f, plan, panel), f.i64(plan.width))
         if plan.source == "packed":
             place = f.add(f.mul(before, f.i64(self.c.depth)), f.mul(k.start, width))
@@ -260,7 +264,7 @@ class _Writer:
     def _ahead(self, at: _Operands, block: Block, tile: Range, panel: Value) -> list[Value]:
         """Return what a tile is to ask for; where nothing is foreseen, what is near already."""
         f, plan = self.f, self.plan
-        if plan.reads_lines:
+        if plan.kind != "tile":
             return []
         if not plan.foresees:
             return [at.a, f.i64(0), f.i64(0)]
@@ -276,6 +280,8 @@ class _Writer:
             tiles = [Tile(self.c.dtype, r + 1, vectors, plan.kind) for r in range(plan.rows)]
             return f.module.function_table([tile.declare(f.module) for tile in tiles])
 
+        if plan.source == "columns":
+            return table(1)
         if not plan.tail_vectors:
             return table(plan.vectors)
         full = f.compare("icmp slt", panel, f.i64(plan.lines.count - plan.tail_vectors))

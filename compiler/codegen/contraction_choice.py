@@ -70,7 +70,10 @@ def estimate(p: Plan, adjacent: bool = True) -> float:
     chains = tile_rows * p.vectors
     loads = (tile_rows + p.vectors) / chains
     runs = p.k.tap_count * p.k.pieces
-    steps = p.k.tap_count * -(-p.k.run // p.width) if p.source == "dots" else p.c.depth
+    lanes_along_k = p.source in ("dots", "columns")
+    steps = p.k.tap_count * -(-p.k.run // p.width) if lanes_along_k else p.c.depth
+    if p.source == "columns":
+        return p.c.batches * p.c.columns * (steps + SUM_CYCLES)
     multiply = p.c.rows * p.lines.count * steps / 2 * max(1.0, loads, 8 / chains)
     overhead = tiles * (p.k.count * TILE_CYCLES + runs * TAP_CYCLES)
     return p.c.batches * (multiply + overhead + _storing(p, adjacent) + _packing(p))

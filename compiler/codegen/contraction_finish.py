@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
 from .contraction_plan import Plan
 from .emitter import Function, Value, vector
+from .math import horizontal
 
 Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
 Ask = Callable[[Function, Value, Value, Value, int], None]
@@ -108,9 +109,4 @@ class Finisher:
         if self.plan.source != "dots":
             return f.load(place, vector(self.element, lanes), size)
         total = f.load(place, vector(self.element, self.plan.width), size)
-        while total.lanes > 1:
-            half = total.lanes // 2
-            low = f.shuffle(total, None, range(half))
-            high = f.shuffle(total, None, range(half, total.lanes))
-            total = f.fadd(low, high)
-        return f.extract(total, 0) if total.type.startswith("<") else total
+        return horizontal(f, "add", total, self.plan.c.dtype)

@@ -127,7 +127,7 @@ class Plan:
     @property
     def kind(self) -> str:
         """The kind of tile kernels."""
-        return self.source if self.reads_lines else "tile"
+        return self.source if self.reads_lines or self.source == "columns" else "tile"
 
     @property
     def runtime_rows(self) -> bool:

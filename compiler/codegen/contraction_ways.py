@@ -1,7 +1,8 @@
 """The ways to compute a contraction: how B reaches the tiles, and how large the blocks are.
 
 B is read in place as a "matrix", or in place as "lines", one vector of columns at a time; or it is
-"packed" in panels for all of K at once, or so by "blocks" of K. In "dots", lanes run along K.
+"packed" in panels for all of K at once, or so by "blocks" of K. In "dots", lanes run along K; so
+they do in "columns", of which each is read in one piece.
 Where B would be packed but comes from memory, A is, instead: the product is computed transposed,
 rows of C in the lanes and columns of B read in place, and its sums are turned back. Each of them is
 then read once, in long runs which tiles ask for ahead; and turning is less work than packing.
@@ -31,6 +32,8 @@ STREAM_VECTORS = 64  # columns of a block whose epilogue streams: the length of 
 TURNED_K_BYTES = 4096  # of a row that is read in place, once
 TURNED_UNITS = 2  # of rows whose tiles and squares end together, in a block
 DOT_K_BYTES = 4096  # of a row and of a column of a block of dot products
+COLUMN_K_BYTES = 32768  # of the row that whole columns are multiplied by: it stays in level 1
+COLUMN_TILE_BYTES = 8192  # of B that a call of a column tile reads, and more
 FEWEST_TILES = 8  # of rows that threads share out by choice: fewer leave some idle at the end
 
 
@@ -44,7 +47,8 @@ def ways(c: Contraction, target: Target, packs_b: bool, streams: bool) -> list[P
     if not packs_b and _turns(swapped(plain), target):
         found.append(turned_plan(swapped(plain), target))
     if not packs_b and dot_columns(target) and plain.k and plain.a.k[-1] == plain.b.k[-1] == 1:
-        found.append(dot_plan(plain, target))
+        whole = plain.rows == len(plain.k) == len(plain.n) == 1
+        found.append((column_plan if whole else dot_plan)(plain, target))
     return found
 
 
@@ -114,6 +118,32 @@ def dot_plan(c: Contraction, target: Target) -> Plan:
         line_block=line_block,
         packs_a=False,
         single_columns=True,
+        streams=False,
+        foresees=False,
+    )
+
+
+def column_plan(c: Contraction, target: Target) -> Plan:
+    """Return a plan for one row, whose lanes are steps along K, and which reads whole columns."""
+    lanes = target.lanes(c.dtype.size)
+    lines = Lines(lanes, c.columns, 1)
+    k = _cut_k(c, True, COLUMN_K_BYTES)
+    wanted = COLUMN_TILE_BYTES // (lanes * k.longest * c.dtype.size)
+    vectors = min(max(wanted, 1), lines.count)
+    whole = -(-lines.count // vectors) * vectors
+    return Plan(
+        c=c,
+        lines=lines,
+        vectors=vectors,
+        rows=1,
+        k=k,
+        source="columns",
+        width=lanes,
+        split=_split(c, 1, -(-lines.count // vectors), "columns", False),
+        row_block=1,
+        line_block=whole if k.count == 1 else min(whole, 256 // vectors * vectors),
+        packs_a=False,
+        single_columns=False,
         streams=False,
         foresees=False,
     )

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.target import Target
 
-from .microkernels import ARGUMENTS, DTYPES, EMITTERS, Tile, sizes
+from .column_tiles import emit_columns
+from .microkernels import ARGUMENTS, DTYPES, Tile, emit_dots, emit_lines, emit_tile, sizes
 from .module import Module
 from .squares import emit_squares, square_names
+
+EMITTERS = {"tile": emit_tile, "lines": emit_lines, "dots": emit_dots, "columns": emit_columns}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ A line tile reads B in place as well: each vector of columns has an offset of it
 partly masked off. It is for few rows, which would not repay the packing of a panel.
 A dot tile reads both in place along K, whose lanes are added up only at the end: for few rows and
 columns with long sums, such as the weights of a convolution with few channels.
+A column tile (column_tiles.py) reads whole columns one after the other, for a single row.
 Strides known only at run time and no unrolling cost nothing that could be measured, on registers of
 256 and of 512 bits; so there is one kernel for each tile size, not one for each shape.
 """
@@ -74,7 +75,19 @@ DOT_ARGUMENTS = (
     ("b_step", I64),  # must be 1
     *_C,  # a vector of partial sums for each element of C
 )
-ARGUMENTS = {"tile": TILE_ARGUMENTS, "lines": LINE_ARGUMENTS, "dots": DOT_ARGUMENTS}
+COLUMN_ARGUMENTS = (
+    *_A,  # tap_count and a_step must be 1
+    ("b", PTR),  # first column, where K begins; its elements are adjacent
+    ("b_step", I64),  # elements between columns
+    ("count", I64),  # columns
+    *_C,
+)
+ARGUMENTS = {
+    "tile": TILE_ARGUMENTS,
+    "lines": LINE_ARGUMENTS,
+    "dots": DOT_ARGUMENTS,
+    "columns": COLUMN_ARGUMENTS,
+}
 
 
 @dataclass(frozen=True)
@@ -83,12 +96,14 @@ class Tile:
 
     dtype: DType
     rows: int
-    vectors: int  # of columns; of dot tiles, columns
+    vectors: int  # of columns; of dot and column tiles, columns at a time
     kind: str = "tile"
 
     def name(self, target: Target) -> str:
         """Return its symbol, such as jitnet_tile_f32_6x16."""
-        columns = self.vectors * (1 if self.kind == "dots" else target.lanes(self.dtype.size))
+        columns = self.vectors * (
+            1 if self.kind in ("dots", "columns") else target.lanes(self.dtype.size)
+        )
         return f"jitnet_{self.kind}_{self.dtype.short}_{self.rows}x{columns}"
 
     def declare(self, module: Module) -> str:
@@ -145,6 +160,8 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
             return [(line_rows(target), v + 1) for v in range(line_vectors(target))]
         case "dots":
             return [(dot_rows(target), v + 1) for v in range(dot_columns(target))]
+        case "columns":
+            return [(1 if has_masks(target) else 0, 1)]
         case _:
             narrow = [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
             return [*narrow, *((1, v) for v in range(MAX_VECTORS + 1, wide_vectors(target) + 1))]
@@ -156,10 +173,10 @@ def emit_tile(module: Module, tile: Tile) -> None:
     a, rows, taps, tap_count, run, a_step, b, b_step, ahead, *ask, c, c_step, accumulate = f.args
     ahead_line, ahead_part = ask
     element = tile.dtype.llvm
-    pointers = [f.gep(a, _entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
+    pointers = [f.gep(a, entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
     with f.loop(f.i64(0), tap_count, carried=[*_zeros(f, tile), b, ahead]) as tap:
         *carried, ahead = tap.carried
-        start = _entry(f, taps, tap.index)
+        start = entry(f, taps, tap.index)
         carried = [*carried, start, ahead]
         with f.loop(f.i64(0), run, AHEAD_EVERY, carried=carried, may_be_empty=True) as part:
             *carried, ahead = part.carried
@@ -204,14 +221,14 @@ def emit_lines(module: Module, tile: Tile) -> None:
     f = Function(module, tile.name(module.target), LINE_ARGUMENTS, internal=False)
     a, rows, taps, tap_count, run, a_step, b, lines, b_taps, b_step, *c = f.args
     element = tile.dtype.llvm
-    pointers = [f.gep(a, _entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
-    sources = [f.gep(b, _entry(f, lines, f.i64(2 * v)), element) for v in range(tile.vectors)]
+    pointers = [f.gep(a, entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
+    sources = [f.gep(b, entry(f, lines, f.i64(2 * v)), element) for v in range(tile.vectors)]
     masks = [
-        lane_mask(f, f.target.lanes(tile.dtype.size), _entry(f, lines, f.i64(2 * v + 1)))
+        lane_mask(f, f.target.lanes(tile.dtype.size), entry(f, lines, f.i64(2 * v + 1)))
         for v in range(tile.vectors)
     ]
     with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile)) as tap:
-        starts = [_entry(f, table, tap.index) for table in (taps, b_taps)]
+        starts = [entry(f, table, tap.index) for table in (taps, b_taps)]
         with f.loop(f.i64(0), run, carried=[*tap.carried, *starts], may_be_empty=True) as k:
             *sums, at, b_at = k.carried
             columns = [
@@ -230,44 +247,23 @@ def emit_dots(module: Module, tile: Tile) -> None:
     f = Function(module, tile.name(module.target), DOT_ARGUMENTS, internal=False)
     a, rows, taps, tap_count, run, _, b, columns, b_taps, _, *c = f.args
     element, lanes = tile.dtype.llvm, module.target.lanes(tile.dtype.size)
-    pointers = [f.gep(a, _entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
-    offsets = [_entry(f, columns, f.i64(2 * v)) for v in range(tile.vectors)]
+    pointers = [f.gep(a, entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
+    offsets = [entry(f, columns, f.i64(2 * v)) for v in range(tile.vectors)]
     sources = [f.gep(b, offset, element) for offset in offsets]
-    ahead = _columns_ahead(f, tile, sources, offsets)
     with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile)) as tap:
-        starts = [_entry(f, table, tap.index) for table in (taps, b_taps)]
+        starts = [entry(f, table, tap.index) for table in (taps, b_taps)]
         with f.loop(f.i64(0), run, lanes, carried=tap.carried, may_be_empty=True) as k:
             at, b_at = (f.add(start, k.index) for start in starts)
             some = lane_mask(f, lanes, f.minimum(f.i64(lanes), f.sub(run, k.index)))
             line = [_lanes(f, tile, f.gep(source, b_at, element), some) for source in sources]
-
-            for source in ahead:
-                f.prefetch(f.gep(source, b_at, element))
             k.carry = []
             for row, pointer in enumerate(pointers):
                 value = _lanes(f, tile, f.gep(pointer, at, element), some)
                 part = k.carried[row * tile.vectors : (row + 1) * tile.vectors]
-                k.carry += [_fused(f, value, x, y) for x, y in zip(line, part, strict=True)]
+                k.carry += [fused(f, value, x, y) for x, y in zip(line, part, strict=True)]
         tap.carry = k.results
     _write_tile(f, tile, tap.results, *c)
     f.finish()
-
-
-def _columns_ahead(
-    f: Function, tile: Tile, sources: Sequence[Value], offsets: Sequence[Value]
-) -> list[Value]:
-    """Return where the next tile's columns should be, if this one is bound by reading them.
-
-    One row uses each element of B once. A column is often shorter than what the hardware needs to
-    foresee the rest of it; asking for the next columns took 154 MB from 26 to 37 GB/s.
-    """
-    if tile.rows > 1 or tile.vectors == 1:
-        return []
-    step = f.mul(f.sub(offsets[-1], offsets[-2]), f.i64(tile.vectors))
-    return [f.gep(source, step, tile.dtype.llvm) for source in sources]
-
-
-EMITTERS = {"tile": emit_tile, "lines": emit_lines, "dots": emit_dots}
 
 
 def _lanes(f: Function, tile: Tile, pointer: Value, mask: Value | None) -> Value:
@@ -279,7 +275,8 @@ def _lanes(f: Function, tile: Tile, pointer: Value, mask: Value | None) -> Value
     return masked_load(f, pointer, mask, type_, size)
 
 
-def _entry(f: Function, table: Value, index: Value) -> Value:
+def entry(f: Function, table: Value, index: Value) -> Value:
+    """Load an entry of a table of i64."""
     return f.load(f.gep(table, index, I64), I64, 8)
 
 
@@ -312,11 +309,11 @@ def _multiply_add(
     for row, pointer in enumerate(rows):
         spread = f.splat(f.load(f.gep(pointer, at, element), element, size), sums[0].lanes)
         for v, column in enumerate(columns):
-            result.append(_fused(f, spread, column, sums[row * tile.vectors + v]))
+            result.append(fused(f, spread, column, sums[row * tile.vectors + v]))
     return result
 
 
-def _fused(f: Function, a: Value, b: Value, c: Value) -> Value:
+def fused(f: Function, a: Value, b: Value, c: Value) -> Value:
     """Return a * b + c, rounded once where the target can do that in one instruction."""
     if f.target.has_fma:
         return f.fma(a, b, c)
@@ -326,13 +323,20 @@ def _fused(f: Function, a: Value, b: Value, c: Value) -> Value:
 def _write_tile(
     f: Function, tile: Tile, sums: Sequence[Value], c: Value, c_step: Value, accumulate: Value
 ) -> None:
-    """Store the sums in C, or add them to it."""
-    element, size = tile.dtype.llvm, tile.dtype.size
+    """Store the sums of a tile in C, or add them to it."""
+    element = tile.dtype.llvm
     lanes = sums[0].lanes
     places = []
     for index in range(len(sums)):
         row = f.gep(c, f.mul(f.i64(index // tile.vectors), c_step), element)
         places.append(f.gep(row, f.i64(index % tile.vectors * lanes), element))
+    put(f, sums, places, tile.dtype.size, accumulate)
+
+
+def put(
+    f: Function, sums: Sequence[Value], places: Sequence[Value], size: int, accumulate: Value
+) -> None:
+    """Store sums, or add them to what is in their places."""
     # A loop of no turn or one: what it results in is the sums, or the sums added to C.
     with f.loop(f.i64(0), accumulate, carried=list(sums), may_be_empty=True) as once:
         once.carry = [
