@@ -1,0 +1,156 @@
+"""Renders a program as one module of Numba CUDA kernels, and the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jitnet.compiler.codegen.contract import as_loops
+from jitnet.compiler.ir.kernel import Code, Kernel
+from jitnet.compiler.ir.loops import Buffer, Contract
+
+from .contraction import THREADS, Product, tiling_of
+from .expressions import Calls, Expressions
+from .nests import Nest, nests_of
+from .prelude import libdevice_of, needed, source_of
+from .text import INDENT, Names, Source
+from .turns import Turns
+from .types import stored
+
+_RESERVED = (
+    "cuda", "math", "status", "thread", "start", "part", "element", "fast", "slow", "row",
+    "column", "inner", "k", "tx", "ty", "tile_a", "tile_b", "first_row", "first_column",
+)  # fmt: skip
+_WIDTH = 96
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One run of a CUDA function.
+
+    function: its name.  grid, block: how many blocks, and threads of a block, in each direction.
+    buffers: what its parameters after the status are.
+    """
+
+    function: str
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    buffers: tuple[Buffer, ...]
+
+
+@dataclass(frozen=True)
+class CudaFunction:
+    """A CUDA function and the Numba types of its parameters: the status, then pointers."""
+
+    name: str
+    elements: tuple[str, ...]
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CudaProgram:
+    """Source of a module, its functions, and what is launched in order."""
+
+    source: str
+    functions: tuple[CudaFunction, ...]
+    launches: tuple[Launch, ...]
+
+
+def render_cuda(kernels: Sequence[Kernel]) -> CudaProgram:
+    """Return the source of kernels and how they are launched."""
+    calls = Calls()
+    functions: dict[Code, list[CudaFunction]] = {}
+    texts: list[str] = []
+    guarded = False
+    launches: list[Launch] = []
+    for kernel in kernels:
+        code = kernel.code
+        if code not in functions:
+            written = _Functions(kernel, calls, guarded)
+            functions[code] = written.functions
+            texts.extend(written.texts)
+        guarded = guarded or code.checks
+        buffers = tuple(buffer for buffer in kernel.buffers if buffer.place != "scratch")
+        launches.extend(
+            Launch(function.name, function.grid, function.block, buffers)
+            for function in functions[code]
+        )
+    source = "\n\n".join([_header(calls), *_prelude(calls), *texts])
+    return CudaProgram(
+        source, tuple(f for each in functions.values() for f in each), tuple(launches)
+    )
+
+
+class _Functions:
+    """The functions that a kernel's code becomes."""
+
+    def __init__(self, kernel: Kernel, calls: Calls, guarded: bool) -> None:
+        self.functions: list[CudaFunction] = []
+        self.texts: list[str] = []
+        self._kernel = kernel
+        self._calls = calls
+        self._guarded = guarded
+        parts = nests_of(kernel.code.body)
+        for number, part in enumerate(parts):
+            name = kernel.code.name or kernel.name
+            self._write(name if len(parts) == 1 else f"{name}_{number}", part)
+
+    def _write(self, name: str, part: Nest | Contract) -> None:
+        names, source = Names(_RESERVED), Source()
+        parameters = [b for b in self._kernel.code.parameters if b.place != "scratch"]
+        buffers = {buffer: names.new(buffer.name) for buffer in parameters}
+        signature = ", ".join(["status", *buffers.values()])
+        expressions = Expressions(source, names, self._calls, dict(buffers))
+        if isinstance(part, Contract) and part.result.dtype.kind != "float":
+            (part,) = nests_of((as_loops(part),))
+        if isinstance(part, Nest):
+            Turns(part, source, names, expressions, self._guarded).write()
+            grid: tuple[int, ...] = (part.blocks,)
+            block: tuple[int, ...] = part.threads
+        else:
+            grid, block = self._product(part, source, names, expressions), (THREADS,)
+        head = f"def {name}({signature}):"
+        lines = ["@cuda.jit", head, *_described(self._kernel), *source.lines]
+        self.texts.append("\n".join(lines) + "\n")
+        elements = tuple(stored(buffer.dtype) for buffer in parameters)
+        self.functions.append(CudaFunction(name, elements, grid, block))
+
+    def _product(
+        self, stmt: Contract, source: Source, names: Names, expressions: Expressions
+    ) -> tuple[int, ...]:
+        tiling = tiling_of(stmt)
+        turns = Turns(Nest((), stmt.body), source, names, expressions, self._guarded)
+        turns.begin()
+        Product(tiling, source, names, expressions, turns.statements).write()
+        return tiling.grid
+
+
+def _described(kernel: Kernel) -> list[str]:
+    """Return the docstring of a kernel: what it fuses, and the user's lines."""
+    lines = [f'{INDENT}"""{" ".join(kernel.fused)}']
+    if kernel.lines:
+        lines += ["", *(f"{INDENT}{line}" for line in kernel.lines), INDENT.rstrip()]
+        lines[-1] = f'{INDENT}"""'
+        return lines
+    return [f'{lines[0]}"""']
+
+
+def _header(calls: Calls) -> str:
+    """Return the imports."""
+    found = needed(calls.prelude)
+    library = sorted({*calls.libdevice, *(name for each in found for name in libdevice_of(each))})
+    lines = ["import math", "", "from numba import cuda", "from numba.cuda.types import ("]
+    names = "boolean, float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64"
+    lines += [f"{INDENT}{names},", ")"]
+    if library:
+        lines += [
+            "from numba.cuda.libdevice import (",
+            *(f"{INDENT}{name}," for name in library),
+            ")",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _prelude(calls: Calls) -> list[str]:
+    return [source_of(name) for name in needed(calls.prelude)]

@@ -1,0 +1,175 @@
+"""Runs CUDA source in Numba's simulator: NUMBA_ENABLE_CUDASIM=1, no device.
+
+The simulator knows neither libdevice nor what threads of a warp exchange; both are given here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import types
+import warnings
+from typing import Any
+
+os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
+import numpy as np
+from numba import cuda
+from numba import types as numba_types
+from numba.cuda.simulator import kernel, kernelapi
+from numba.cuda.simulator.cudadrv import devicearray
+
+from jitnet.compiler.cuda import CudaStages
+from jitnet.compiler.ir.loops import Buffer
+
+_SPECIAL = {
+    "rint": np.rint,
+    "rsqrt": lambda x: type(x)(1) / np.sqrt(x),
+    "int_as_float": lambda x: np.int32(x).view(np.float32),
+    "float_as_int": lambda x: np.float32(x).view(np.int32),
+    "pow": np.power,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+}
+
+
+class _Meeting:
+    """The threads of a block that are still running: they wait here for one another.
+
+    The simulator's own meeting asks every thread in turn, over and over.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._turn = threading.Condition()
+        self._running = threads
+        self._waiting = 0
+        self._round = 0
+
+    def wait(self) -> None:
+        """Return when all others that run have come here too."""
+        with self._turn:
+            self._waiting += 1
+            own = self._round
+            self._release()
+            while self._round == own:
+                self._turn.wait()
+
+    def leave(self) -> None:
+        """Let the others go on without this thread."""
+        with self._turn:
+            self._running -= 1
+            self._release()
+
+    def _release(self) -> None:
+        if self._waiting and self._waiting >= self._running:
+            self._waiting = 0
+            self._round += 1
+            self._turn.notify_all()
+
+
+def _run_block(manager: Any, grid_point: tuple[int, ...], *args: Any) -> None:
+    """Run the threads of one block to their end; the first error is raised."""
+    points = list(np.ndindex(*manager._block_dim))
+    manager.meeting = _Meeting(len(points))
+
+    def target() -> None:
+        try:
+            manager._f(*args)
+        finally:
+            manager.meeting.leave()
+
+    threads = [kernel.BlockThread(target, manager, grid_point, point, False) for point in points]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for thread in threads:
+        if thread.exception:
+            raise thread.exception[0].with_traceback(thread.exception[1])
+
+
+def _exchange(self: Any, mask: int, value: Any, distance: int) -> Any:
+    """Return the value of the thread whose number differs in the bits of `distance`."""
+    thread: Any = threading.current_thread()
+    held = thread._manager.__dict__.setdefault("exchanged", {})
+    held[thread.thread_id] = value
+    thread.syncthreads()
+    found = held[thread.thread_id ^ distance]
+    thread.syncthreads()
+    return found
+
+
+def _install() -> None:
+    module: Any = kernelapi.FakeCUDAModule
+    block: Any = kernel.BlockManager
+    block.run = _run_block
+    thread: Any = kernel.BlockThread
+    thread.syncthreads = lambda self: self._manager.meeting.wait()
+    module.shfl_xor_sync = _exchange
+    module.syncwarp = lambda self: self.syncthreads()
+    library = types.ModuleType("numba.cuda.libdevice")
+    library.__getattr__ = _libdevice  # type: ignore[method-assign]
+    sys.modules["numba.cuda.libdevice"] = library
+    sys.modules["numba.cuda.types"] = numba_types
+
+
+def _libdevice(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    for plain in (name, name.removesuffix("f")):
+        if plain in _SPECIAL:
+            return _SPECIAL[plain]
+        if plain in ("erf", "erfc", "erfinv"):
+            return _reference(plain)
+        if hasattr(np, plain):
+            return getattr(np, plain)
+    raise AttributeError(name)
+
+
+def _reference(name: str) -> Any:
+    from jitnet.compiler import ops
+
+    evaluate = getattr(ops, name).eval
+    return lambda x: evaluate(np.asarray(x))[()]
+
+
+_install()
+
+
+def simulate(stages: CudaStages, pointers: list[np.ndarray]) -> int:
+    """Run a program on arrays (inputs, then fresh outputs) and return its status."""
+    namespace: dict[str, Any] = {}
+    exec(compile(stages.program.source, "<cuda>", "exec"), namespace)
+    status = np.zeros(4, np.int64)
+    slots = [status, *pointers, *stages.constants]
+    arena = np.zeros(max(stages.memory.arena_bytes, 1), np.uint8)
+
+    def memory(buffer: Buffer) -> np.ndarray:
+        size = buffer.size * buffer.dtype.size
+        if buffer.place == "arena":
+            start = stages.memory.offsets[buffer]
+            flat = arena[start : start + size].view(buffer.dtype.numpy)
+        else:
+            own = slots[buffer.slot]
+            flat = np.lib.stride_tricks.as_strided(own, (buffer.offset + buffer.size,), (own.itemsize,))
+            flat = flat[buffer.offset :]
+        bits = flat.view(np.uint16) if buffer.dtype.name == "bfloat16" else flat
+        return devicearray.FakeCUDAArray(bits)  # an array would be copied there and back
+
+    with warnings.catch_warnings():  # of NumPy, in the simulator's own threads
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for launch in stages.program.launches:
+            function = namespace[launch.function]
+            function[launch.grid, launch.block](status, *map(memory, launch.buffers))
+            if status[0]:
+                break
+    return int(status[0])
+
+
+assert cuda is not None
