@@ -20,6 +20,7 @@ from numba import types as numba_types
 from numba.cuda.simulator import kernel, kernelapi
 from numba.cuda.simulator.cudadrv import devicearray
 
+from jitnet.compiler.codegen.cuda.types import stored
 from jitnet.compiler.cuda import CudaStages
 from jitnet.compiler.ir.loops import Buffer
 
@@ -159,7 +160,7 @@ def simulate(stages: CudaStages, pointers: list[np.ndarray]) -> int:
             own = slots[buffer.slot]
             flat = np.lib.stride_tricks.as_strided(own, (buffer.offset + buffer.size,), (own.itemsize,))
             flat = flat[buffer.offset :]
-        bits = flat.view(np.uint16) if buffer.dtype.name == "bfloat16" else flat
+        bits = flat.view(getattr(np, stored(buffer.dtype)))
         return devicearray.FakeCUDAArray(bits)  # an array would be copied there and back
 
     with warnings.catch_warnings():  # of NumPy, in the simulator's own threads

@@ -15,7 +15,7 @@ from jitnet.runtime.dtype import DType, bool_, int32, int64
 from .expressions import Expressions, bare
 from .nests import WARP
 from .text import Names, Source
-from .types import computed, constant
+from .types import computed, constant, from_memory, stored, to_memory
 
 FARTHEST = (1 << 63) - 1  # a position after every real one
 FULL = "0xFFFFFFFF"  # every thread of a warp
@@ -112,15 +112,16 @@ class Reductions:
         shared = [self._shared(dtype, number) for number, (_, dtype) in enumerate(items)]
         source.add("cuda.syncthreads()")
         with source.block("if cuda.threadIdx.x % 32 == 0"):
-            for memory, (name, _) in zip(shared, items, strict=True):
-                source.add(f"{memory}[cuda.threadIdx.x // 32] = {name}")
+            for memory, (name, dtype) in zip(shared, items, strict=True):
+                source.add(f"{memory}[cuda.threadIdx.x // 32] = {bare(to_memory(name, dtype))}")
         source.add("cuda.syncthreads()")
-        for memory, (name, _) in zip(shared, items, strict=True):
-            source.add(f"{name} = {memory}[cuda.threadIdx.x % {warps}]")
+        for memory, (name, dtype) in zip(shared, items, strict=True):
+            read = from_memory(f"{memory}[cuda.threadIdx.x % {warps}]", dtype)
+            source.add(f"{name} = {bare(read)}")
         self._warp(partial, warps)
 
     def _shared(self, dtype: DType, number: int) -> str:
-        element = "boolean" if dtype is bool_ else dtype.name
+        element = stored(dtype)
         key = f"{element}{number}"
         if key not in self._meeting:
             name = self._names.new("warps")

@@ -6,8 +6,8 @@ import math
 
 from jitnet.runtime.dtype import DType, bfloat16, bool_, float32
 
-# bfloat16 is kept as its bits: Numba has no pointers to it that the simulator knows, too.
-_STORED = {"bool": "boolean", "bfloat16": "uint16"}
+# Numba does not store bools through pointers, and its simulator knows no bfloat16.
+_STORED = {"bool": "uint8", "bfloat16": "uint16"}
 
 
 def stored(dtype: DType) -> str:
@@ -39,6 +39,8 @@ def _special(value: float) -> str:
 
 def from_memory(text: str, dtype: DType) -> str:
     """Return what was loaded as it is computed with."""
+    if dtype is bool_:
+        return f"({text} != 0)"
     if dtype is bfloat16:
         return f"from_bfloat16({text})"
     return f"float32({text})" if dtype.narrow else text
@@ -46,6 +48,8 @@ def from_memory(text: str, dtype: DType) -> str:
 
 def to_memory(text: str, dtype: DType) -> str:
     """Return a computed value as it is stored."""
+    if dtype is bool_:
+        return f"uint8({text})"
     if dtype is bfloat16:
         return f"to_bfloat16({text})"
     return f"float16({text})" if dtype.narrow else text
