@@ -1,7 +1,8 @@
 # Everything a person or CI runs. `make demo` and `make test` need Python >= 3.11 and nothing else.
 #
 #   make test PYTHON=python3.13    with another Python (.venv is made anew where it differs)
-#   make test ORACLE=1             installs PyTorch as well and compares with it
+#   make test ORACLE=1             installs PyTorch and numba-cuda as well: compares with the one,
+#                                  runs CUDA kernels in the other's simulator and assembles them
 #   make test TESTS=tests/test_x.py
 
 PYTHON    ?= python3
@@ -10,7 +11,7 @@ TESTS     ?=
 WORKLOADS ?=
 
 python  := .venv/bin/python
-oracle  := $(if $(filter-out 0,$(ORACLE)),oracle)
+oracle  := $(if $(filter-out 0,$(ORACLE)),oracle cuda)
 ready   := "$(PYTHON)" .ci/environment.py
 goal    := $(or $(firstword $(MAKECMDGOALS)),test)
 

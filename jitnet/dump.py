@@ -17,7 +17,6 @@ from .native import Native
 if TYPE_CHECKING:
     from .compile import CompiledFunction
 
-_NOT_YET = ("cuda", "ptx")
 _ONCE = "; ==== once, and again after a write into what it reads ===="
 _ALWAYS = "; ==== in every call ===="
 SUFFIXES = {
@@ -27,6 +26,8 @@ SUFFIXES = {
     "llvm": "ll",
     "asm": "s",
     "call": "txt",
+    "cuda": "py",
+    "ptx": "ptx",
 }
 
 
@@ -65,6 +66,28 @@ def _asm(stages: Stages, target: Target) -> str:
     return "\n".join(lines)
 
 
+def _cuda(compiled: Compiled) -> str:
+    """Return the source of the CUDA kernels, and how a call would launch them."""
+    from jitnet.compiler.cuda import lower_cuda
+
+    return str(lower_cuda(compiled.graph).program)
+
+
+def _ptx(compiled: Compiled) -> str:
+    """Return what numba-cuda makes of each kernel, under the kernel's source."""
+    from jitnet.compiler.cuda import lower_cuda
+    from jitnet.runtime.cuda import compile_ptx
+
+    program = lower_cuda(compiled.graph).program
+    functions = {function.name: function.elements for function in program.functions}
+    texts = compile_ptx(program.source, functions)
+    parts = [
+        "\n".join([*(f"// {line}".rstrip() for line in function.text.splitlines()), texts[name]])
+        for name, function in zip(texts, program.functions, strict=True)
+    ]
+    return "\n\n".join(parts)
+
+
 STAGES: dict[str, Callable[[Compiled, Routine], str]] = {
     "trace": lambda compiled, routine: str(compiled.graph),
     "graph": lambda compiled, routine: _halves(compiled, lambda each: str(each.optimized)),
@@ -72,7 +95,10 @@ STAGES: dict[str, Callable[[Compiled, Routine], str]] = {
     "llvm": lambda compiled, routine: _halves(compiled, lambda each: each.llvm),
     "asm": lambda compiled, routine: _halves(compiled, lambda each: _asm(each, compiled.target)),
     "call": lambda compiled, routine: str(routine),
+    "cuda": lambda compiled, routine: _cuda(compiled),
+    "ptx": lambda compiled, routine: _ptx(compiled),
 }
+_FOR_GPUS = ("cuda", "ptx")  # not among "all": programs run on the CPU
 _TITLES = {
     "trace": "trace: the ops that the function did",
     "graph": "graph: after simplification",
@@ -80,15 +106,15 @@ _TITLES = {
     "llvm": "llvm: the program as LLVM IR",
     "asm": "asm: the program as machine code",
     "call": "call: what a call looks at, and does",
+    "cuda": "cuda: the kernels as Numba CUDA source",
+    "ptx": "ptx: the kernels as numba-cuda compiles them",
 }
 
 
 def check_stage(stage: str) -> tuple[str, ...]:
     """Return the stages that a name asks for; ValueError for one that there is not."""
     if stage == "all":
-        return tuple(STAGES)
-    if stage in _NOT_YET:
-        raise ValueError(f"stage {stage!r} is not built yet: programs run on the CPU")
+        return tuple(name for name in STAGES if name not in _FOR_GPUS)
     if stage not in STAGES:
         raise ValueError(f"stage must be one of {', '.join(STAGES)} or all, got {stage!r}")
     return (stage,)

@@ -15,13 +15,13 @@ from typing import Any
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
 import numpy as np
-from numba import cuda
 from numba import types as numba_types
 from numba.cuda.simulator import kernel, kernelapi
 from numba.cuda.simulator.cudadrv import devicearray
 
 from jitnet.compiler.codegen.cuda.types import stored
-from jitnet.compiler.cuda import CudaStages
+from jitnet.compiler.cuda import CudaStages, lower_cuda
+from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.loops import Buffer
 
 _SPECIAL = {
@@ -158,7 +158,9 @@ def simulate(stages: CudaStages, pointers: list[np.ndarray]) -> int:
             flat = arena[start : start + size].view(buffer.dtype.numpy)
         else:
             own = slots[buffer.slot]
-            flat = np.lib.stride_tricks.as_strided(own, (buffer.offset + buffer.size,), (own.itemsize,))
+            flat = np.lib.stride_tricks.as_strided(
+                own, (buffer.offset + buffer.size,), (own.itemsize,)
+            )
             flat = flat[buffer.offset :]
         bits = flat.view(getattr(np, stored(buffer.dtype)))
         return devicearray.FakeCUDAArray(bits)  # an array would be copied there and back
@@ -173,4 +175,18 @@ def simulate(stages: CudaStages, pointers: list[np.ndarray]) -> int:
     return int(status[0])
 
 
-assert cuda is not None
+def run(graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the outputs of a graph; outputs into inputs overwrite the arrays."""
+    stages = lower_cuda(graph)
+    results = [
+        arrays[output.into]
+        if output.into is not None
+        else np.full(output.node.shape, 7, output.node.dtype.numpy)
+        for output in graph.outputs
+    ]
+    fresh = [
+        array for array, output in zip(results, graph.outputs, strict=True) if output.into is None
+    ]
+    status = simulate(stages, [*arrays, *fresh])
+    assert status == 0, stages.messages[status]
+    return results

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 import jitnet  # noqa: F401  (lays the packages' paths)
@@ -59,8 +61,13 @@ def assert_close(got: np.ndarray, want: np.ndarray, slack: float = 64) -> None:
     np.testing.assert_allclose(got, want, rtol=slack * eps, atol=slack * eps * big)
 
 
-def check(results: list[Node], inputs: list[Input], arrays: list[np.ndarray]) -> None:
-    """Assert that compiled code gives what the ops' own eval gives."""
+def check(
+    results: list[Node],
+    inputs: list[Input],
+    arrays: list[np.ndarray],
+    run: Callable[[Graph, list[np.ndarray]], list[np.ndarray]] = run,
+) -> None:
+    """Assert that compiled code, or what else `run` is, gives what the ops' own eval gives."""
     outputs = tuple(Output(node, f"y{number}") for number, node in enumerate(results))
     graph = Graph("test", tuple(inputs), outputs)
     wanted = evaluate(graph, arrays)

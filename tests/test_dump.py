@@ -73,12 +73,6 @@ def test_backward_is_shown_once_it_exists() -> None:
     assert "backward: key" in function.explain()
 
 
-@pytest.mark.parametrize("stage", ["cuda", "ptx"])
-def test_stages_that_are_not_built(stage: str) -> None:
-    with pytest.raises(ValueError, match="not built yet"):
-        compiled().dump(stage)
-
-
 def test_unknown_stage() -> None:
     with pytest.raises(ValueError, match="one of trace, graph"):
         compiled().dump("nonsense")
@@ -127,6 +121,13 @@ def test_one_function_one_stage(script: Path, capsys: pytest.CaptureFixture[str]
     assert "graph double" in out and "graph step" not in out
 
 
+def test_cuda_source_by_the_command_line(
+    script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dump", "--stage", "cuda", "-o", str(tmp_path), str(script)]) == 0
+    assert "@cuda.jit" in (tmp_path / "step.1.cuda.py").read_text()
+
+
 def test_files(script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "out" / "deep"
     assert main(["dump", "--stage", "all", "-o", str(folder), str(script)]) == 0
@@ -137,9 +138,6 @@ def test_files(script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_bad_commands(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["dump", "--stage", "cuda", str(script)])
-    assert "not built yet" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["dump", "missing.py"])
     assert main(["dump", "--function", "nothing", str(script)]) == 1

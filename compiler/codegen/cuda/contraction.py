@@ -142,7 +142,7 @@ class Product:
         outside = "row" if name == "a" else "column"
         with source.block(f"for part in range({side * DEPTH // THREADS})"):
             source.add(f"element = part * {THREADS} + thread")
-            fast, slow = (DEPTH, side) if along_sum else (side, DEPTH)
+            fast = DEPTH if along_sum else side
             source.add(f"fast, slow = {remainder('element', fast)}, {divided('element', fast)}")
             depth, line = ("fast", "slow") if along_sum else ("slow", "fast")
             source.add(f"{outside} = first_{outside} + {line}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import assert_never
 
@@ -33,11 +33,15 @@ LONGEST = 72  # characters of an expression that stands where it is used
 
 
 class Calls:
-    """What the source of a program calls besides itself."""
+    """What the source of a program calls besides itself.
+
+    own: the source of functions that were made for this program, by name.
+    """
 
     def __init__(self) -> None:
         self.libdevice: set[str] = set()
         self.prelude: dict[str, None] = {}
+        self.own: dict[str, str] = {}
 
     def add(self, libdevice: Iterable[str], prelude: Iterable[str]) -> None:
         """Remember functions."""
@@ -52,7 +56,7 @@ class Expressions:
     """
 
     def __init__(
-        self, source: Source, names: Names, calls: Calls, buffers: Mapping[Buffer, str]
+        self, source: Source, names: Names, calls: Calls, buffers: dict[Buffer, str]
     ) -> None:
         self.buffers = buffers
         self.vars: dict[Var, str] = {}

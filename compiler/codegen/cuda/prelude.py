@@ -211,9 +211,9 @@ def needed(names: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def source_of(name: str) -> str:
-    """Return a function's source."""
-    return _JIT + FUNCTIONS[name].strip() + "\n"
+def device_function(text: str) -> str:
+    """Return a function's source as one that kernels call."""
+    return _JIT + text.strip() + "\n"
 
 
 def libdevice_of(name: str) -> list[str]:

@@ -12,7 +12,7 @@ from jitnet.compiler.ir.loops import Buffer, Contract
 from .contraction import THREADS, Product, tiling_of
 from .expressions import Calls, Expressions
 from .nests import Nest, nests_of
-from .prelude import libdevice_of, needed, source_of
+from .prelude import FUNCTIONS, device_function, libdevice_of, needed
 from .text import INDENT, Names, Source
 from .turns import Turns
 from .types import stored
@@ -21,7 +21,7 @@ _RESERVED = (
     "cuda", "math", "status", "thread", "start", "part", "element", "fast", "slow", "row",
     "column", "inner", "k", "tx", "ty", "tile_a", "tile_b", "first_row", "first_column",
 )  # fmt: skip
-_WIDTH = 96
+_TYPES = "float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64"
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,20 @@ class Launch:
     block: tuple[int, ...]
     buffers: tuple[Buffer, ...]
 
+    def __str__(self) -> str:
+        names = ", ".join(["status", *(buffer.name for buffer in self.buffers)])
+        return f"{self.function}[{self.grid}, {self.block}]({names})"
+
 
 @dataclass(frozen=True)
 class CudaFunction:
-    """A CUDA function and the Numba types of its parameters: the status, then pointers."""
+    """A CUDA function.
+
+    elements: the Numba types that its pointers lead to, after that to the status.
+    """
 
     name: str
+    text: str
     elements: tuple[str, ...]
     grid: tuple[int, ...]
     block: tuple[int, ...]
@@ -56,30 +64,31 @@ class CudaProgram:
     functions: tuple[CudaFunction, ...]
     launches: tuple[Launch, ...]
 
+    def __str__(self) -> str:
+        lines = ["", "", "# Launched in this order, with [blocks, threads]:"]
+        return "\n".join([self.source.rstrip(), *lines, *(f"#   {each}" for each in self.launches)])
+
 
 def render_cuda(kernels: Sequence[Kernel]) -> CudaProgram:
     """Return the source of kernels and how they are launched."""
     calls = Calls()
     functions: dict[Code, list[CudaFunction]] = {}
-    texts: list[str] = []
     guarded = False
     launches: list[Launch] = []
     for kernel in kernels:
         code = kernel.code
         if code not in functions:
-            written = _Functions(kernel, calls, guarded)
-            functions[code] = written.functions
-            texts.extend(written.texts)
+            functions[code] = _Functions(kernel, calls, guarded).functions
         guarded = guarded or code.checks
         buffers = tuple(buffer for buffer in kernel.buffers if buffer.place != "scratch")
         launches.extend(
             Launch(function.name, function.grid, function.block, buffers)
             for function in functions[code]
         )
+    written = tuple(function for each in functions.values() for function in each)
+    texts = [function.text for function in written]
     source = "\n\n".join([_header(calls), *_prelude(calls), *texts])
-    return CudaProgram(
-        source, tuple(f for each in functions.values() for f in each), tuple(launches)
-    )
+    return CudaProgram(source, written, tuple(launches))
 
 
 class _Functions:
@@ -87,7 +96,6 @@ class _Functions:
 
     def __init__(self, kernel: Kernel, calls: Calls, guarded: bool) -> None:
         self.functions: list[CudaFunction] = []
-        self.texts: list[str] = []
         self._kernel = kernel
         self._calls = calls
         self._guarded = guarded
@@ -101,7 +109,7 @@ class _Functions:
         parameters = [b for b in self._kernel.code.parameters if b.place != "scratch"]
         buffers = {buffer: names.new(buffer.name) for buffer in parameters}
         signature = ", ".join(["status", *buffers.values()])
-        expressions = Expressions(source, names, self._calls, dict(buffers))
+        expressions = Expressions(source, names, self._calls, buffers)
         if isinstance(part, Contract) and part.result.dtype.kind != "float":
             (part,) = nests_of((as_loops(part),))
         if isinstance(part, Nest):
@@ -112,9 +120,9 @@ class _Functions:
             grid, block = self._product(part, source, names, expressions), (THREADS,)
         head = f"def {name}({signature}):"
         lines = ["@cuda.jit", head, *_described(self._kernel), *source.lines]
-        self.texts.append("\n".join(lines) + "\n")
+        text = "\n".join(lines) + "\n"
         elements = tuple(stored(buffer.dtype) for buffer in parameters)
-        self.functions.append(CudaFunction(name, elements, grid, block))
+        self.functions.append(CudaFunction(name, text, elements, grid, block))
 
     def _product(
         self, stmt: Contract, source: Source, names: Names, expressions: Expressions
@@ -141,8 +149,7 @@ def _header(calls: Calls) -> str:
     found = needed(calls.prelude)
     library = sorted({*calls.libdevice, *(name for each in found for name in libdevice_of(each))})
     lines = ["import math", "", "from numba import cuda", "from numba.cuda.types import ("]
-    names = "boolean, float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64"
-    lines += [f"{INDENT}{names},", ")"]
+    lines += [f"{INDENT}{_TYPES},", ")"]
     if library:
         lines += [
             "from numba.cuda.libdevice import (",
@@ -153,4 +160,5 @@ def _header(calls: Calls) -> str:
 
 
 def _prelude(calls: Calls) -> list[str]:
-    return [source_of(name) for name in needed(calls.prelude)]
+    texts = [FUNCTIONS[name] for name in needed(calls.prelude)]
+    return [device_function(text) for text in (*texts, *calls.own.values())]

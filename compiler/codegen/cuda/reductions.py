@@ -14,11 +14,11 @@ from jitnet.runtime.dtype import DType, bool_, int32, int64
 
 from .expressions import Expressions, bare
 from .nests import WARP
-from .text import Names, Source
+from .text import INDENT, Names, Source
 from .types import computed, constant, from_memory, stored, to_memory
 
 FARTHEST = (1 << 63) - 1  # a position after every real one
-FULL = "0xFFFFFFFF"  # every thread of a warp
+_WORDS = {"add": "sum", "mul": "product", "max": "maximum", "min": "minimum"}
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Partial:
 
 
 class Reductions:
-    """Writes the accumulators of one function."""
+    """Writes the accumulators of one function, for a team of threads."""
 
     def __init__(self, source: Source, names: Names, expressions: Expressions, team: int) -> None:
         self._source = source
@@ -55,52 +55,61 @@ class Reductions:
 
     def add(self, local: Local, value: str, at: str | None) -> None:
         """Write the step that takes one more value in."""
-        self._combine(self._open[local], value, at)
-
-    def _combine(self, partial: Partial, value: str, at: str | None) -> None:
-        source, old = self._source, partial.value
+        partial, source = self._open[local], self._source
         if partial.at is None:
-            text = self._expressions.combined(partial.fn, old, value, partial.dtype)
-            source.add(f"{old} = {bare(text)}")
+            text = self._combined(partial, partial.value, value)
+            source.add(f"{partial.value} = {bare(text)}")
             return
         new = self._expressions.name("candidate", value)
         place = self._expressions.name("place", at or "0")
-        sign = ">" if partial.fn == "max" else "<"
-        wins = f"{new} {sign} {old} or ({new} == {old} and {place} < {partial.at})"
-        if partial.dtype.kind == "float":
-            wins = (
-                f"({old} == {old} and ({wins} or {new} != {new})) or "
-                f"({old} != {old} and {new} != {new} and {place} < {partial.at})"
-            )
-        with source.block(f"if {wins}"):
-            source.add(f"{old} = {new}")
+        with source.block(f"if {_wins(partial, new, place)}"):
+            source.add(f"{partial.value} = {new}")
             source.add(f"{partial.at} = {place}")
+
+    def _combined(self, partial: Partial, a: str, b: str) -> str:
+        return self._expressions.combined(partial.fn, a, b, partial.dtype)
 
     def finish(self, local: Local) -> None:
         """Write how the partial results of a team become one that all its threads have."""
         partial = self._open[local]
-        self._warp(partial, min(self._team, WARP))
+        width = min(self._team, WARP)
+        self._source.add(self._call(partial, width))
         if self._team > WARP:
             self._block(partial)
 
-    def _warp(self, partial: Partial, lanes: int) -> None:
-        """Write halvings of the distance between threads that exchange what they have."""
+    # -- a warp -----------------------------------------------------------------------------
+
+    def _call(self, partial: Partial, lanes: int) -> str:
+        """Return the statement that makes one result of those of `lanes` neighbouring threads."""
+        find = "" if partial.at is None else "_place"
+        name = f"warp_{partial.fn}{find}_{partial.dtype.name}_{lanes}"
+        calls = self._expressions.calls
+        if name not in calls.own:
+            calls.own[name] = "\n".join(self._function(name, partial, lanes))
+        results = partial.value if partial.at is None else f"{partial.value}, {partial.at}"
+        return f"{results} = {name}({results})"
+
+    def _function(self, name: str, partial: Partial, lanes: int) -> list[str]:
+        """Return the source of what `_call` calls."""
+        one = Partial(partial.fn, partial.dtype, "x", None if partial.at is None else "at")
+        word = _WORDS.get(partial.fn, partial.fn)
+        what = f"The {word}" if one.at is None else f"The {word}'s first place"
+        lines = [f"def {name}({'x' if one.at is None else 'x, at'}):"]
+        lines.append(f'{INDENT}"""{what} over {lanes} threads, which they all get."""')
         step = lanes // 2
         while step:
-            self._combine(
-                partial,
-                self._exchanged(partial.value, partial.dtype, step),
-                None if partial.at is None else self._exchanged(partial.at, int64, step),
-            )
+            value = _exchanged("x", one.dtype, step)
+            if one.at is None:
+                lines.append(f"{INDENT}x = {bare(self._combined(one, 'x', value))}")
+            else:
+                lines.append(f"{INDENT}y, place = {bare(value)}, {_exchanged('at', int64, step)}")
+                lines.append(
+                    f"{INDENT}x, at = (y, place) if {_wins(one, 'y', 'place')} else (x, at)"
+                )
             step //= 2
+        return [*lines, f"{INDENT}return {'x' if one.at is None else 'x, at'}"]
 
-    def _exchanged(self, name: str, dtype: DType, step: int) -> str:
-        narrow = dtype is bool_ or (dtype.kind != "float" and dtype.size < int32.size)
-        value = f"int32({name})" if narrow else name
-        text = f"cuda.shfl_xor_sync({FULL}, {value}, {step})"
-        if dtype is bool_:
-            return f"({text} != 0)"
-        return f"{dtype.name}({text})" if narrow else text
+    # -- a block ----------------------------------------------------------------------------
 
     def _block(self, partial: Partial) -> None:
         """Write the meeting of a block's warps."""
@@ -111,20 +120,42 @@ class Reductions:
         source = self._source
         shared = [self._shared(dtype, number) for number, (_, dtype) in enumerate(items)]
         source.add("cuda.syncthreads()")
-        with source.block("if cuda.threadIdx.x % 32 == 0"):
+        with source.block(f"if cuda.threadIdx.x % {WARP} == 0"):
             for memory, (name, dtype) in zip(shared, items, strict=True):
-                source.add(f"{memory}[cuda.threadIdx.x // 32] = {bare(to_memory(name, dtype))}")
+                source.add(f"{memory}[cuda.threadIdx.x // {WARP}] = {to_memory(name, dtype)}")
         source.add("cuda.syncthreads()")
         for memory, (name, dtype) in zip(shared, items, strict=True):
             read = from_memory(f"{memory}[cuda.threadIdx.x % {warps}]", dtype)
             source.add(f"{name} = {bare(read)}")
-        self._warp(partial, warps)
+        source.add(self._call(partial, warps))
 
     def _shared(self, dtype: DType, number: int) -> str:
-        element = stored(dtype)
-        key = f"{element}{number}"
+        key = f"{stored(dtype)}{number}"
         if key not in self._meeting:
             name = self._names.new("warps")
-            self._source.declare(f"{name} = cuda.shared.array({self._team // WARP}, {element})")
+            size = self._team // WARP
+            self._source.declare(f"{name} = cuda.shared.array({size}, {stored(dtype)})")
             self._meeting[key] = name
         return self._meeting[key]
+
+
+def _wins(partial: Partial, new: str, place: str) -> str:
+    """Return the test that a candidate is better, or as good and earlier; NaN is best of all."""
+    old, sign = partial.value, ">" if partial.fn == "max" else "<"
+    wins = f"{new} {sign} {old} or ({new} == {old} and {place} < {partial.at})"
+    if partial.dtype.kind != "float":
+        return wins
+    return (
+        f"({old} == {old} and ({wins} or {new} != {new})) or "
+        f"({old} != {old} and {new} != {new} and {place} < {partial.at})"
+    )
+
+
+def _exchanged(name: str, dtype: DType, step: int) -> str:
+    """Return the value of the thread whose number differs in one bit."""
+    narrow = dtype is bool_ or (dtype.kind != "float" and dtype.size < int32.size)
+    value = f"int32({name})" if narrow else name
+    text = f"cuda.shfl_xor_sync(0xFFFFFFFF, {value}, {step})"
+    if dtype is bool_:
+        return f"({text} != 0)"
+    return f"{dtype.name}({text})" if narrow else text

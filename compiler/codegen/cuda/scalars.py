@@ -48,6 +48,15 @@ def _numbers(name: str, real: str, integer: str, boolean: str | None = None) -> 
     return CudaScalar(name, templates if boolean is None else {**templates, "bool": boolean})
 
 
+def _kinds(name: str, **templates: str) -> CudaScalar:
+    """Return a row; the keywords are kinds, with a _ where Python has a function of that name."""
+    return CudaScalar(name, {kind.rstrip("_"): text for kind, text in templates.items()})
+
+
+def _extreme(name: str, real: str, boolean: str) -> CudaScalar:
+    return _numbers(name, real, f"{name}({{0}}, {{1}})", boolean)
+
+
 def _library(*names: str) -> list[CudaScalar]:
     return [_real(name, f"@{name}({{0}})") for name in names]
 
@@ -57,7 +66,7 @@ _ROWS = (
     *_library("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
     *_library("asinh", "acosh", "atanh", "erf", "erfc", "erfinv"),
     _numbers("neg", "(-{0})", "(-{0})"),
-    CudaScalar("abs", {"float": "@fabs({0})", "int": "abs({0})", "uint": "{0}"}),
+    _kinds("abs", float_="@fabs({0})", int_="abs({0})", uint_="{0}"),
     _same("sign", "({t}(1) if {0} > 0 else {t}(-1) if {0} < 0 else {t}(0))", "float int uint"),
     _real("reciprocal", "({t}(1) / {0})"),
     _real("sigmoid", "$sigmoid_{t}({0})"),
@@ -69,23 +78,19 @@ _ROWS = (
     _real("isinf", "math.isinf({0})"),
     _real("isfinite", "math.isfinite({0})"),
     _same("not", "(not {0})", "bool"),
-    CudaScalar("bitnot", {"int": "(~{0})", "uint": "(~{0})", "bool": "(not {0})"}),
+    _kinds("bitnot", int_="(~{0})", uint_="(~{0})", bool_="(not {0})"),
     _numbers("add", "({0} + {1})", "({0} + {1})", "({0} | {1})"),
     _numbers("sub", "({0} - {1})", "({0} - {1})"),
     _numbers("mul", "({0} * {1})", "({0} * {1})", "({0} & {1})"),
     _real("div", "({0} / {1})"),
     _numbers("floordiv", "$floordiv_{t}({0}, {1})", "$floordiv_int({0}, {1})"),
     _numbers("rem", "$rem_{t}({0}, {1})", "$rem_int({0}, {1})"),
-    CudaScalar("fmod", {"float": "@fmod({0}, {1})", "int": "$fmod_int({0}, {1})", "uint": "$rem_int({0}, {1})"}),
+    _kinds(
+        "fmod", float_="@fmod({0}, {1})", int_="$fmod_int({0}, {1})", uint_="$rem_int({0}, {1})"
+    ),
     _numbers("pow", "@pow({0}, {1})", "$power({0}, {1})"),
-    CudaScalar(
-        "max",
-        {"float": "$maximum({0}, {1})", "int": "max({0}, {1})", "uint": "max({0}, {1})", "bool": "({0} | {1})"},
-    ),
-    CudaScalar(
-        "min",
-        {"float": "$minimum({0}, {1})", "int": "min({0}, {1})", "uint": "min({0}, {1})", "bool": "({0} & {1})"},
-    ),
+    _extreme("max", "$maximum({0}, {1})", "({0} | {1})"),
+    _extreme("min", "$minimum({0}, {1})", "({0} & {1})"),
     _real("atan2", "@atan2({0}, {1})"),
     _same("eq", "({0} == {1})"),
     _same("ne", "({0} != {1})"),
@@ -100,9 +105,10 @@ _ROWS = (
     _same("bitor", "({0} | {1})", "int uint bool"),
     _same("bitxor", "({0} ^ {1})", "int uint bool"),
     _same("shl", "$shift_left({0}, {1}, {bits})", "int uint"),
-    CudaScalar(
+    _kinds(
         "shr",
-        {"int": "$shift_right({0}, {1}, {bits})", "uint": "$shift_right_unsigned({0}, {1}, {bits})"},
+        int_="$shift_right({0}, {1}, {bits})",
+        uint_="$shift_right_unsigned({0}, {1}, {bits})",
     ),
     _same("where", "({1} if {0} else {2})"),
 )  # fmt: skip

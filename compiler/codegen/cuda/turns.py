@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import assert_never
 
+from jitnet.compiler.ir.errors import CompileError
 from jitnet.compiler.ir.index import Var
 from jitnet.compiler.ir.loops import (
     Accumulate,
     Begin,
+    CallHost,
     Check,
     Contract,
     Define,
@@ -129,6 +131,11 @@ class Turns:
                     self._check(stmt)
                 case Fetch():
                     pass  # for caches of processors
+                case CallHost():
+                    raise CompileError(
+                        f"{stmt.call.op} has no CUDA kernel: it runs on the host, where the "
+                        "CPU's programs call NumPy; compute it outside of what runs on the GPU"
+                    )
                 case Contract():
                     raise AssertionError("a product inside a loop has become loops")
                 case _:

@@ -1,0 +1,98 @@
+"""The only file that imports numba-cuda: CUDA source to PTX, for a GPU that need not be there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+COMPUTE_CAPABILITY = (8, 0)  # of the PTX that is shown: A100, and what came after it
+
+_INSTALL = "pip install 'jitnet[cuda]'"
+
+
+def _numba() -> Any:
+    """Return numba.cuda and its types; RuntimeError where numba-cuda is not installed."""
+    try:
+        from numba import cuda, types
+    except ImportError as error:
+        raise RuntimeError(
+            f"CUDA source is compiled by numba-cuda, which is not installed: {_INSTALL}"
+        ) from error
+    if not hasattr(cuda, "compile_ptx"):
+        raise RuntimeError(
+            f"the CUDA target that Numba brings itself cannot compile for jitnet: {_INSTALL}"
+        )
+    return cuda, types
+
+
+def compile_ptx(
+    source: str,
+    functions: Mapping[str, Sequence[str]],
+    capability: tuple[int, int] = COMPUTE_CAPABILITY,
+) -> dict[str, str]:
+    """Return the PTX of each function of a module's source; no GPU is needed.
+
+    functions: by name, the Numba types of the elements that its pointers after the status lead to.
+    """
+    cuda, types = _numba()
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "<jitnet cuda>", "exec"), namespace)
+    ptx: dict[str, str] = {}
+    for name, elements in functions.items():
+        pointers = [types.CPointer(getattr(types, element)) for element in ("int64", *elements)]
+        text, _ = cuda.compile_ptx(
+            namespace[name].py_func, types.void(*pointers), cc=capability, lineinfo=False
+        )
+        ptx[name] = text
+    return ptx
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Machine code of one kernel, and what a thread of it takes.
+
+    registers: of a thread.  shared_bytes: of a block.  local_bytes: of a thread, in slow memory.
+    """
+
+    cubin: bytes
+    registers: int
+    shared_bytes: int
+    local_bytes: int
+
+
+def assemble(ptx: str, capability: tuple[int, int] = COMPUTE_CAPABILITY) -> Assembled:
+    """Return PTX as machine code for one kind of GPU, made by NVIDIA's linker; none is needed."""
+    try:
+        from cuda.bindings import nvjitlink
+    except ImportError as error:
+        raise RuntimeError(
+            f"PTX is assembled by nvJitLink, which is not installed: {_INSTALL}"
+        ) from error
+    text = ptx.encode()
+    options = [f"-arch=sm_{capability[0]}{capability[1]}", "-verbose"]
+    handle = nvjitlink.create(len(options), options)
+    try:
+        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, text, len(text), "kernel")
+        nvjitlink.complete(handle)
+        log = bytearray(nvjitlink.get_info_log_size(handle))
+        nvjitlink.get_info_log(handle, log)
+        cubin = bytearray(nvjitlink.get_linked_cubin_size(handle))
+        nvjitlink.get_linked_cubin(handle, cubin)
+    finally:
+        nvjitlink.destroy(handle)
+    said = log.decode()
+    return Assembled(
+        bytes(cubin),
+        _said(said, r"used (\d+) registers"),
+        _said(said, r"(\d+) bytes smem"),
+        _said(said, r"(\d+) bytes lmem"),
+    )
+
+
+def _said(log: str, pattern: str) -> int:
+    """Return a number of the linker's report, whose last line is of the code as it is linked."""
+    found = re.findall(pattern, log)
+    assert found, f"the linker does not say {pattern!r}: {log}"
+    return int(found[-1])

@@ -1,0 +1,94 @@
+"""Compiles and assembles the CUDA kernels of some steps, and prints what each takes, as JSON.
+
+A process of its own, in which Numba is not the simulator that other tests use.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jitnet
+from jitnet import nn
+from jitnet.compiler.cuda import lower_cuda
+from jitnet.compiler.ir.graph import Graph
+from jitnet.nn import functional as F
+from jitnet.runtime.cuda import assemble, compile_ptx
+
+CAPABILITIES = ((8, 0), (9, 0))
+
+
+def graphs(function: Callable[..., Any], *args: Any) -> list[Graph]:
+    """Return the graphs that a function becomes for some arguments."""
+    compiled = jitnet.compile(function)
+    compiled(*args)
+    return [
+        launch.executable.compiled.graph
+        for variant in compiled.variants
+        for launch in variant.programs
+    ]
+
+
+def training_step() -> list[Graph]:
+    """Convolution, batch norm, pooling, dropout, cross entropy and Adam."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Dropout(0.1), nn.Linear(8 * 7 * 7, 10),
+    )  # fmt: skip
+    optimizer = jitnet.optim.Adam(model.parameters(), 1e-3)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return graphs(step, jitnet.randn(8, 3, 16, 16), jitnet.randint(0, 10, (8,)))
+
+
+def cases() -> Iterator[tuple[str, list[Graph]]]:
+    """Yield every form of kernel, by name."""
+    yield "step", training_step()
+    yield "rows", graphs(lambda x: F.layer_norm(F.softmax(x, -1), (2048,)), jitnet.randn(64, 2048))
+    yield "places", graphs(lambda x: (x.argmax(1), x.sum(0)), jitnet.randn(200, 300))
+    yield (
+        "product",
+        graphs(lambda a, b: F.gelu(a @ b), jitnet.randn(2048, 96), jitnet.randn(96, 2048)),
+    )
+    half = jitnet.randn(64, 64).to(jitnet.bfloat16)
+    yield "bfloat16", graphs(lambda a: jitnet.sigmoid(a @ a), half)
+    yield (
+        "lookups",
+        graphs(
+            lambda w, i: (F.embedding(i, w) ** 2).sum(),
+            jitnet.randn(50, 16),
+            jitnet.randint(0, 50, (9,)),
+        ),
+    )
+
+
+def main() -> None:
+    """Print the resources of every kernel for every kind of GPU."""
+    jitnet.manual_seed(0)
+    found: dict[str, dict[str, int]] = {}
+    for case, items in cases():
+        for number, graph in enumerate(items):
+            program = lower_cuda(graph).program
+            elements = {function.name: function.elements for function in program.functions}
+            for capability in CAPABILITIES:
+                for name, text in compile_ptx(program.source, elements, capability).items():
+                    code = assemble(text, capability)
+                    key = f"{case}{number} {name} sm_{capability[0]}{capability[1]}"
+                    found[key] = {
+                        "bytes": len(code.cubin),
+                        "registers": code.registers,
+                        "shared": code.shared_bytes,
+                        "local": code.local_bytes,
+                    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

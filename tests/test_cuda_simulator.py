@@ -1,0 +1,209 @@
+"""CUDA kernels in Numba's simulator, on small shapes, against the ops' own eval."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba_cuda", reason="pip install 'jitnet[cuda]'")
+if "numba" in sys.modules and os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
+    pytest.skip("Numba was imported before, without its simulator", allow_module_level=True)
+
+import jitnet
+from jitnet import nn
+from jitnet.compiler import ops
+from jitnet.compiler.codegen.cuda import contraction
+from jitnet.compiler.cuda import lower_cuda
+from jitnet.compiler.ir.graph import Graph, Output
+from jitnet.nn import functional as F
+from jitnet.runtime.dtype import DTYPES, DType, bool_, float32, float64, int64
+from tests.cuda_simulator import run, simulate
+from tests.graph_harness import argument, check, sample
+from tests.test_pipeline_ops import BINARY, UNARY, accepts
+
+REAL = [dtype for dtype in DTYPES if dtype.kind != "complex"]
+
+
+def simulated(results: list[Any], inputs: list[Any], arrays: list[np.ndarray]) -> None:
+    """Assert that the simulator gives what the ops' own eval gives."""
+    check(results, inputs, arrays, run)
+
+
+@pytest.mark.parametrize("dtype", REAL, ids=lambda dtype: dtype.short)
+def test_every_scalar_function(dtype: DType) -> None:
+    """Every unary and binary op that takes the dtype."""
+    rng = np.random.default_rng(1)
+    a, b = sample(rng, dtype, (3, 7)), sample(rng, dtype, (3, 7))
+    if dtype.kind in ("int", "uint"):
+        b = np.asarray(np.maximum(np.abs(b), 1) % 7 + 1).astype(a.dtype)
+    left, right = argument("a", a), argument("b", b)
+    one = [op(left.node) for op in UNARY.values() if accepts(op, left.node.type)]
+    two = [
+        op(left.node, right.node)
+        for op in BINARY.values()
+        if accepts(op, left.node.type, right.node.type)
+    ]
+    simulated([*one, *two], [left, right], [a, b])
+
+
+@pytest.mark.parametrize("dtype", REAL, ids=lambda dtype: dtype.short)
+def test_casts(dtype: DType) -> None:
+    """Every cast from the dtype."""
+    x = np.abs(sample(np.random.default_rng(2), dtype, (13,)))
+    item = argument("x", x)
+    simulated([ops.cast(item.node, dtype=other) for other in REAL], [item], [x])
+
+
+@pytest.mark.parametrize("columns", [3, 40, 700])
+def test_reductions_by_warps_and_blocks(columns: int) -> None:
+    """Sums, extremes and their places along rows, down columns and over everything."""
+    rng = np.random.default_rng(3)
+    for dtype in (float32, int64, bool_):
+        x = sample(rng, dtype, (3, columns))
+        if dtype is float32:
+            x[1, columns // 2] = np.nan
+        item = argument("x", x)
+        results = []
+        for axes in ((1,), (0,), (0, 1)):
+            chosen = (ops.max, ops.min) if dtype is bool_ else (ops.sum, ops.max, ops.min)
+            results += [op(item.node, axes=axes) for op in chosen]
+        if dtype is not bool_:
+            results += [
+                op(item.node, axis=axis) for op in (ops.argmax, ops.argmin) for axis in (0, 1)
+            ]
+        simulated(results, [item], [x])
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 20, 5), (17, 19, 6), (5, 0, 4)])
+def test_products(sizes: tuple[int, int, int]) -> None:
+    """Tiles with ragged edges, batches, transposed operands, whole numbers."""
+    rows, depth, columns = sizes
+    rng = np.random.default_rng(4)
+    for dtype, batch in ((float32, ()), (float32, (2,)), (int64, ())):
+        a, b = (
+            sample(rng, dtype, (*batch, rows, depth)),
+            sample(rng, dtype, (*batch, columns, depth)),
+        )
+        left, right = argument("a", a), argument("b", b)
+        turned = ops.permute(right.node, axes=(*range(len(batch)), len(batch) + 1, len(batch)))
+        product = ops.matmul(left.node, turned)
+        simulated([ops.maximum(product, ops.neg(product))], [left, right], [a, b])
+
+
+@pytest.mark.parametrize("size", [33, 66, 129])
+def test_large_tiles(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles where each thread makes a square of results, with a ragged edge."""
+    monkeypatch.setattr(contraction, "ENOUGH_BLOCKS", 1)
+    rng = np.random.default_rng(5)
+    a, b = sample(rng, float32, (size, 5)), sample(rng, float32, (5, max(size - 2, 32)))
+    left, right = argument("a", a), argument("b", b)
+    simulated([ops.matmul(left.node, right.node)], [left, right], [a, b])
+
+
+def test_moves_and_lookups() -> None:
+    """Views, padding, concatenation into parts of a result, rows looked up and put."""
+    rng = np.random.default_rng(6)
+    x, index = sample(rng, float32, (4, 6, 5)), np.array([3, 0, 3, 1])
+    a, i = argument("x", x), argument("i", index)
+    n = a.node
+    rows = ops.take(n, i.node, axis=0)
+    results = [
+        ops.reshape(ops.permute(n, axes=(2, 0, 1)), shape=(5, 24)),
+        ops.pad(n, low=(1, 0, 2), high=(0, 3, 1), value=1),
+        ops.concat(n, ops.flip(n, axes=(0,)), n, axis=1),
+        rows,
+        ops.put(n, i.node, rows, axis=0, accumulate=True),
+    ]
+    simulated(results, [a, i], [x, index])
+
+
+def test_a_check_that_fails_stops_what_follows() -> None:
+    """An index out of range sets the status, and no later kernel writes."""
+    x, index = np.ones((4, 3), np.float32), np.array([1, 9])
+    a, i = argument("x", x), argument("i", index)
+    graph = Graph("late", (a, i), (Output(ops.take(a.node, i.node, axis=0), "y"),))
+    stages = lower_cuda(graph)
+    out = np.full((2, 3), 7, np.float32)
+    status = simulate(stages, [x, index, out])
+    assert stages.messages[status][0] is IndexError
+    assert (out == 7).all()
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=lambda dtype: dtype.short)
+def test_random_numbers_are_those_of_the_cpu(dtype: DType) -> None:
+    """Uniform and normal numbers and bits: the same stream."""
+    state = np.array([1234567890123, 1 << 33], np.int64)
+    item = argument("state", state)
+    results = [
+        ops.random_uniform(item.node, shape=(3, 21), dtype=dtype),
+        ops.random_normal(item.node, shape=(40,), dtype=dtype),
+        ops.random_bits(item.node, shape=(40,), dtype=int64),
+    ]
+    simulated(results, [item], [state])
+
+
+# -- whole training steps -----------------------------------------------------------------------
+
+
+def _step(model: nn.Module, loss: Callable[..., Any], optimizer: Any) -> Any:
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        value = loss(model(x), y)
+        value.backward()
+        optimizer.step()
+        return value
+
+    return jitnet.compile(step)
+
+
+def _classifier() -> tuple[Any, ...]:
+    model = nn.Sequential(nn.Linear(12, 9), nn.ReLU(), nn.Dropout(0.3), nn.Linear(9, 4))
+    optimizer = jitnet.optim.Adam(model.parameters(), 1e-2)
+    return (
+        _step(model, F.cross_entropy, optimizer),
+        jitnet.randn(5, 12),
+        jitnet.tensor([0, 1, 2, 3, 1]),
+    )
+
+
+def _convolutions() -> tuple[Any, ...]:
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3), nn.GELU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(27, 4),
+    )  # fmt: skip
+    optimizer = jitnet.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    return _step(model, F.cross_entropy, optimizer), jitnet.randn(2, 2, 6, 6), jitnet.tensor([0, 3])
+
+
+def _attention() -> tuple[Any, ...]:
+    layer = nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True)
+    model = nn.Sequential(nn.Embedding(7, 8), layer, nn.Linear(8, 7))
+    optimizer = jitnet.optim.AdamW(model.parameters(), 1e-2)
+    x = jitnet.tensor([[1, 2, 3, 4], [4, 0, 6, 2]])
+    return _step(model, lambda p, y: F.cross_entropy(p.flatten(0, 1), y.flatten()), optimizer), x, x
+
+
+@pytest.mark.parametrize("make", [_classifier, _convolutions, _attention], ids=lambda f: f.__name__)
+def test_a_training_step(make: Callable[[], tuple[Any, ...]]) -> None:
+    """Forward, loss, backward and update: the same numbers as the ops' own eval gives."""
+    jitnet.manual_seed(0)
+    step, *args = make()
+    step(*args)
+    (variant,) = step.variants
+    (launch,) = variant.programs
+    graph = launch.executable.compiled.graph
+    rng = np.random.default_rng(8)
+    arrays = [_array(rng, item) for item in graph.inputs]
+    simulated([output.node for output in graph.outputs], list(graph.inputs), arrays)
+
+
+def _array(rng: np.random.Generator, item: Any) -> np.ndarray:
+    """Return values that fit an input: small whole numbers, floats that may be variances."""
+    if item.node.dtype.kind == "float":
+        return np.asarray(rng.uniform(0.1, 1, item.node.shape)).astype(item.node.dtype.numpy)
+    return np.asarray(rng.integers(0, 4, item.node.shape)).astype(item.node.dtype.numpy)

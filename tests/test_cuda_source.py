@@ -1,0 +1,112 @@
+"""CUDA source as people read it, and what NVIDIA's tools make of it where no GPU is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import jitnet
+from jitnet.compiler.codegen.cuda.prelude import FUNCTIONS, needed
+from jitnet.compiler.codegen.cuda.scalars import CUDA_SCALARS, write_scalar
+from jitnet.compiler.codegen.math import SCALARS
+from jitnet.nn import functional as F
+from jitnet.runtime.dtype import DTYPES
+
+ROOT = Path(__file__).parents[1]
+HOT_REGISTERS = 128  # with more, an SM's 65,536 keep fewer than two blocks of 256 threads busy
+
+
+def test_both_tables_know_the_same_functions() -> None:
+    """What LLVM IR is written for, CUDA is written for: the same functions of the same kinds."""
+    assert CUDA_SCALARS.keys() == SCALARS.keys()
+    for name, scalar in SCALARS.items():
+        assert set(CUDA_SCALARS[name].templates) == set(scalar.emit), name
+
+
+def test_templates_call_functions_that_are_there() -> None:
+    """Every function of the prelude that a template or another function names has a source."""
+    for name, scalar in CUDA_SCALARS.items():
+        for dtype in DTYPES:
+            if dtype.kind in scalar.templates:
+                written = write_scalar(name, ("a", "b", "c")[: SCALARS[name].arity], dtype)
+                assert set(needed(written.prelude)) <= set(FUNCTIONS)
+
+
+def test_the_source_of_a_row_kernel() -> None:
+    """A softmax is one kernel: a team of threads for each row, which meets twice."""
+
+    @jitnet.compile
+    def attend(x: jitnet.Tensor) -> jitnet.Tensor:
+        return F.softmax(x * 0.5, -1)
+
+    attend(jitnet.ones(6, 300))
+    text = attend.dump("cuda")
+    assert text.count("@cuda.jit\n") == 1
+    assert "test_cuda_source.py" in text  # the user's line
+    assert "turn = cuda.blockIdx.x" in text
+    assert text.count("= warp_max_float32_32(") == 1
+    assert text.count("= warp_add_float32_32(") == 1
+    assert "[(6,), " in text.replace("[6, ", "[(6,), ")
+
+
+def test_the_source_of_a_product() -> None:
+    """A linear layer and its activation are one tiled product."""
+
+    @jitnet.compile
+    def layer(x: jitnet.Tensor, w: jitnet.Tensor) -> jitnet.Tensor:
+        return F.relu(x @ w)
+
+    layer(jitnet.ones(40, 20), jitnet.ones(20, 50))
+    text = layer.dump("cuda")
+    assert text.count("@cuda.jit\n") == 1
+    assert "tile_a = cuda.shared.array(" in text
+    assert "c00 += a0 * b0" in text
+
+
+def test_what_only_the_host_can_do_is_refused() -> None:
+    """A host node has no CUDA kernel, and the error says so."""
+
+    @jitnet.compile
+    def order(a: jitnet.Tensor) -> jitnet.Tensor:
+        return jitnet.argsort(a)
+
+    order(jitnet.ones(3))
+    with pytest.raises(RuntimeError, match="no CUDA kernel"):
+        order.dump("cuda")
+
+
+def test_ptx_asks_for_numba_cuda_where_it_is_absent() -> None:
+    """Without the extra, the error says what to install."""
+    if find_spec("numba_cuda"):
+        pytest.skip("numba-cuda is installed")
+    double = jitnet.compile(lambda x: x * 2)
+    double(jitnet.ones(3))
+    with pytest.raises(RuntimeError, match=r"pip install 'jitnet\[cuda\]'"):
+        double.dump("ptx")
+
+
+def test_kernels_are_assembled_without_spills() -> None:
+    """Every form compiles for sm_80 and sm_90, keeps its values in registers, and few enough."""
+    pytest.importorskip("numba_cuda", reason="pip install 'jitnet[cuda]'")
+    pytest.importorskip("cuda.bindings.nvjitlink", reason="pip install 'jitnet[cuda]'")
+    clean = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "cuda_assembled.py"],
+        env={**clean, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {key.split()[0] for key in found} >= {"step0", "rows0", "places0", "product0"}
+    for key, taken in found.items():
+        assert taken["local"] == 0, (key, taken)
+        assert taken["registers"] <= HOT_REGISTERS, (key, taken)
+        assert taken["bytes"] > 0
