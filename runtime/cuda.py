@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 COMPUTE_CAPABILITY = (8, 0)  # of the PTX that is shown: A100, and what came after it
@@ -13,17 +14,16 @@ _INSTALL = "pip install 'jitnet[cuda]'"
 
 
 def _numba() -> Any:
-    """Return numba.cuda and its types; RuntimeError where numba-cuda is not installed."""
-    try:
-        from numba import cuda, types
-    except ImportError as error:
+    """Return numba.cuda and Numba's types; RuntimeError where numba-cuda is not installed.
+
+    Numba alone is not enough: the CUDA target in it is an old one.
+    """
+    if find_spec("numba_cuda") is None:
         raise RuntimeError(
             f"CUDA source is compiled by numba-cuda, which is not installed: {_INSTALL}"
-        ) from error
-    if not hasattr(cuda, "compile_ptx"):
-        raise RuntimeError(
-            f"the CUDA target that Numba brings itself cannot compile for jitnet: {_INSTALL}"
         )
+    from numba import cuda, types
+
     return cuda, types
 
 
