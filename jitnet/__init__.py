@@ -384,6 +384,11 @@ from .functional.sorting import searchsorted as searchsorted
 from .functional.sorting import sort as sort
 from .functional.sorting import topk as topk
 from .functional.sorting import unique as unique
+from .functional.special import i0 as i0
+from .functional.special import igamma as igamma
+from .functional.special import igammac as igammac
+from .functional.special import mvlgamma as mvlgamma
+from .functional.special import polygamma as polygamma
 from .functional.spectral import pinverse as pinverse
 from .functional.spectrogram import istft as istft
 from .functional.spectrogram import stft as stft

@@ -18,6 +18,8 @@ from jitnet.functional import (
     softmax,
     xlogy,
 )
+from jitnet.functional.special import *  # noqa: F403
+from jitnet.functional.special import __all__ as _more
 from jitnet.missing import missing
 
 gammaln = lgamma
@@ -41,6 +43,7 @@ __all__ = [
     "sinc",
     "softmax",
     "xlogy",
+    *_more,
 ]
 
 __getattr__ = missing(__name__, globals())

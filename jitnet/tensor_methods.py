@@ -62,7 +62,7 @@ FUNCTIONS = (
     "nextafter", "renorm", "sum_to_size", "stft", "istft", "index_reduce", "put", "scatter_reduce",
     "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "logdet", "lu", "lu_solve",
     "matrix_exp", "matrix_power", "orgqr", "ormqr", "pinverse", "qr", "slogdet", "svd",
-    "triangular_solve",
+    "triangular_solve", "i0", "igamma", "igammac", "mvlgamma",
 )  # fmt: skip
 
 # Of these, the ones that also write in place, as `name_`.
@@ -82,6 +82,7 @@ IN_PLACE = (
     "digamma", "float_power", "gcd", "greater", "greater_equal", "heaviside", "lcm", "ldexp",
     "less", "less_equal", "lgamma", "nextafter", "not_equal", "rad2deg", "renorm", "sinc",
     "index_reduce", "put", "scatter_reduce",
+    "i0", "igamma", "igammac", "mvlgamma",
 )  # fmt: skip
 
 # Of the methods that write in place, the ones that are functions too: jitnet.sqrt_(x).
@@ -158,6 +159,7 @@ OWN: dict[str, Any] = {
     "dim": lambda self: len(self._type.shape),
     "ndimension": lambda self: len(self._type.shape),
     "unfold": functional.patches.windows,
+    "polygamma": lambda self, n: functional.polygamma(n, self),
     "where": lambda self, condition, other: functional.where(condition, self, other),
     "view_as": lambda self, other: functional.view(self, other._type.shape),
     "reshape_as": lambda self, other: functional.reshape(self, other._type.shape),

@@ -34,6 +34,7 @@ class Case:
     op: Op
     args: tuple[np.ndarray, ...]
     params: dict[str, Any] = field(default_factory=dict)
+    fixed: tuple[int, ...] = ()  # arguments by which the op says that it has no derivative
 
     def __str__(self) -> str:
         return self.op.name
@@ -143,6 +144,13 @@ def structural_cases() -> Iterator[Case]:
     yield Case(ops.lcm, (whole(3, 4, high=30), whole(3, 4, high=12)))
     yield Case(ops.nextafter, (real(3, 4), real(3, 4)))
     yield Case(ops.exponent, (real(3, 4),))
+    for op in ops.bessel.OPS:
+        yield Case(op, (real(3, 4, low=0.2, high=40.0),))
+    for op in ops.gammas.OPS:
+        both = real(3, 4, low=1.2, high=9.0), real(3, 4, low=0.2, high=20.0)
+        yield Case(op, both, fixed=(0,))
+    degrees = whole(3, 4).astype(np.float64)
+    yield Case(ops.polynomial, (real(3, 4), degrees), {"family": "laguerre_l"})
     yield Case(ops.random_bits, (state,), {"shape": (70,), "dtype": int64})
 
 
@@ -257,8 +265,8 @@ def test_eval_gives_the_announced_type(case: Case) -> None:
 def leaves_of(case: Case) -> tuple[Callable[..., Any], list[Any]]:
     """Return the op as a function of leaf tensors, and those."""
     inputs = [jitnet.tensor(arg) for arg in case.args]
-    for value in inputs:
-        if value.dtype.is_inexact:
+    for number, value in enumerate(inputs):
+        if value.dtype.is_inexact and number not in case.fixed:
             value.requires_grad_()
     return (lambda *args: case.op(*args, **case.params)), inputs
 

@@ -6,6 +6,8 @@ from typing import Final
 from jitnet.compiler.ir.lowering import Host
 from jitnet.compiler.ir.op import Op
 
+from .bessel import OPS as _bessel_ops
+from .bessel import bessel_j0, bessel_j1, bessel_y0, bessel_y1, i0e, i1e, k0e, k1e
 from .bits import OPS as _bits_ops
 from .bits import exponent, gcd, lcm, nextafter
 from .combine import OPS as _combine_ops
@@ -95,6 +97,8 @@ from .factors import OPS as _factor_ops
 from .factors import bad_minor, cholesky, eigh, eigvalsh, geqrf, lu, permutation, qr, svd, svdvals
 from .fourier import OPS as _fourier_ops
 from .fourier import fourier, half_fourier, half_inverse
+from .gammas import OPS as _gammas_ops
+from .gammas import gamma_density, gamma_lower, gamma_upper, zeta
 from .index import OPS as _index_ops
 from .index import pick, put, take
 from .leaves import OPS as _leaves_ops
@@ -116,6 +120,8 @@ from .movement import (
 )  # fmt: skip
 from .pairs import OPS as _pair_ops
 from .pairs import on_pairs
+from .polynomials import OPS as _polynomials_ops
+from .polynomials import polynomial
 from .pool import OPS as _pool_ops
 from .pool import max_pool, max_pool_gather, max_pool_grad, max_pool_index, sum_pool, sum_pool_grad
 from .random import OPS as _random_ops
@@ -145,25 +151,30 @@ OPS: Final[tuple[Op, ...]] = (
     *_factor_ops,
     *_combine_ops,
     *_bits_ops,
+    *_bessel_ops,
+    *_gammas_ops,
+    *_polynomials_ops,
 )
 HOST_OPS: Final[Mapping[str, Op]] = {op.name: op for op in OPS if isinstance(op.lower, Host)}
 
 __all__ = [
     "HOST_OPS", "OPS", "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort",
-    "asin", "asinh", "atan", "atan2", "atanh", "bad_minor", "bitwise_and", "bitwise_not",
-    "bitwise_or", "bitwise_xor", "cast", "ceil", "cholesky", "cofactors", "combine", "complex",
-    "concat", "conj", "constant", "conv", "conv_input_grad", "conv_weight_grad", "copy", "cos",
-    "cosh", "det", "direction", "div", "eigh", "eigvalsh", "eq", "erf", "erfc", "erfinv", "exp",
-    "exp2", "expand", "expm1", "exponent", "flip", "floor", "floor_divide", "fmod", "fourier",
-    "full", "full_like", "gcd", "ge", "geqrf", "gt", "half_fourier", "half_inverse", "histogram",
-    "imag", "inv", "iota", "iota_like", "isfinite", "isinf", "isnan", "join", "lcm", "le",
-    "left_shift", "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "lt", "lu", "magnitude", "matmul", "matrix_exp", "max", "max_pool",
-    "max_pool_gather", "max_pool_grad", "max_pool_index", "maximum", "min", "minimum", "mode",
-    "mul", "ne", "neg", "nextafter", "on_pairs", "pad", "permutation", "permute", "pick", "pinv",
-    "pow", "prod", "put", "qr", "random_bits", "random_normal", "random_uniform", "real",
-    "reciprocal", "remainder", "reshape", "right_shift", "round", "rsqrt", "searchsorted",
-    "sigmoid", "sign", "sin", "sinh", "slice", "slice_assign", "slogdet", "solve",
-    "solve_triangular", "sqrt", "sub", "sum", "sum_pool", "sum_pool_grad", "svd", "svdvals",
-    "take", "tan", "tanh", "trunc", "view_as_complex", "view_as_real", "where",
+    "asin", "asinh", "atan", "atan2", "atanh", "bad_minor", "bessel_j0", "bessel_j1", "bessel_y0",
+    "bessel_y1", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cast", "ceil",
+    "cholesky", "cofactors", "combine", "complex", "concat", "conj", "constant", "conv",
+    "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "det", "direction", "div",
+    "eigh", "eigvalsh", "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1",
+    "exponent", "flip", "floor", "floor_divide", "fmod", "fourier", "full", "full_like",
+    "gamma_density", "gamma_lower", "gamma_upper", "gcd", "ge", "geqrf", "gt", "half_fourier",
+    "half_inverse", "histogram", "i0e", "i1e", "imag", "inv", "iota", "iota_like", "isfinite",
+    "isinf", "isnan", "join", "k0e", "k1e", "lcm", "le", "left_shift", "log", "log10", "log1p",
+    "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "lu", "magnitude",
+    "matmul", "matrix_exp", "max", "max_pool", "max_pool_gather", "max_pool_grad",
+    "max_pool_index", "maximum", "min", "minimum", "mode", "mul", "ne", "neg", "nextafter",
+    "on_pairs", "pad", "permutation", "permute", "pick", "pinv", "polynomial", "pow", "prod",
+    "put", "qr", "random_bits", "random_normal", "random_uniform", "real", "reciprocal",
+    "remainder", "reshape", "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign",
+    "sin", "sinh", "slice", "slice_assign", "slogdet", "solve", "solve_triangular", "sqrt", "sub",
+    "sum", "sum_pool", "sum_pool_grad", "svd", "svdvals", "take", "tan", "tanh", "trunc",
+    "view_as_complex", "view_as_real", "where", "zeta",
 ]  # fmt: skip

@@ -378,6 +378,7 @@ from .sorting import (
     topk,
     unique,
 )
+from .special import i0, igamma, igammac, mvlgamma, polygamma
 from .spectral import pinverse
 from .spectrogram import istft, stft
 from .stacking import *
