@@ -17,7 +17,7 @@ from jitnet.runtime import cache, cpu
 from jitnet.runtime.cpu import NativeModule
 from jitnet.runtime.host import HostFunction, Place
 from jitnet.runtime.memory import aligned_empty
-from jitnet.runtime.pool_ir import MAX_THREADS
+from jitnet.runtime.pool_layout import MAX_THREADS
 from jitnet.runtime.program import Program
 from jitnet.runtime.target import Target
 

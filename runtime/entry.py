@@ -17,7 +17,7 @@ from .acts import Pointer, Run
 from .endings import Status
 from .instruction import Instruction
 from .looks import Argument, Arguments, IsOf
-from .pool_ir import RECORD_COUNT, RECORD_LIMIT
+from .pool_layout import RECORD_COUNT, RECORD_LIMIT
 from .routine import MISSED, Routine
 from .threads import pool
 

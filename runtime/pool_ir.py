@@ -9,64 +9,10 @@ it is until that worker has finished its part.
 
 from __future__ import annotations
 
-from string import Template
-
+from .call_ir import CALL, RUN_SUITABLY
 from .platform_ir import PlatformCode, platform_code
+from .pool_layout import with_offsets
 from .target import Target
-
-LINE = 128  # bytes: a cache line and its neighbour, which processors fetch together
-MAX_THREADS = 1024
-
-# Turns of a waiting loop, of about 20 to 100 ns, before the system puts the thread to sleep.
-# Between regions: long enough to bridge the gap between two steps of a busy program, short enough
-# not to take the core from NumPy's and PyTorch's own pools (100,000 cost milliseconds).
-SPINS = 2000
-# Within a region, for parts that do not end together: waking takes as long as 2,000 turns.
-REGION_SPINS = 10_000
-# With more threads than processors, the thread that is waited for needs this very core: none.
-NO_SPINS = 0
-
-# Offsets in the control block.
-WORD = 0 * LINE  # i64: generation << 32 | threads
-PENDING = 1 * LINE  # i32: workers that have not finished their part; i32: whether one waits asleep
-LOCK = 2 * LINE  # i32 next ticket, i32 ticket being served
-REGION = 3 * LINE  # program, slots, arena: ptr; float mode: i64
-WORKERS = 4 * LINE  # i64: workers that exist
-ASLEEP = WORKERS + 48  # i64: ticks that threads of regions have waited asleep for others
-THREADS = WORKERS + 8  # i64: threads that a region may use
-SCRATCH = WORKERS + 16  # ptr: of thread 0; the next thread's follows
-SCRATCH_BYTES = WORKERS + 24  # i64: of one thread
-PATIENCE = WORKERS + 32  # i64: SPINS or NO_SPINS
-REGION_PATIENCE = WORKERS + 40  # i64: REGION_SPINS or NO_SPINS
-TEAM = 5 * LINE  # the barrier: i32 arrived; a line later i32 generation, i32 sleepers
-PARKED = 7 * LINE  # i32 for each worker, a line apart: whether it sleeps
-CONTROL_BYTES = PARKED + MAX_THREADS * LINE
-
-STOP = 0xFFFFFFFF  # in place of the number of threads: workers return
-
-# Offsets in the record of one way to call a Program (see program.py).
-RECORD_PROGRAM = 0 * 8  # ptr: the function
-RECORD_SLOTS = 1 * 8  # ptr: the table of pointers
-RECORD_ARENA = 2 * 8  # ptr
-RECORD_LIMIT = 3 * 8  # i64: threads that the program may use
-RECORD_COUNT = 4 * 8  # i64: arguments
-RECORD_WHICH = 5 * 8  # ptr: the slot of each argument, i64
-RECORD_ALONE = 6 * 8  # i64: calls that the caller's thread does by itself from now on
-RECORD_SPAN = 7 * 8  # i64: how many those were last time
-RECORD_TRIAL = 8 * 8  # i64: ticks of a call that waited asleep, to compare one alone with; or 0
-RECORD_TRUST = 9 * 8  # i64: calls until waiting asleep is taken for a sign again
-RECORD_DOUBT = 10 * 8  # i64: whether the last call of a team waited asleep
-RECORD_WORDS = 11
-
-# A team whose processors others use spends its time waiting for threads that do not run: a step of
-# 0.1 ms takes 4 ms. One thread alone needs what the team works and does not wait; so where threads
-# waited asleep for half of what they can, all but one, in two calls running, the next one runs
-# alone, and if that was faster, so do as many more as this says: FIRST_ALONE, then twice as many,
-# up to LAST_ALONE. The calls after those are not judged until the workers are awake again.
-FIRST_ALONE = 8
-LAST_ALONE = 512
-TRUST = 64
-AWAKE_AFTER = 4
 
 _BARRIER = """
 ; Wait until all threads of the team have come. The generation is read before arriving, and cannot
@@ -389,150 +335,11 @@ done:
 }
 """
 
-_SUITABLY = """
-; Run a program on up to `threads` threads: on one for a while where that has been measured faster.
-define internal void @run_suitably(ptr %record, ptr %program, ptr %slots, ptr %arena, i64 %threads)
-    nounwind {
-entry:
-  %alone_at = getelementptr i8, ptr %record, i64 $RECORD_ALONE
-  %span_at = getelementptr i8, ptr %record, i64 $RECORD_SPAN
-  %trial_at = getelementptr i8, ptr %record, i64 $RECORD_TRIAL
-  %trust_at = getelementptr i8, ptr %record, i64 $RECORD_TRUST
-  %doubt_at = getelementptr i8, ptr %record, i64 $RECORD_DOUBT
-  %asleep_at = getelementptr i8, ptr @jitnet_control, i64 $ASLEEP
-  %single = icmp sle i64 %threads, 1
-  br i1 %single, label %plain, label %choose
-plain:
-  call void @run(ptr %program, ptr %slots, ptr %arena, i64 1)
-  ret void
-choose:
-  %calls = load i64, ptr %alone_at
-  %by_itself = icmp sgt i64 %calls, 0
-  %start = call i64 @ticks()
-  br i1 %by_itself, label %alone, label %team
-alone:
-  call void @run(ptr %program, ptr %slots, ptr %arena, i64 1)
-  %left = sub i64 %calls, 1
-  store i64 %left, ptr %alone_at
-  store i64 $AWAKE_AFTER, ptr %trust_at
-  %trial = load i64, ptr %trial_at
-  %compares = icmp ne i64 %trial, 0
-  br i1 %compares, label %compare, label %done
-compare:
-  %end = call i64 @ticks()
-  %took = sub i64 %end, %start
-  store i64 0, ptr %trial_at
-  %faster = icmp slt i64 %took, %trial
-  br i1 %faster, label %stay, label %return
-stay:
-  %span = load i64, ptr %span_at
-  %doubled = mul i64 %span, 2
-  %at_least = call i64 @llvm.smax.i64(i64 %doubled, i64 $FIRST_ALONE)
-  %following = call i64 @llvm.smin.i64(i64 %at_least, i64 $LAST_ALONE)
-  store i64 %following, ptr %span_at
-  store i64 %following, ptr %alone_at
-  ret void
-return:
-  store i64 0, ptr %span_at
-  store i64 $TRUST, ptr %trust_at
-  ret void
-team:
-  %asleep_before = load atomic i64, ptr %asleep_at monotonic, align 8
-  call void @run(ptr %program, ptr %slots, ptr %arena, i64 %threads)
-  %asleep_after = load atomic i64, ptr %asleep_at monotonic, align 8
-  %finish = call i64 @ticks()
-  %team_took = sub i64 %finish, %start
-  %asleep = sub i64 %asleep_after, %asleep_before
-  %twice_asleep = mul i64 %asleep, 2
-  %helpers = sub i64 %threads, 1
-  %tolerable = mul i64 %helpers, %team_took
-  %waited = icmp sgt i64 %twice_asleep, %tolerable
-  %trust = load i64, ptr %trust_at
-  %trusted = icmp sgt i64 %trust, 0
-  br i1 %trusted, label %count, label %look
-count:
-  %trust_left = sub i64 %trust, 1
-  store i64 %trust_left, ptr %trust_at
-  ret void
-look:
-  br i1 %waited, label %doubt, label %content
-doubt:
-  %again = load i64, ptr %doubt_at
-  store i64 1, ptr %doubt_at
-  %twice = icmp ne i64 %again, 0
-  br i1 %twice, label %try, label %done
-try:
-  store i64 %team_took, ptr %trial_at
-  store i64 1, ptr %alone_at
-  ret void
-content:
-  store i64 0, ptr %span_at
-  store i64 0, ptr %doubt_at
-  ret void
-done:
-  ret void
-}
-declare i64 @llvm.smax.i64(i64, i64)
-"""
-
-_CALL = """
-; Call the program of a record with these pointers; returns its status code. Takes the lock, because
-; the slot table, the arena and the scratch memory serve one call at a time.
-define i64 @jitnet_call(ptr %record, ptr %pointers) nounwind {
-entry:
-  %program_at = getelementptr i8, ptr %record, i64 $RECORD_PROGRAM
-  %slots_at = getelementptr i8, ptr %record, i64 $RECORD_SLOTS
-  %arena_at = getelementptr i8, ptr %record, i64 $RECORD_ARENA
-  %limit_at = getelementptr i8, ptr %record, i64 $RECORD_LIMIT
-  %count_at = getelementptr i8, ptr %record, i64 $RECORD_COUNT
-  %which_at = getelementptr i8, ptr %record, i64 $RECORD_WHICH
-  %program = load ptr, ptr %program_at
-  %slots = load ptr, ptr %slots_at
-  %arena = load ptr, ptr %arena_at
-  %limit = load i64, ptr %limit_at
-  %count = load i64, ptr %count_at
-  %which = load ptr, ptr %which_at
-  call void @jitnet_lock()
-  %some = icmp sgt i64 %count, 0
-  br i1 %some, label %bind, label %bound
-bind:
-  %number = phi i64 [0, %entry], [%number_next, %bind]
-  %from = getelementptr ptr, ptr %pointers, i64 %number
-  %pointer = load ptr, ptr %from
-  %slot_at = getelementptr i64, ptr %which, i64 %number
-  %slot = load i64, ptr %slot_at
-  %to = getelementptr ptr, ptr %slots, i64 %slot
-  store ptr %pointer, ptr %to
-  %number_next = add i64 %number, 1
-  %more = icmp slt i64 %number_next, %count
-  br i1 %more, label %bind, label %bound
-bound:
-  %status = load ptr, ptr %slots
-  store <4 x i64> zeroinitializer, ptr %status, align 8
-  %threads_at = getelementptr i8, ptr @jitnet_control, i64 $THREADS
-  %workers_at = getelementptr i8, ptr @jitnet_control, i64 $WORKERS
-  %allowed = load i64, ptr %threads_at
-  %workers = load i64, ptr %workers_at
-  %exist = add i64 %workers, 1
-  %usable = call i64 @llvm.smin.i64(i64 %allowed, i64 %exist)
-  %threads = call i64 @llvm.smin.i64(i64 %usable, i64 %limit)
-  call void @run_suitably(ptr %record, ptr %program, ptr %slots, ptr %arena, i64 %threads)
-  %code = load i64, ptr %status
-  call void @jitnet_unlock()
-  ret i64 %code
-}
-declare i64 @llvm.smin.i64(i64, i64)
-"""
-
-_OFFSETS = {
-    name: value for name, value in list(globals().items()) if name.isupper() and type(value) is int
-}
-
 
 def pool_code(target: Target) -> PlatformCode:
     """Return the pool's IR text, and the addresses that it imports besides @jitnet_control."""
     platform = platform_code(target.triple)
-    parts = (_BARRIER, _LOCK, _WORKER, _PUBLISH, _RUN, _SUITABLY, _CALL)
+    parts = (_BARRIER, _LOCK, _WORKER, _PUBLISH, _RUN, RUN_SUITABLY, CALL)
     text = "\n".join(
         [
             f'target triple = "{target.triple}"',
@@ -542,8 +349,3 @@ def pool_code(target: Target) -> PlatformCode:
         ]
     )
     return PlatformCode(text, platform.imports)
-
-
-def with_offsets(text: str) -> str:
-    """Fill this file's offsets and limits into IR text that names them, such as $LINE."""
-    return Template(text).substitute(_OFFSETS)

@@ -13,14 +13,14 @@ from .acts import Run
 from .entry import Call, PointerCall, ctypes_call, native_call, pointer_call, run_instruction
 from .layout import LAYOUT_KNOWN, address_of
 from .memory import Arena
-from .pool_ir import MAX_THREADS, RECORD_TRUST, RECORD_WORDS
+from .pool_layout import MAX_THREADS, RECORD_TRUST, RECORD_WORDS
 from .threads import pool
 
 STATUS_WORDS = 4
 
 
 class _Record(np.ndarray[Any, np.dtype[np.int64]]):
-    """What native code must know to make one kind of call; see RECORD_* in pool_ir.py."""
+    """What native code must know to make one kind of call; see RECORD_* in pool_layout.py."""
 
     keeps: tuple[object, ...]  # what lies at the addresses in the record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .holders import OFFSETS
 from .instruction import FUNCTIONS, STATE, function_name, function_text, with_layout
-from .pool_ir import THREADS, WORKERS
+from .pool_layout import THREADS, WORKERS
 
 # Words of a routine's record, which is `self` of the builtin that Python calls.
 RECORD = ("lines", "pointers", "numbers", "owned", "spans", "outputs")

@@ -14,7 +14,8 @@ from pathlib import Path
 from . import cpu
 from .cache import compile_cached
 from .memory import Arena
-from .pool_ir import (
+from .pool_ir import pool_code
+from .pool_layout import (
     CONTROL_BYTES,
     LINE,
     LOCK,
@@ -29,7 +30,6 @@ from .pool_ir import (
     THREADS,
     WORD,
     WORKERS,
-    pool_code,
 )
 
 _Word = ctypes.c_int64 | ctypes.c_uint64 | ctypes.c_void_p  # what native functions take
@@ -118,7 +118,7 @@ class Pool:
 
     @property
     def control_address(self) -> int:
-        """Where the control block lies (see pool_ir.py)."""
+        """Where the control block lies (see pool_layout.py)."""
         return self._control.address
 
     def store(self, address: int, value: int) -> None:
