@@ -42,6 +42,14 @@ TWO: dict[str, Callable[..., Any]] = {
     "to": lambda lib, a, b: (a.to(lib.complex64).to(lib.complex128), a.real.to(lib.complex128)),
     "angle_of_real": lambda lib, a, b: (lib.angle(a.real.detach()), lib.sgn(a.real.detach())),
     "questions": lambda lib, a, b: (lib.isnan(a), lib.isfinite(a / 0), lib.isreal(a), a.bool()),
+    "convolutions": lambda lib, a, b: (
+        lib.conv1d(a[None], b[None], padding=1), lib.conv2d(a[None, None], b[None, None, :2, :2]),
+        lib.conv_transpose1d(a[None], b[:, None], a[0, :1], 2),
+    ),
+    "exponents": lambda lib, a, b: (
+        lib.logaddexp(a, b), a.logsumexp(1), lib.float_power(a, 2.5), lib.logcumsumexp(b, 0),
+    ),
+    "statistics": lambda lib, a, b: (lib.cov(a), lib.corrcoef(b)),
     "vecdot": lambda lib, a, b: (lib.linalg.vecdot(a, b),),
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from .arithmetic import (
     add,
     div,
     eq,
+    ge,
     gt,
     le,
     logical_and,
@@ -191,6 +192,10 @@ def equal(input: Tensor, other: Tensor) -> bool:
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """Return log(exp(input) + exp(other)) without overflow."""
     a, b = meet(input, other)
+    if a._type.dtype.is_complex:
+        first = ge(ops.real(a), ops.real(b))
+        large, small = where(first, a, b), where(first, b, a)
+        return add(log(add(exp(sub(small, large)), 1)), large)
     top = maximum(a, b).detach()
     safe = where(isfinite(top), top, 0.0)
     return add(log(add(exp(sub(a, safe)), exp(sub(b, safe)))), safe)

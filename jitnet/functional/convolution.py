@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jitnet.compiler import ops
+from jitnet.compiler.ir.op import Op
 
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
@@ -49,6 +50,15 @@ def _check(name: str, x: Tensor, weight: Tensor, bias: Tensor | None, filters: i
         raise ShapeError(at_line(f"{name} wants a bias [{filters}], got {bias._type}"))
 
 
+def _bilinear(op: Op, x: Tensor, weight: Tensor, **params: Any) -> Tensor:
+    """Apply an op that is linear in both arguments: to complex numbers part by part."""
+    if not x._type.dtype.is_complex:
+        return op(x, weight, **params)
+    (a, b), (c, d) = ((ops.real(each), ops.imag(each)) for each in (x, weight))
+    re = ops.sub(op(a, c, **params), op(b, d, **params))
+    return ops.complex(re, ops.add(op(a, d, **params), op(b, c, **params)))
+
+
 def _with_bias(y: Tensor, bias: Tensor | None, had_batch: bool) -> Tensor:
     if bias is not None:
         y = add(y, bias.reshape(1, -1, *(1,) * (y.ndim - 2)))
@@ -87,7 +97,8 @@ def _conv(
     _check(name, x, weight, bias, weight._type.shape[0])
     steps = per_dim(stride, rank, f"{name}'s stride")
     spread = per_dim(dilation, rank, f"{name}'s dilation")
-    y = ops.conv(
+    y = _bilinear(
+        ops.conv,
         x,
         weight,
         stride=steps,
@@ -184,7 +195,8 @@ def _conv_transpose(
             (size, max(size - extra, 0)) for size, extra in zip(around, more, strict=True)
         )
         beyond = tuple(max(extra - size, 0) for size, extra in zip(around, more, strict=True))
-    y = ops.conv_input_grad(
+    y = _bilinear(
+        ops.conv_input_grad,
         x,
         weight,
         shape=(

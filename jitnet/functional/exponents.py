@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jitnet.compiler import ops
-from jitnet.runtime.dtype import float64
+from jitnet.runtime.dtype import float64, promote
 
 from ..errors import at_line
 from ..tensor import Tensor
@@ -16,7 +16,7 @@ from .arithmetic import div, mul, pow
 from .choice import logaddexp
 from .out import with_out
 from .precision import rounded_once
-from .promote import as_tensor_like, meet, need_float, to_dtype
+from .promote import as_operand, as_tensor_like, meet, need_float, result_type, to_dtype
 
 __all__ = [
     "float_power",
@@ -34,9 +34,10 @@ frexp_result = namedtuple("frexp_result", ["mantissa", "exponent"])
 
 @with_out
 def float_power(input: Any, exponent: Any) -> Tensor:
-    """Return input ** exponent in float64."""
-    wide = [to_dtype(x, float64) if isinstance(x, Tensor) else float(x) for x in (input, exponent)]
-    return pow(*wide)
+    """Return input ** exponent in float64, or complex128."""
+    operands = (as_operand(input), as_operand(exponent))
+    wide = promote(result_type(*operands), float64)
+    return pow(*(to_dtype(x, wide) if isinstance(x, Tensor) else x for x in operands))
 
 
 @with_out

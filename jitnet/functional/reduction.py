@@ -311,7 +311,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
         return clone(x)
     if 0 in [x._type.shape[axis] for axis in axes] or not axes:
         return log(sum(exp(x), dim, keepdim))
-    top = amax(x.detach(), dim, keepdim=True)
+    top = amax((ops.real(x) if x._type.dtype.is_complex else x).detach(), dim, keepdim=True)
     top = where(ops.isfinite(top), top, 0.0)
     total = log(sum(exp(sub(x, top)), dim, keepdim=True)) + top
     return total if keepdim else total.reshape(_dropped(x._type.shape, axes))  # type: ignore[no-any-return]

@@ -10,7 +10,6 @@ from jitnet.compiler import ops
 from jitnet.runtime.dtype import DType, bool_, int64
 
 from .. import creation
-from ..errors import DTypeError, at_line
 from ..limits import iinfo
 from ..tensor import Tensor
 from .arithmetic import ge, le, logical_and, logical_or
@@ -19,7 +18,7 @@ from .indexing import gather
 from .joining import span
 from .out import with_out
 from .precision import rounded_once
-from .promote import normal_dim, to_dtype
+from .promote import need_inexact, normal_dim, to_dtype
 from .unary import clone, isnan, logical_not
 
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "logcumsumexp"]
@@ -80,8 +79,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
 @rounded_once
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """Return log(cumsum(exp(input))) along dim, without overflow."""
-    if input._type.dtype.kind != "float":
-        raise DTypeError(at_line(f"logcumsumexp wants floating point, got {input._type}"))
+    need_inexact("logcumsumexp", input)
     return _scan((input,), dim, lambda a, b: (logaddexp(a[0], b[0]),), (-float("inf"),))[0]
 
 

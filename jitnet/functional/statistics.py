@@ -13,6 +13,7 @@ from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .arithmetic import div, mul, sub
 from .choice import clamp, where
+from .complex_numbers import complex, conj, real
 from .out import with_out
 from .precision import rounded_once
 from .promote import normal_dim, to_float
@@ -89,7 +90,7 @@ def cov(
         spread = whole - correction * div(total(mul(weights, aweights)), whole)
     heavy = away if weights is None else mul(away, weights)
     spread = clamp(spread, min=0) if isinstance(spread, Tensor) else max(spread, 0)
-    found = div(heavy.matmul(away.t()), spread)
+    found = div(heavy.matmul(conj(away.t())), spread)
     return found.reshape(()) if found._type.numel == 1 else found
 
 
@@ -99,8 +100,11 @@ def corrcoef(input: Tensor) -> Tensor:
     found = cov(input)
     if not found.ndim:
         return div(found, found)
-    sizes = sqrt(found.diagonal())
-    return clamp(div(div(found, sizes.unsqueeze(1)), sizes.unsqueeze(0)), -1, 1)
+    sizes = sqrt(real(found.diagonal()))
+    scaled = div(div(found, sizes.unsqueeze(1)), sizes.unsqueeze(0))
+    if not scaled.is_complex():
+        return clamp(scaled, -1, 1)
+    return complex(clamp(scaled.real, -1, 1), clamp(scaled.imag, -1, 1))  # type: ignore[no-any-return]
 
 
 # -- norms --------------------------------------------------------------------------------------
