@@ -108,7 +108,8 @@ SHAPES: dict[str, Callable[..., Any]] = {
     "pad": lambda lib, f, a: (f.pad(a, (1, 2)), f.pad(a, (1, 0, 0, 2), value=3.5)),
     "pad_cut": lambda lib, f, a: (f.pad(a, (-1, 2, 1, -1)),),
     "pad_modes": lambda lib, f, a: tuple(
-        f.pad(a, (2, 1), mode) for mode in ("reflect", "replicate", "circular")
+        f.pad(a, amounts, mode) for mode in ("reflect", "replicate", "circular")
+        for amounts in ((2, 1), (-1, 2))
     ),
     "broadcast": lambda lib, f, a: (
         *lib.broadcast_tensors(a, a[:1]), lib.broadcast_to(a, (2, 2, 4, 6)),

@@ -95,13 +95,15 @@ def _replicate(x: Tensor, axis: int, low: int, high: int) -> Tensor:
 
 
 def _circular(x: Tensor, axis: int, low: int, high: int) -> Tensor:
+    """What is cut off is gone before the rest is repeated."""
+    x = span(x, axis, max(-low, 0), x._type.shape[axis] - max(-high, 0))
+    low, high = max(low, 0), max(high, 0)
     size = x._type.shape[axis]
     if max(low, high) > size:
         raise ShapeError(
             at_line(f"circular wants padding of at most the size {size}, got ({low}, {high})")
         )
-    before = span(x, axis, size - max(low, 0), size)
-    after = span(x, axis, 0, max(high, 0))
+    before, after = span(x, axis, size - low, size), span(x, axis, 0, high)
     return _parts(x, axis, before, after, low, high)
 
 
