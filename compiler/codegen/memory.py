@@ -12,7 +12,7 @@ from .indices import Indices
 from .masks import masked_load
 from .math import emit_scalar, from_memory, to_memory
 from .point import Point
-from .strided import load_every, load_repeated, spans
+from .strided import load_every, load_repeated, spans, store_every, stores_span
 
 LINE = 64  # bytes of a cache line
 
@@ -126,6 +126,10 @@ class Memory:
             case -1:
                 first = self.address(stmt.buffer, stmt.index + (1 - lanes))
                 self._put(stmt, first, _reversed(f, value))
+            case int() if not stmt.accumulate and stores_span(f, stmt.buffer.dtype, lanes, factor):
+                stored = to_memory(f, value, stmt.buffer.dtype)
+                pointer = self.address(stmt.buffer, stmt.index)
+                store_every(f, stored, pointer, stmt.buffer.dtype, factor)
             case _:
                 pointers = self._scattered(stmt.buffer, self._indices.vector(stmt.index))
                 for lane, pointer in enumerate(pointers):
