@@ -444,3 +444,12 @@ def test_parameters_of_integers_want_no_gradient() -> None:
     assert not nn.Parameter(jitnet.arange(3), requires_grad=False).requires_grad
     with pytest.raises(TypeError, match="wants a Tensor"):
         nn.Parameter(np.ones(3))
+
+
+def test_what_is_replaced_keeps_its_place() -> None:
+    model = nn.Module()
+    model.first, model.second = nn.Linear(1, 2), nn.Linear(1, 1)
+    model.a, model.b = nn.Parameter(jitnet.ones(1)), nn.Parameter(jitnet.ones(2))
+    model.first, model.a = nn.Linear(2, 3), nn.Parameter(jitnet.ones(3))
+    assert [name for name, _ in model.named_children()] == ["first", "second"]
+    assert [p.numel() for p in model.parameters()] == [3, 2, 6, 3, 1, 1]

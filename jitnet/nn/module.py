@@ -83,13 +83,13 @@ class Module(Walkable, Hookable):
             return
         match value:
             case Parameter():
-                self._forget(name)
+                self._forget(name, self._parameters)
                 self.register_parameter(name, value)
             case Module():
-                self._forget(name)
+                self._forget(name, self._modules)
                 self.register_module(name, value)
             case Buffer():
-                self._forget(name)
+                self._forget(name, self._buffers)
                 self.register_buffer(name, value, persistent=value.persistent)
             case _:
                 self._assign_plain(name, value)
@@ -116,11 +116,11 @@ class Module(Walkable, Hookable):
         epoch.bump()
         object.__setattr__(self, name, value)
 
-    def _forget(self, name: str) -> None:
-        """Take `name` out of wherever it was kept."""
+    def _forget(self, name: str, kept: Mapping[str, Any]) -> None:
+        """Take `name` out of wherever it was kept but one table, where it keeps its place."""
         self.__dict__.pop(name, None)
         for table in (self._parameters, self._buffers, self._modules):
-            if name in table:
+            if name in table and table is not kept:
                 del table[name]
         self._non_persistent.discard(name)
 
