@@ -101,6 +101,7 @@ boolean = _Boolean()
 positive = _Interval(0.0, math.inf, open=True)
 nonnegative = _Interval(0.0, math.inf)
 unit_interval = _Interval(0.0, 1.0)
+positive_integer = _Interval(1, math.inf, whole=True)
 nonnegative_integer = _Interval(0, math.inf, whole=True)
 simplex = _Simplex()
 real_vector = independent(real, 1)
@@ -116,3 +117,33 @@ def interval(low: float | Tensor, high: float | Tensor) -> Constraint:
 def integer_interval(low: int, high: int | Tensor) -> Constraint:
     """Return the whole numbers from low to high."""
     return _Interval(low, high, whole=True)
+
+
+def greater_than(low: float | Tensor) -> Constraint:
+    """Return the numbers above a bound."""
+    return _Interval(low, math.inf, open=True)
+
+
+def greater_than_eq(low: float | Tensor) -> Constraint:
+    """Return the numbers from a bound on."""
+    return _Interval(low, math.inf)
+
+
+def less_than(high: float | Tensor) -> Constraint:
+    """Return the numbers below a bound."""
+    return _Interval(-math.inf, high, open=True)
+
+
+class multinomial(Constraint):  # noqa: N801
+    """Whole numbers from 0 on, of upper_bound in all."""
+
+    is_discrete = True
+    event_dim = 1
+
+    def __init__(self, upper_bound: int) -> None:
+        self.upper_bound = upper_bound
+
+    def check(self, value: Tensor) -> Tensor:
+        """Return whether counts are whole, and how many there are."""
+        whole = (value >= 0) & (value % 1 == 0)
+        return whole.all(-1) & (value.sum(-1) <= self.upper_bound)

@@ -115,3 +115,59 @@ class Gamma(Distribution):
         """Return the entropy."""
         a = self.concentration
         return a - F.log(self.rate) + F.lgamma(a) + (1 - a) * F.digamma(a)
+
+
+class Chi2(Gamma):
+    """The sum of the squares of df normal numbers."""
+
+    arg_constraints: ClassVar = {"df": constraints.positive}
+
+    def __init__(self, df: Any, validate_args: bool | None = None) -> None:
+        (freedom,) = tensors(df)
+        super().__init__(0.5 * freedom, creation.full_like(freedom, 0.5), validate_args=False)
+        self.df = freedom
+        Distribution.__init__(self, freedom.shape, validate_args=validate_args)
+
+
+class InverseGamma(Distribution):
+    """1 / x of a Gamma of concentration and rate."""
+
+    arg_constraints: ClassVar = Gamma.arg_constraints
+    has_rsample = True
+    support = constraints.positive
+
+    def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
+        self._gamma = Gamma(concentration, rate, validate_args=False)
+        self.concentration, self.rate = self._gamma.concentration, self._gamma.rate
+        super().__init__(self.concentration.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        """rate / (concentration - 1); infinity for concentrations <= 1."""
+        return F.where(self.concentration > 1, self.rate / (self.concentration - 1), float("inf"))  # type: ignore[no-any-return]
+
+    @property
+    def mode(self) -> Tensor:
+        """rate / (concentration + 1)."""
+        return self.rate / (self.concentration + 1)
+
+    @property
+    def variance(self) -> Tensor:
+        """Infinity for concentrations <= 2."""
+        a = self.concentration
+        finite = self.rate * self.rate / ((a - 1) ** 2 * (a - 2))
+        return F.where(a > 2, finite, float("inf"))  # type: ignore[no-any-return]
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Return inverses of gamma samples."""
+        return 1 / self._gamma.rsample(sample_shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return the logarithm of the density."""
+        self._validate_sample(value)
+        return self._gamma.log_prob(1 / value) - 2 * F.log(value)
+
+    def entropy(self) -> Tensor:
+        """Return the entropy."""
+        a = self.concentration
+        return a + F.log(self.rate) + F.lgamma(a) - (1 + a) * F.digamma(a)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,14 +13,17 @@ from jitnet.tensor import Tensor
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .categorical import Categorical, OneHotCategorical
+from .counts import Binomial, Geometric, Poisson
 from .dirichlet import Dirichlet
 from .distribution import Distribution
 from .exponential import Exponential
-from .gamma import Gamma
+from .gamma import Gamma, InverseGamma
+from .heavy_tails import Cauchy, Gumbel, HalfCauchy, Pareto, Weibull
 from .independent import Independent, summed
 from .laplace import Laplace
 from .multivariate_normal import MultivariateNormal, distance, log_volume
 from .normal import Normal
+from .transformed import HalfNormal, LogNormal, TransformedDistribution
 from .uniform import Uniform
 
 Rule = TypeVar("Rule", bound=Callable[[Any, Any], Tensor])
@@ -143,3 +147,94 @@ def _independent(p: Independent, q: Independent) -> Tensor:
             f"{p.reinterpreted_batch_ndims} and {q.reinterpreted_batch_ndims}"
         )
     return summed(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(Poisson, Poisson)
+def _poisson(p: Poisson, q: Poisson) -> Tensor:
+    return p.rate * (F.log(p.rate) - F.log(q.rate)) - (p.rate - q.rate)
+
+
+@register_kl(Geometric, Geometric)
+def _geometric(p: Geometric, q: Geometric) -> Tensor:
+    return -p.entropy() - F.log1p(-q.probs) / p.probs - q.logits
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normal(p: HalfNormal, q: HalfNormal) -> Tensor:
+    return _normal(p._normal, q._normal)
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p: Cauchy, q: Cauchy) -> Tensor:
+    spread = (p.scale + q.scale) ** 2 + (p.loc - q.loc) ** 2
+    return F.log(spread) - F.log(4 * p.scale * q.scale)
+
+
+@register_kl(HalfCauchy, HalfCauchy)
+def _half_cauchy(p: HalfCauchy, q: HalfCauchy) -> Tensor:
+    return _cauchy(p._cauchy, q._cauchy)
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p: Gumbel, q: Gumbel) -> Tensor:
+    euler = 0.57721566490153286
+    ratio, own, other = p.scale / q.scale, p.loc / q.scale, q.loc / q.scale
+    inner = -F.log(ratio) - other + own
+    return inner + ratio * euler + F.exp(other + F.lgamma(1 + ratio) - own) - (1 + euler)
+
+
+@register_kl(InverseGamma, InverseGamma)
+def _inverse_gamma(p: InverseGamma, q: InverseGamma) -> Tensor:
+    return _gamma(p._gamma, q._gamma)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p: Binomial, q: Binomial) -> Tensor:
+    spread = p.probs * (p.logits - q.logits) + F.log1p(-p.probs) - F.log1p(-q.probs)
+    found = p.total_count * spread
+    return F.where(p.total_count > q.total_count, float("inf"), found)  # type: ignore[no-any-return]
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    found = q.alpha * F.log(p.scale / q.scale) - F.log(ratio) + ratio - 1
+    return F.where(p.scale < q.scale, float("inf"), found)  # type: ignore[no-any-return]
+
+
+@register_kl(Weibull, Weibull)
+def _weibull(p: Weibull, q: Weibull) -> Tensor:
+    euler, ratio = 0.57721566490153286, q.concentration / p.concentration
+    powers = q.concentration * F.log(q.scale / p.scale) + ratio * euler
+    grown = F.exp(F.lgamma(ratio + 1) - q.concentration * F.log(q.scale / p.scale))
+    return -F.log(ratio) + powers - euler - 1 + grown
+
+
+@register_kl(LogNormal, LogNormal)
+def _log_normal(p: LogNormal, q: LogNormal) -> Tensor:
+    return kl_divergence(p.base_dist, q.base_dist)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    if repr(p.transforms) != repr(q.transforms) or p.event_shape != q.event_shape:
+        raise NotImplementedError("KL of transformed distributions wants the same transforms")
+    extra = len(p.event_shape) - len(p.base_dist.event_shape)
+    return summed(kl_divergence(p.base_dist, q.base_dist), extra)
+
+
+@register_kl(Normal, Laplace)
+def _normal_laplace(p: Normal, q: Laplace) -> Tensor:
+    away = p.loc - q.loc
+    scaled = away / p.scale
+    near = p.scale * (2 / math.pi) ** 0.5 * F.exp(-0.5 * scaled * scaled)
+    near = near + away * F.erf(scaled / 2**0.5)
+    return -F.log(p.scale / q.scale) + near / q.scale + (math.log(2 / math.pi) - 1) / 2
+
+
+@register_kl(Uniform, Normal)
+def _uniform_normal(p: Uniform, q: Normal) -> Tensor:
+    width = p.high - p.low
+    away = (p.high + p.low - 2 * q.loc) / 2
+    spread = (width * width / 12 + away * away) / (2 * q.scale * q.scale)
+    return F.log((2 * math.pi) ** 0.5 * q.scale / width) + spread
