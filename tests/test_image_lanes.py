@@ -26,11 +26,16 @@ def free_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_lanes, "MOVE_CYCLES", 0.0)
 
 
-def window(rank: int, padding: int = 0, stride: int = 1, groups: int = 1) -> dict[str, Any]:
-    """Return a convolution's parameters."""
-    pairs = ((padding, padding),) * rank
-    ones = (1,) * rank
-    return {"stride": (stride,) * rank, "padding": pairs, "dilation": ones, "groups": groups}
+def window(
+    rank: int, padding: int = 0, stride: int = 1, groups: int = 1, dilation: int = 1
+) -> dict[str, Any]:
+    """Return a convolution's parameters, equal in all dims."""
+    return {
+        "stride": (stride,) * rank,
+        "padding": ((padding, padding),) * rank,
+        "dilation": (dilation,) * rank,
+        "groups": groups,
+    }
 
 
 def inputs_of(*shapes: tuple[int, ...], dtype: type = np.float32) -> list[tuple[Input, np.ndarray]]:
@@ -73,6 +78,7 @@ FAMILIES: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((16, 6, 9, 9), (16, 6, 3, 5), window(2, padding=2)),
     ((48, 2, 9, 12), (16, 2, 5, 5), window(2, padding=1, stride=2)),
     ((32, 4, 40), (8, 4, 9), window(1, padding=4)),
+    ((64, 3, 4, 7), (6, 3, 2, 2), window(2, dilation=3)),  # pixels that no tap reaches
 ]
 
 
@@ -90,6 +96,22 @@ def test_convolutions_and_gradients_are_those_image_by_image(
     for got, want in zip(evaluate(moved, arrays), evaluate(graph, arrays), strict=True):
         np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-4 * np.abs(want).max())
     check(results, inputs, arrays)
+
+
+@pytest.mark.usefixtures("free_copies")
+def test_plain_loops_leave_the_same_terms_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tiles do not pay, a gradient's edges are the same."""
+    monkeypatch.setattr("jitnet.compiler.codegen.contract.prefers_tiles", lambda c, target: False)
+    check(*family((16, 3, 7, 6), (4, 3, 3, 2), **window(2, padding=1)))
+
+
+@pytest.mark.usefixtures("free_copies")
+def test_no_zeros_are_put_around_a_gradient() -> None:
+    """The gradient of an image reads that of the results as it is."""
+    results, inputs, _ = family(*FAMILIES[0][:2], **FAMILIES[0][2])
+    names = [node.op.name for node in optimize(graph_of(results, inputs)).nodes]
+    assert "conv_input_grad" in names
+    assert "pad" not in names
 
 
 def pooled(x: Node, w: Node) -> list[Node]:

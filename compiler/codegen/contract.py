@@ -9,8 +9,11 @@ from jitnet.compiler.ir.loops import (
     Accumulate,
     Apply,
     Begin,
+    Const,
     Contract,
+    Expr,
     For,
+    Holds,
     Load,
     Operand,
     Stmt,
@@ -18,6 +21,7 @@ from jitnet.compiler.ir.loops import (
     loads,
     walk,
 )
+from jitnet.runtime.dtype import bool_
 from jitnet.runtime.target import Target
 
 from .contraction import prefers_tiles, scratch_bytes
@@ -56,7 +60,10 @@ def as_loops(stmt: Contract) -> Stmt:
     """Return a Contract as loops: over columns in vectors, or over the sum where that is packed."""
     a, b = _load(stmt, stmt.a, stmt.rows), _load(stmt, stmt.b, stmt.columns)
     dtype = stmt.result.dtype
-    product = Apply("mul", (a, b), dtype)
+    product: Expr = Apply("mul", (a, b), dtype)
+    if stmt.within:
+        counts = Holds(stmt.within, bool_)
+        product = Apply("where", (counts, product, Const(0.0, dtype)), dtype)
     sums: tuple[Stmt, ...] = (Accumulate(stmt.result, "add", product),)
     inner = sorted(
         zip(stmt.inner, stmt.a.inner, stmt.b.inner, strict=True),
@@ -105,4 +112,4 @@ def _load(stmt: Contract, item: Operand, outer: tuple[Var, ...]) -> Load:
     variables = (*stmt.batch, *outer, *stmt.inner)
     for var, stride in zip(variables, (*item.batch, *item.outer, *item.inner), strict=True):
         index = index + of(var) * stride
-    return Load(item.buffer, index)
+    return Load(item.buffer, index, stmt.within)

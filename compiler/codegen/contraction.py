@@ -14,6 +14,7 @@ from .contraction_columns import PackB
 from .contraction_finish import Ask, Epilogue, FinishedTile, Finisher
 from .contraction_form import (
     Contraction,
+    Limit,
     Operand,
     canonical,
     flops,
@@ -29,6 +30,7 @@ __all__ = [
     "Ask",
     "Contraction",
     "Epilogue",
+    "Limit",
     "Operand",
     "PackB",
     "canonical",
@@ -150,7 +152,7 @@ class _Writer:
             self.tables.fill_lines(lines)
             with blocks(f, all_rows, plan.row_block) as rows:
                 self.tables.fill_rows(rows)
-                with self.tables.k_blocks() as k:
+                with self.tables.k_blocks(at.batch) as k:
                     if plan.source == "blocks":
                         packer.pack(panels, lines.start, lines.stop, k.start, k.length)
                     if plan.packs_a:

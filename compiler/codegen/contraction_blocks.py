@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 
 from .contraction_affine import affine, column_of, fill_table, lanes_of
 from .contraction_form import Sizes
+from .contraction_limits import tap_classes
 from .contraction_plan import Plan
 from .emitter import I64, Function, Value
 
@@ -116,9 +118,12 @@ class Tables:
         return f.gep(f.module.constant_array(I64, entries), f.mul(line, f.i64(2)), I64)
 
     @contextmanager
-    def k_blocks(self) -> Iterator[KBlock]:
-        """Loop over the blocks of K."""
+    def k_blocks(self, batch: Value) -> Iterator[KBlock]:
+        """Loop over the blocks of K; where terms are limited, those that count are one block."""
         f, k = self.f, self.plan.k
+        if self.c.limits:
+            yield self._limited(batch)
+            return
         if k.count == 1:
             yield self._k_block(f.i64(0), f.i64(0), None)
             return
@@ -150,6 +155,28 @@ class Tables:
         if plan.reads_lines:
             b_taps = self._taps("b_taps", tap, tap_count, k.b_strides, k.b_step)
         return KBlock(start, length, taps, b_taps, tap_count, run, step, accumulate, last)
+
+    def _limited(self, batch: Value) -> KBlock:
+        """Return what tiles are told of the terms that count for a batch element."""
+        f, k, found = self.f, self.plan.k, tap_classes(self.c)
+        number, flat = f.i64(0), batch
+        for size, adds in zip(reversed(self.c.batch), reversed(found.adds), strict=True):
+            entry = f.gep(f.module.constant_array(I64, adds), f.urem(flat, f.i64(size)), I64)
+            number = f.add(number, f.load(entry, I64, 8, constant=True))
+            flat = f.udiv(flat, f.i64(size))
+        starts = [0, *accumulate(len(taps) for taps in found.taps)]
+        entry = f.gep(f.module.constant_array(I64, starts), number, I64)
+        first = f.load(entry, I64, 8, constant=True)
+        stop = f.load(f.gep(entry, f.i64(1), I64), I64, 8, constant=True)
+
+        def table(strides: Sizes) -> Value:
+            offsets = [_offset(tap, k.sizes, strides) for taps in found.taps for tap in taps]
+            return f.gep(f.module.constant_array(I64, offsets or [0]), first, I64)
+
+        count, run = f.sub(stop, first), f.i64(k.run)
+        taps, b_taps = table(k.a_strides), table(k.b_strides)
+        none, step = f.i64(0), f.i64(k.a_step)
+        return KBlock(none, f.mul(count, run), taps, b_taps, count, run, step, none, None)
 
     def _taps(self, region: str, first: Value, count: Value, outer: Sizes, step: int) -> Value:
         """Return the table of an operand's offsets for the taps of a block."""

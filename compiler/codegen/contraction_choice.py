@@ -14,6 +14,7 @@ from .contraction_affine import narrower
 from .contraction_form import Contraction, merged, swapped
 from .contraction_plan import Plan
 from .contraction_ways import ways
+from .masks import has_masks
 
 TILE_CYCLES = 40.0  # to begin and end a tile
 TAP_CYCLES = 6.0  # to begin a run along K
@@ -45,8 +46,12 @@ def prefers_tiles(c: Contraction, target: Target) -> bool:
     """Return whether register tiles pay; where they do not, the caller writes a plain loop nest.
 
     They do not for the tiniest, nor for matrix-vector products (three rows or columns or fewer)
-    unless both operands can be read in place.
+    unless both operands can be read in place; nor for limited ones that cannot.
     """
+    if c.limits:
+        in_place = [side for side in (c, swapped(c)) if side.b.free[-1:] == (1,)]
+        whole = (side.n[-1] % target.lanes(c.dtype.size) == 0 for side in in_place)
+        return bool(in_place) and (has_masks(target) or all(whole))
     if c.depth <= 1 or c.rows * c.columns * c.depth < 512:
         return False
     if min(c.rows, c.columns) > 3:

@@ -28,8 +28,18 @@ class Operand:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """Terms count where low <= sum of step * index < high, over one batch dim and K dims."""
+
+    batch: Sizes  # one step for each batch dim; at most one is not 0
+    k: Sizes  # for each K dim; that of the last, along which tiles run, is 0
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
 class Contraction:
-    """The sizes of the four groups of dims, and the two operands."""
+    """The sizes of the four groups of dims, the two operands, and which terms count."""
 
     dtype: DType
     batch: Sizes
@@ -38,12 +48,15 @@ class Contraction:
     k: Sizes
     a: Operand
     b: Operand
+    limits: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
         for name, operand, free in (("a", self.a, self.m), ("b", self.b, self.n)):
             strides = (len(operand.batch), len(operand.free), len(operand.k))
             dims = (len(self.batch), len(free), len(self.k))
             assert strides == dims, f"operand {name} has {strides} strides for {dims} dims"
+        for limit in self.limits:
+            assert sum(step != 0 for step in limit.batch) <= 1 and limit.k[-1] == 0, limit
         sizes = (*self.batch, *self.m, *self.n, *self.k)
         assert min(sizes, default=1) > 0, f"an empty contraction is its caller's affair: {self}"
 
@@ -91,22 +104,24 @@ def canonical(
 
     Dims of size 1 go; neighbours that are one dim in memory become one: n dims only on request,
     since no vector of columns may cross the end of the last. K dims are also reversed and sorted
-    so that A's longest runs come last, unless their order is to be kept.
+    so that A's longest runs come last, unless their order is to be kept. What limits speak of,
+    batch and K dims, stays as it is.
     """
     offset_a, offset_b = c.a.offset, c.b.offset
+    batch: list[Sizes] = list(zip(c.batch, c.a.batch, c.b.batch, strict=True))
     k: list[Sizes] = list(zip(c.k, c.a.k, c.b.k, strict=True))
-    if not keep_k_order:
+    if not keep_k_order and not c.limits:
         for index, (size, a, b) in enumerate(k):
             if a < 0 or (a == 0 and b < 0):
                 offset_a, offset_b = offset_a + (size - 1) * a, offset_b + (size - 1) * b
                 k[index] = (size, -a, -b)
         k.sort(key=lambda dim: (dim[1] != 0, -dim[1]))
-    batch = merged(zip(c.batch, c.a.batch, c.b.batch, strict=True))
     m = merged(zip(c.m, c.a.free, strict=True))
     n: list[Sizes] = [dim for dim in zip(c.n, c.b.free, strict=True) if dim[0] > 1]
     if merge_columns:
         n = merged(n)
-    k = merged(k)
+    if not c.limits:
+        batch, k = merged(batch), merged(k)
     return replace(
         c,
         batch=_column(batch, 0),

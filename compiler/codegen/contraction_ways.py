@@ -16,6 +16,7 @@ from jitnet.runtime.target import Target
 
 from .contraction_form import Contraction, canonical, has_whole_columns, merged, swapped
 from .contraction_plan import KBlocks, Lines, Plan
+from .masks import has_masks
 from .microkernels import (
     MAX_VECTORS,
     dot_columns,
@@ -40,6 +41,9 @@ FEWEST_TILES = 8  # of rows that threads share out by choice: fewer leave some i
 def ways(c: Contraction, target: Target, packs_b: bool, streams: bool) -> list[Plan]:
     """Return plans for a contraction; `plan` in contraction_choice.py tells of the arguments."""
     plain = canonical(c, keep_k_order=packs_b)
+    if plain.limits:
+        assert not packs_b and plain.b.free[-1:] == (1,), "limited sums are read in place"
+        return [tile_plan(plain, target, packs_b, streams)]
     merged_columns = canonical(c, keep_k_order=packs_b, merge_columns=True)
     found = [tile_plan(plain, target, packs_b, streams)]
     if len(merged_columns.n) < len(plain.n):
@@ -72,7 +76,7 @@ def tile_plan(
     else:
         vectors = min(MAX_VECTORS, lines.count)
         rows = tile_rows(target, vectors)
-    k = _cut_k(c, source == "lines", BLOCK_K_BYTES)
+    k = _cut_k(c, source == "lines", c.depth * c.dtype.size if c.limits else BLOCK_K_BYTES)
     packs_a = _packs_a(c, k, lanes * vectors, source)
     foresees = lines.count > vectors and _foresees(c, target, source)
     line_block = _line_block(c, k, target, lines, vectors, source)
@@ -193,6 +197,8 @@ def _turns(c: Contraction, target: Target) -> bool:
 
 def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
     """Choose how B reaches the tiles."""
+    if c.limits:
+        return "lines"
     size = c.dtype.size
     panel = lines.lanes * min(MAX_VECTORS, lines.count)
     # Transposing run by run, which only "packed" can, is worth a panel as large as the cache.
@@ -208,7 +214,8 @@ def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
         near = c.depth * c.columns * size <= target.cache_bytes // 2 or step <= 1024
         if near or (c.rows == 1 and _wide(lines, target)):
             return "matrix"
-    return "lines" if c.rows <= 16 * line_rows(target) else packed
+    in_place = c.rows <= 16 * line_rows(target) and (has_masks(target) or not lines.tail)
+    return "lines" if in_place else packed
 
 
 def _wide(lines: Lines, target: Target) -> int:

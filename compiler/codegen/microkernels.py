@@ -6,7 +6,8 @@ outer steps along K; inside a tap K advances by a fixed step. So one kernel serv
 layout and convolutions, and nothing is materialised. B is a panel whose rows are `b_step` apart.
 A wide tile has one row and many vectors: with few rows, B is read once, in runs that long.
 A line tile reads B in place as well: each vector of columns has an offset of its own and may be
-partly masked off. It is for few rows, which would not repay the packing of a panel.
+partly masked off, where the target can. It is for few rows, which would not repay the packing of a
+panel.
 A dot tile reads both in place along K, whose lanes are added up only at the end: for few rows and
 columns with long sums, such as the weights of a convolution with few channels.
 A column tile (column_tiles.py) reads whole columns one after the other, for a single row.
@@ -127,17 +128,19 @@ def wide_vectors(target: Target) -> int:
 
 
 def line_vectors(target: Target) -> int:
-    """Return the most vectors of a line tile; 0 where the target cannot mask a load."""
-    if not has_masks(target):
-        return 0
+    """Return the most vectors of a line tile."""
     return 4 if target.vector_registers >= 32 else 2
 
 
 def line_rows(target: Target) -> int:
-    """Return the most rows of a line tile; masks take vector registers below 512 bits."""
+    """Return the most rows of a line tile.
+
+    Below 512 bits, masks take vector registers; where there are none, products do, before they are
+    added.
+    """
     vectors = line_vectors(target)
     masks = vectors if target.vector_bytes < 64 else 0
-    return (target.vector_registers - 1 - vectors - masks) // vectors if vectors else 0
+    return (target.vector_registers - 1 - vectors - masks) // vectors
 
 
 def dot_columns(target: Target) -> int:
@@ -217,22 +220,23 @@ def _ask_ahead(f: Function, tile: Tile, line: Value, b_step: Value) -> None:
 
 
 def emit_lines(module: Module, tile: Tile) -> None:
-    """Write a tile kernel that reads B in place, vector by vector."""
+    """Write a tile kernel that reads B in place, vector by vector: whole ones without masks."""
     f = Function(module, tile.name(module.target), LINE_ARGUMENTS, internal=False)
     a, rows, taps, tap_count, run, a_step, b, lines, b_taps, b_step, *c = f.args
     element = tile.dtype.llvm
     pointers = [f.gep(a, entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
     sources = [f.gep(b, entry(f, lines, f.i64(2 * v)), element) for v in range(tile.vectors)]
-    masks = [
-        lane_mask(f, f.target.lanes(tile.dtype.size), entry(f, lines, f.i64(2 * v + 1)))
-        for v in range(tile.vectors)
-    ]
-    with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile)) as tap:
+    lanes = f.target.lanes(tile.dtype.size)
+    masks: list[Value | None] = [None] * tile.vectors
+    if has_masks(f.target):
+        counts = [entry(f, lines, f.i64(2 * v + 1)) for v in range(tile.vectors)]
+        masks = [lane_mask(f, lanes, count) for count in counts]
+    with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile), may_be_empty=True) as tap:
         starts = [entry(f, table, tap.index) for table in (taps, b_taps)]
         with f.loop(f.i64(0), run, carried=[*tap.carried, *starts], may_be_empty=True) as k:
             *sums, at, b_at = k.carried
             columns = [
-                masked_load(f, f.gep(source, b_at, element), mask, sums[0].type, tile.dtype.size)
+                _lanes(f, tile, f.gep(source, b_at, element), mask)
                 for source, mask in zip(sources, masks, strict=True)
             ]
             sums = _multiply_add(f, tile, pointers, at, columns, sums)

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from jitnet.compiler.ir.index import Var
-from jitnet.compiler.ir.loops import Contract, Operand, Store, walk
+from jitnet.compiler.ir.loops import Bound, Contract, Operand, Store, walk
 from jitnet.runtime.target import Target
 
-from .contraction import Contraction, cycles
+from .contraction import Contraction, Limit, cycles
 from .contraction import Operand as Strides
 
 
@@ -30,7 +30,20 @@ def contraction_of(stmt: Contract) -> Contraction:
         sizes(stmt.inner),
         strides(stmt.a),
         strides(stmt.b),
+        tuple(_limit(stmt, bound) for bound in stmt.within),
     )
+
+
+def _limit(stmt: Contract, bound: Bound) -> Limit:
+    """Return the strides of a bound."""
+
+    def steps(variables: tuple[Var, ...]) -> tuple[int, ...]:
+        found = [bound.index.coefficient(var) for var in variables]
+        assert bound.index.is_affine, f"{bound} is not affine"
+        return tuple(step or 0 for step in found)
+
+    low, high = bound.low - bound.index.const, bound.high - bound.index.const
+    return Limit(steps(stmt.batch), steps(stmt.inner), low, high)
 
 
 @lru_cache(maxsize=1024)
@@ -38,6 +51,8 @@ def oriented(stmt: Contract, target: Target) -> Contract:
     """Return an equal Contract with the cheaper side as columns, adjacent elements of B last."""
     exchanged = replace(stmt, rows=stmt.columns, columns=stmt.rows, a=stmt.b, b=stmt.a)
     choices = [_sorted_columns(choice) for choice in (stmt, exchanged)]
+    if stmt.within:  # these are read in place only
+        choices = [choice for choice in choices if choice.b.outer[-1] == 1]
     return min(choices, key=lambda choice: _cycles(choice, target))
 
 

@@ -186,5 +186,6 @@ def _print_contract(stmt: Contract, pad: str) -> list[str]:
     b = operand(stmt.b, (*stmt.batch, *stmt.columns, *stmt.inner))
     head = f"{pad}contract batch {names(stmt.batch)}, rows {names(stmt.rows)}, "
     head += f"columns {names(stmt.columns)}, over {names(stmt.inner)}:"
-    lines = [head, f"{pad}  {stmt.result}: {stmt.result.dtype.short} = sum {a} * {b}"]
+    where = f" where {' and '.join(map(str, stmt.within))}" if stmt.within else ""
+    lines = [head, f"{pad}  {stmt.result}: {stmt.result.dtype.short} = sum {a} * {b}{where}"]
     return [*lines, *(line for s in stmt.body for line in _print_stmt(s, pad + "  "))]

@@ -280,6 +280,7 @@ class Contract:
     """For all batch, rows, columns: result = sum over inner of a * b; then run body with it.
 
     batch, rows, columns, inner: the loop variables of each group of dims.
+    within: bounds of batch and inner variables; terms for which one does not hold do not count.
     """
 
     batch: tuple[Var, ...]
@@ -290,6 +291,7 @@ class Contract:
     b: Operand
     result: Local
     body: tuple[Stmt, ...]
+    within: tuple[Bound, ...] = ()
 
 
 Stmt = For | Define | Begin | Accumulate | Store | Fetch | Check | CallHost | Contract

@@ -36,6 +36,7 @@ def lower_contraction(
                 operand(reader, second, product.b, product.columns, product),
                 result,
                 tuple(body),
+                product.within,
             )
         )
     return tuple(stmts)

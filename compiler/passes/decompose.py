@@ -11,7 +11,7 @@ from jitnet.compiler.ir.lowering import Contraction, Decompose, Reduction, Scatt
 from jitnet.compiler.ops.bands import band_sums
 from jitnet.compiler.ops.phases import gradient_margin
 
-from .orders import reduced_axes
+from .orders import has_image_lanes, reduced_axes
 from .rewrite import rewrite
 
 PIECES = 64  # into how many parts a long reduction with few results is cut
@@ -61,7 +61,10 @@ def pad_operand(node: Node) -> Node | None:
 
 
 def _pad_gradient(node: Node) -> Node:
+    """Put zeros around a gradient; but of images in lanes, taps beyond it are left out."""
     g, w = node.args
+    if has_image_lanes(node):
+        return replace(node, params={**node.params, "margin": (0,) * (len(g.shape) - 2)})
     margins = tuple(
         gradient_margin(size, kernel, stride, dilation, low, out)
         for size, kernel, stride, dilation, (low, _), out in zip(

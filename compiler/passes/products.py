@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of
+from jitnet.compiler.ir.loops import Bound
 from jitnet.compiler.ir.lowering import Contraction
 from jitnet.compiler.ops.phases import Phase, phases
 
@@ -16,6 +17,7 @@ from .orders import place_of
 from .storage import Place
 
 PANEL_BYTES = 128  # of columns: two vectors of the widest target, and a multiple of any other's
+TOGETHER = 4  # vectors of images whose sums are of the same terms: as many as a tile has
 COLUMN_AXIS = {ops.conv: 0, ops.matmul: -1}  # of the second operand: what lies in lanes
 
 
@@ -31,6 +33,7 @@ class Product:
     b: Place
     result: Place
     swapped: bool = False  # whether `a` is the node's second argument
+    within: tuple[Bound, ...] = ()  # terms for which one of these fails do not count
 
 
 def products(node: Node) -> list[Product]:
@@ -163,16 +166,12 @@ def _conv_weight_grad(node: Node) -> Product:
 
 def _conv_input_grad(node: Node) -> list[Product]:
     """One product for each combination of phases; `margin` is the padding that g already has."""
-    g, w = node.args
-    group, groups = _group_var(node)
-    image, column = Var("b", g.shape[0]), Var("c", w.shape[1])
-    channel = Var("o", w.shape[0] // groups)
-    margin = node.params["margin"]
+    kernel = node.args[1].shape[2:]
     per_dim = [
         phases(size, kernel, stride, dilation, low)
         for size, kernel, stride, dilation, (low, _) in zip(
             node.shape[2:],
-            w.shape[2:],
+            kernel,
             node.params["stride"],
             node.params["dilation"],
             node.params["padding"],
@@ -182,33 +181,51 @@ def _conv_input_grad(node: Node) -> list[Product]:
     combos: list[list[Phase]] = [[]]
     for options in per_dim:
         combos = [[*combo, option] for combo in combos for option in options]
-    found: list[Product] = []
-    for combo in combos:
-        rows = _vars("y", [phase.count for phase in combo])
-        taps = _vars("k", [phase.taps for phase in combo])
-        source: list[Index] = []
-        kernel_at: list[Index] = []
-        target: list[Index] = []
-        for phase, t, j, before, stride in zip(
-            combo, rows, taps, margin, node.params["stride"], strict=True
-        ):
-            source.append(of(t) - of(j) * phase.place_step + (phase.place + before))
-            kernel_at.append(of(j) * phase.tap_step + phase.tap)
-            target.append(of(t) * stride + phase.first)
-        in_channel = of(group) * column.extent + of(column)
-        out_channel = of(group) * channel.extent + of(channel)
-        found.append(
-            Product(
-                (group,),
-                (image, *rows),
-                (column,),
-                (channel, *taps),
-                (of(image), out_channel, *source),
-                (out_channel, of(column), *kernel_at),
-                (of(image), in_channel, *target),
-            )
-        )
-    return found
+    return [_phase_product(node, combo) for combo in combos]
+
+
+def _phase_product(node: Node, combo: Sequence[Phase]) -> Product:
+    """Return the product for one combination of phases.
+
+    Where taps reach beyond g, these do not count. Pixels for which the same do are one by one, the
+    images of each together.
+    """
+    g, w = node.args
+    group, groups = _group_var(node)
+    column, channel = Var("c", w.shape[1]), Var("o", w.shape[0] // groups)
+    rows = _vars("y", [phase.count for phase in combo])
+    taps = _vars("k", [phase.taps for phase in combo])
+    source: list[Index] = []
+    kernel_at: list[Index] = []
+    target: list[Index] = []
+    for phase, t, j, before, stride in zip(
+        combo, rows, taps, node.params["margin"], node.params["stride"], strict=True
+    ):
+        source.append(of(t) - of(j) * phase.place_step + (phase.place + before))
+        kernel_at.append(of(j) * phase.tap_step + phase.tap)
+        target.append(of(t) * stride + phase.first)
+    sizes = zip(source, g.shape[2:], strict=True)
+    within = tuple(Bound(place, 0, size) for place, size in sizes if not _is_inside(place, size))
+    together = math.gcd(g.shape[0], TOGETHER) if within else g.shape[0]
+    block, image = Var("n", g.shape[0] // together), Var("b", together)
+    at = of(block) * together + of(image)
+    in_channel = of(group) * column.extent + of(column)
+    out_channel = of(group) * channel.extent + of(channel)
+    return Product(
+        (group, block, *rows[:-1]) if within else (group,),
+        (image, rows[-1]) if within else (image, *rows),
+        (column,),
+        (*taps, channel) if within else (channel, *taps),
+        (at, out_channel, *source),
+        (out_channel, of(column), *kernel_at),
+        (at, in_channel, *target),
+        within=within,
+    )
+
+
+def _is_inside(place: Index, size: int) -> bool:
+    low, high = place.bounds
+    return low >= 0 and high < size
 
 
 def multiply_adds(node: Node) -> int:
