@@ -190,15 +190,15 @@ def randperm(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return 0 .. n - 1 in random order; eager only."""
+    """Return 0 .. n - 1 in random order."""
     check_device(device)
-    capture.refuse("randperm()", "draw it outside and give it to the compiled function")
     if n < 0:
         raise RuntimeError(at_line(f"randperm wants n >= 0, got {n}"))
-    high = draw(ops.random_bits, (n,), int64, generator)._copied()
-    low = draw(ops.random_bits, (n,), int64, generator)._copied()
-    order = np.lexsort((np.arange(n), low, high)).astype((dtype or int64).numpy)
-    return Tensor._from_array(order, requires_grad)
+    high = draw(ops.random_bits, (n,), int64, generator)
+    low = draw(ops.random_bits, (n,), int64, generator)
+    by_low = low.argsort()
+    order = by_low[high[by_low].argsort()].to(dtype or int64)
+    return order.requires_grad_() if requires_grad else order  # type: ignore[no-any-return]
 
 
 def normal(
@@ -247,31 +247,38 @@ def multinomial(
     *,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return indices drawn by the weights in each row; eager only."""
+    """Return indices drawn by the weights in each row.
+
+    Eagerly, weights must be finite, not negative, and not all 0 in a row; compiled code relies on
+    that.
+    """
     if input._type.dtype.kind != "float":
         raise RuntimeError(at_line(f"multinomial wants floating point weights, got {input._type}"))
-    capture.refuse("multinomial()", "draw it outside and give it to the compiled function")
-    weights = np.atleast_2d(input._copied().astype(np.float64))
-    if weights.ndim != 2 or not weights.shape[1]:
+    if input.ndim not in (1, 2) or not input._type.shape[-1]:
         raise RuntimeError(at_line(f"multinomial wants weights [N] or [B, N], got {input._type}"))
-    if not np.isfinite(weights).all() or weights.min() < 0 or (weights.sum(1) <= 0).any():
-        raise RuntimeError(at_line("multinomial wants finite weights >= 0, not all 0 in a row"))
-    if num_samples < 1 or (not replacement and num_samples > weights.shape[1]):
-        raise RuntimeError(
-            at_line(f"multinomial cannot draw {num_samples} of {weights.shape[1]} this way")
-        )
-    rows, count = weights.shape
+    count = input._type.shape[-1]
+    if num_samples < 1 or (not replacement and num_samples > count):
+        raise RuntimeError(at_line(f"multinomial cannot draw {num_samples} of {count} this way"))
+    weights = input.detach().reshape(-1, count).to(float64)
+    _check_weights(weights)
+    rows = weights._type.shape[0]
     if replacement:
-        uniform = draw(ops.random_uniform, (rows, num_samples), float64, generator)._copied()
-        edges = np.cumsum(weights / weights.sum(1, keepdims=True), 1)
-        edges[:, -1] = 1.0
-        found = (uniform[:, :, None] >= edges[:, None, :]).sum(-1)
+        uniform = draw(ops.random_uniform, (rows, num_samples), float64, generator)
+        edges = (weights / weights.sum(1, keepdim=True)).cumsum(1)[:, :-1]
+        found = ops.searchsorted(edges.contiguous(), uniform, right=True)
     else:
-        uniform = draw(ops.random_uniform, (rows, count), float64, generator)._copied()
-        with np.errstate(divide="ignore"):
-            keys = np.log(np.maximum(uniform, 1e-300)) / weights  # -inf where the weight is 0
-        found = np.argsort(-keys, axis=1, kind="stable")[:, :num_samples]
-    return Tensor._from_array(found.astype(np.int64).reshape(*input._type.shape[:-1], num_samples))
+        uniform = draw(ops.random_uniform, (rows, count), float64, generator)
+        keys = uniform.clamp(min=1e-300).log() / weights  # -inf where the weight is 0
+        found = (-keys).argsort(1)[:, :num_samples]
+    return found.reshape(*input._type.shape[:-1], num_samples)
+
+
+def _check_weights(weights: Tensor) -> None:
+    if capture.active is not None:
+        return
+    array = weights._copied()
+    if not np.isfinite(array).all() or array.min(initial=0) < 0 or (array.sum(1) <= 0).any():
+        raise RuntimeError(at_line("multinomial wants finite weights >= 0, not all 0 in a row"))
 
 
 # -- in place -----------------------------------------------------------------------------------

@@ -153,3 +153,33 @@ def test_empty() -> None:
     function = jitnet.compile(lambda x: x.sort())
     values, indices = function(jitnet.zeros(0, 4))
     assert values.shape == indices.shape == (0, 4)
+
+
+def test_draws() -> None:
+    """Permutations and draws by weights are those of eager mode."""
+
+    def draws(weights: jitnet.Tensor) -> list[jitnet.Tensor]:
+        return [
+            jitnet.randperm(9),
+            jitnet.multinomial(weights, 3),
+            jitnet.multinomial(weights[0], 30, replacement=True),
+        ]
+
+    weights = jitnet.tensor([[1.0, 2.0, 0.0, 3.0], [0.5, 0.1, 0.1, 0.0]])
+    jitnet.manual_seed(3)
+    wanted = [each.tolist() for each in draws(weights)]
+    jitnet.manual_seed(3)
+    assert [each.tolist() for each in jitnet.compile(draws)(weights)] == wanted
+    with pytest.raises(RuntimeError, match="finite weights >= 0"):
+        jitnet.multinomial(-weights, 1)
+
+
+def test_masked_scatter() -> None:
+    """Elements are taken in order; too few are an IndexError."""
+    x, source = jitnet.zeros(3, 4), jitnet.arange(1.0, 8.0)
+    mask = jitnet.arange(4) % 2 == 0
+    function = jitnet.compile(lambda x, mask, source: x.masked_scatter(mask, source))
+    for each in (function, lambda x, mask, source: x.masked_scatter(mask, source)):
+        assert each(x, mask, source).tolist() == [[1, 0, 2, 0], [3, 0, 4, 0], [5, 0, 6, 0]]
+        with pytest.raises(IndexError):
+            each(x, mask, source[:5])

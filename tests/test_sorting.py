@@ -17,6 +17,7 @@ rng = np.random.default_rng(3)
 X = rng.permutation(np.linspace(-2, 2, 60, dtype=np.float32)).reshape(3, 4, 5)
 HOLES = np.where(rng.random((4, 6)) < 0.3, np.nan, rng.standard_normal((4, 6))).astype(np.float32)
 EDGES = np.sort(rng.standard_normal((4, 9)).astype(np.float32), -1)
+MANY = rng.permutation(np.linspace(-2, 2, 2500, dtype=np.float32)).reshape(50, 50)
 POINT = np.array(1.5, np.float32)
 AGAIN = rng.integers(0, 3, (4, 9))
 QS = np.array([0.0, 0.3, 0.5, 1.0], np.float32)
@@ -29,6 +30,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[np.ndarray, ...]]] = {
     "sort whole": (lambda lib, f, x: (*lib.sort(x, dim=-1, stable=True), lib.msort(x)), (AGAIN,)),
     "argsort": (lambda lib, f, x: lib.argsort(x, 1, descending=True), (X,)),
     "topk": (lambda lib, f, x: (*x.topk(2), *lib.topk(x, 3, 1, largest=False)), (X,)),
+    "topk of many": (lambda lib, f, x: (*x.topk(7), *lib.topk(x, 9, 0, largest=False)), (MANY,)),
     "topk none": (lambda lib, f, x: x.topk(0), (X,)),
     "kthvalue": (lambda lib, f, x: (*x.kthvalue(2), *lib.kthvalue(x, 4, 1, True)), (X,)),
     "median": (lambda lib, f, x: (x.median(), *x.median(1), *x.median(0, keepdim=True)), (X,)),

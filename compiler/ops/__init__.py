@@ -131,7 +131,7 @@ from .reduce import all, any, argmax, argmin, max, min, prod, sum
 from .solving import OPS as _solving_ops
 from .solving import cofactors, det, inv, matrix_exp, pinv, slogdet, solve, solve_triangular
 from .sorting import OPS as _sorting_ops
-from .sorting import argsort, histogram, mode, searchsorted
+from .sorting import argsort, histogram, mode, searchsorted, topk
 
 OPS: Final[tuple[Op, ...]] = (
     *_leaves_ops,
@@ -175,6 +175,6 @@ __all__ = [
     "put", "qr", "random_bits", "random_normal", "random_uniform", "real", "reciprocal",
     "remainder", "reshape", "right_shift", "round", "rsqrt", "searchsorted", "sigmoid", "sign",
     "sin", "sinh", "slice", "slice_assign", "slogdet", "solve", "solve_triangular", "sqrt", "sub",
-    "sum", "sum_pool", "sum_pool_grad", "svd", "svdvals", "take", "tan", "tanh", "trunc",
+    "sum", "sum_pool", "sum_pool_grad", "svd", "svdvals", "take", "tan", "tanh", "topk", "trunc",
     "view_as_complex", "view_as_real", "where", "zeta",
 ]  # fmt: skip

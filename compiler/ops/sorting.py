@@ -19,6 +19,8 @@ from jitnet.runtime.dtype import int64
 from . import check
 from .elementwise import ORDERED
 
+WORTH_FINDING = 4  # how many times more elements a line must have than are wanted of it
+
 
 def _argsort_type(x: TensorType, *, axis: int, descending: bool) -> TensorType:
     check.kind("argsort", ORDERED, x)
@@ -31,6 +33,29 @@ def _argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
         return np.asarray(np.argsort(x, axis=axis, kind="stable"), np.int64)
     order = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
     return np.asarray(np.flip(x.shape[axis] - 1 - order, axis), np.int64)
+
+
+def _topk_type(x: TensorType, *, count: int, axis: int, largest: bool) -> TensorType:
+    check.kind("topk", ORDERED, x)
+    check.axes_of("topk", x, (axis,))
+    if not 0 <= count <= x.shape[axis]:
+        raise ShapeError(f"topk wants at most the {x.shape[axis]} elements of {x}, got {count}")
+    return TensorType(int64, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+
+
+def _topk(x: np.ndarray, *, count: int, axis: int, largest: bool) -> np.ndarray:
+    """Return what argsort has first; a few of many are found before they are sorted."""
+    size = x.shape[axis]
+    if count * WORTH_FINDING > size:
+        order = _argsort(x, axis=axis, descending=largest)
+        return np.take(order, np.arange(count), axis)
+    lines = np.moveaxis(x, axis, -1)
+    kth = size - count if largest else count - 1
+    parted = np.argpartition(lines, min(max(kth, 0), size - 1), -1)
+    found = np.sort(parted[..., kth:] if largest else parted[..., :count], -1)
+    values = np.take_along_axis(lines, found, -1)
+    order = _argsort(values, axis=values.ndim - 1, descending=largest)
+    return np.asarray(np.moveaxis(np.take_along_axis(found, order, -1), -1, axis), np.int64)
 
 
 def _searchsorted_type(line: TensorType, values: TensorType, *, right: bool) -> TensorType:
@@ -89,8 +114,9 @@ def _histogram(x: np.ndarray, *, bins: int, low: float, high: float) -> np.ndarr
 
 
 argsort = Op("argsort", _argsort_type, _argsort, lower=Host())
+topk = Op("topk", _topk_type, _topk, lower=Host())
 searchsorted = Op("searchsorted", _searchsorted_type, _searchsorted, lower=Host())
 mode = Op("mode", _mode_type, _mode, lower=Host())
 histogram = Op("histogram", _histogram_type, _histogram, lower=Host())
 
-OPS = (argsort, searchsorted, mode, histogram)
+OPS = (argsort, topk, searchsorted, mode, histogram)

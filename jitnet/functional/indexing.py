@@ -292,14 +292,19 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """Return input with source's elements, in order, where mask holds; eager only."""
+    """Return input with source's elements, in order, where mask holds.
+
+    IndexError where source has too few.
+    """
+    from .choice import where
     from .shape import broadcast_tensors
 
     x, chosen = broadcast_tensors(input, mask)
-    result = x.clone()
-    count = int(chosen.sum().item())
-    result[chosen] = source.reshape(-1)[:count]
-    return result  # type: ignore[no-any-return]
+    if not x._type.numel or not source._type.numel:
+        return x.clone()  # type: ignore[no-any-return]
+    place = (chosen.reshape(-1).cumsum(0) - 1).reshape(x._type.shape)
+    taken = source.reshape(-1)[where(chosen, place, 0)]
+    return where(chosen, taken, x)  # type: ignore[no-any-return]
 
 
 @with_out

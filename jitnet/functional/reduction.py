@@ -331,9 +331,16 @@ def norm(
     *,
     dtype: DType | None = None,
 ) -> Tensor:
-    """Return the p-norm of the elements along dims: "fro" or 2, 1, inf, -inf, 0 or any p."""
+    """Return the p-norm of the elements along dims: "fro" or 2, 1, inf, -inf, 0 or any p.
+
+    "nuc" is the sum of the singular values of matrices.
+    """
     x = input if dtype is None else to_dtype(input, dtype)
     need_inexact("norm", x)
+    if p == "nuc":
+        from .spectral import matrix_norm
+
+        return matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)  # type: ignore[no-any-return]
     dim = _every_dim(dim)
     if p in ("fro", None, 2):
         return _safe_root(sum(_squared_size(x), dim, keepdim))
@@ -348,7 +355,7 @@ def norm(
     if p == 1:
         return sum(absolute(x), dim, keepdim)
     if isinstance(p, str):
-        raise RuntimeError(at_line(f"norm knows 'fro' and numbers, got p={p!r}"))
+        raise RuntimeError(at_line(f"norm knows 'fro', 'nuc' and numbers, got p={p!r}"))
     return _safe_root((absolute(x) ** p).sum(dim, keepdim), p)
 
 

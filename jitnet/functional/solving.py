@@ -18,7 +18,7 @@ from .choice import where
 from .linear_algebra import matmul
 from .matrices import alike, is_vector, matrices, one_batch
 from .out import with_out
-from .precision import autocast_widens
+from .precision import autocast_widens, rounded_once
 from .promote import normal_dim, to_dtype
 
 slogdet_result = namedtuple("slogdet_result", ["sign", "logabsdet"])
@@ -230,6 +230,7 @@ def logdet(A: Tensor) -> Tensor:  # noqa: N803
 
 
 @autocast_widens
+@rounded_once
 def matrix_exp(A: Tensor) -> Tensor:  # noqa: N803
     """Return the exponentials of square matrices."""
     return ops.matrix_exp(matrices("linalg.matrix_exp", A, square=True))

@@ -55,7 +55,8 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         raise RuntimeError(at_line(f"selected index k out of range: {k} of {size}"))
     if not input.ndim:
         return topk_result(*sort(input))
-    order = argsort(input, dim, descending=largest).narrow(dim, 0, k).contiguous()
+    axis = normal_dim(dim, input.ndim)
+    order = ops.topk(input, count=k, axis=axis, largest=bool(largest))
     return topk_result(input.gather(dim, order), order)
 
 
