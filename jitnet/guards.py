@@ -11,9 +11,10 @@ from jitnet.runtime.instruction import Instruction
 from jitnet.runtime.routine import MISSED, Routine
 
 from . import capture
+from .container_watches import Items
 from .nn import epoch
 from .plain import brief, is_plain
-from .watches import Change, Items, Names, Watch
+from .watches import Change, Names, Watch
 
 
 class Guards:

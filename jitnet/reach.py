@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .container_watches import Contents, Elements, Items, Members, Table
 from .draws import Draws
 from .nn import Module, epoch
 from .nn.tables import Table as BumpingTable
@@ -31,20 +32,7 @@ from .optim.groups import ParamGroup
 from .origins import is_users
 from .plain import dotted
 from .tensor import Tensor, base_of
-from .watches import (
-    Cells,
-    Computed,
-    Contents,
-    Definition,
-    Elements,
-    Every,
-    Items,
-    Members,
-    Names,
-    Slots,
-    Table,
-    Watch,
-)
+from .watches import Cells, Computed, Definition, Every, Names, Slots, Watch
 
 LEAF_TYPES = (
     bool,

@@ -17,6 +17,7 @@ from typing import Any
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.profile import Quiet, following
 
+from .container_watches import Items
 from .device import Device
 from .errors import CompileError, at_line
 from .guards import Guards
@@ -27,7 +28,7 @@ from .plain import brief, is_plain
 from .reach import LEAF_TYPES, Reach
 from .reads import Reads, reads_of
 from .tensor import Size
-from .watches import Change, Computed, Every, Items, Names, Watch
+from .watches import Change, Computed, Every, Names, Watch
 
 _MACHINERY = frozenset({"_non_persistent"})  # which buffers are saved: nothing that is computed
 _CONSTANT_TYPES = (

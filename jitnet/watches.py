@@ -7,14 +7,11 @@ entry, and by value only where an object was replaced.
 from __future__ import annotations
 
 import gc
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
 from types import FunctionType, MappingProxyType
 from typing import Any
-
-import numpy as np
 
 from jitnet.runtime import facts, looks
 from jitnet.runtime.instruction import Instruction
@@ -185,7 +182,7 @@ class Names(Watch):
         mapping = _dict_of(self.mapping)
         if mapping is None:
             return super().looks()
-        return _entries(mapping, self._size, self.keys, self.expected)
+        return entries_of(mapping, self._size, self.keys, self.expected)
 
     def changes(self) -> Any:
         yield from super().changes()
@@ -254,113 +251,7 @@ def _slots_of(cls: type) -> tuple[str, ...]:
     return tuple(name for name in names if not name.startswith("__"))
 
 
-class Items(Watch):
-    """All of a dict: its keys, in order, and their values."""
-
-    def __init__(self, owner: dict[Any, Any], path: str, structural: bool) -> None:
-        super().__init__(owner, path, structural)
-        self._free: set[Any] = set()
-        self._before = dict(owner)
-        self.keep(owner, owner.values())
-
-    def forget(self, keys: set[Any]) -> None:
-        super().forget(keys)
-        self._free |= keys
-
-    def current(self) -> Sequence[Any]:
-        get = self.owner.get
-        return [get(key, MISSING) for key in self.keys]
-
-    def holds(self) -> bool:
-        return len(self.owner) == len(self.keys) + len(self._free) and super().holds()
-
-    def looks(self) -> list[Instruction]:
-        size = len(self.keys) + len(self._free)
-        return _entries(self.owner, size, self.keys, self.expected)
-
-    def changes(self) -> Any:
-        yield from super().changes()
-        known = {*self.keys, *self._free}  # a set finds a tensor by identity
-        for key in self.owner:
-            if key not in known:
-                yield Change(self.label(key), key, MISSING, self.owner[key])
-
-    def label(self, key: Any) -> str:
-        return f"{self.path}[{brief(key)}]"
-
-    def settle(self) -> None:
-        """Take what the dict holds now for what it should hold."""
-        self.keys, self.expected, self._copies = [], [], []
-        self.keep(self.owner, self.owner.values())
-
-    def restore(self) -> None:
-        if len(self.owner) == len(self._before) and all(
-            map(is_, map(self.owner.get, self._before), self._before.values())
-        ):
-            return
-        self.owner.clear()
-        self.owner.update(self._before)
-
-
-class Table(Items):
-    """All of a module's parameters, buffers or submodules, which are called as attributes are."""
-
-    def label(self, key: Any) -> str:
-        return dotted(self.path, key)
-
-
-class Elements(Watch):
-    """All of a list or deque."""
-
-    def __init__(self, owner: list[Any] | deque[Any], path: str) -> None:
-        super().__init__(owner, path, False)
-        self.keep(range(len(owner)), owner)
-
-    def current(self) -> Sequence[Any]:
-        return list(self.owner)
-
-    def looks(self) -> list[Instruction]:
-        if not isinstance(self.owner, list):
-            return super().looks()
-        addresses = np.array(list(map(id, self.expected)), np.int64)
-        return [facts.Elements(self.owner, addresses, len(addresses), list(self.expected))]
-
-    def changes(self) -> Any:
-        if len(self.owner) != len(self.keys):
-            yield Change(f"len({self.path})", None, len(self.keys), len(self.owner))
-            return
-        yield from super().changes()
-
-    def label(self, key: Any) -> str:
-        return f"{self.path}[{key}]"
-
-    def restore(self) -> None:
-        if not self.holds():
-            self.owner.clear()
-            self.owner.extend(self.expected)
-
-
-class Members(Watch):
-    """All of a set."""
-
-    def __init__(self, owner: set[Any], path: str) -> None:
-        super().__init__(owner, path, False)
-        self.keep([None], [frozenset(owner)])
-
-    def current(self) -> Sequence[Any]:
-        now = frozenset(self.owner)
-        return self.expected if now == self.expected[0] else [now]
-
-    def label(self, key: Any) -> str:
-        return self.path
-
-    def restore(self) -> None:
-        if not self.holds():
-            self.owner.clear()
-            self.owner.update(self.expected[0])
-
-
-def _entries(
+def entries_of(
     mapping: dict[Any, Any], size: int, keys: list[Any], expected: list[Any]
 ) -> list[Instruction]:
     """Return the looks at a dict that has this size and these entries."""
@@ -368,25 +259,6 @@ def _entries(
     for key, value in zip(keys, expected, strict=True):
         found.append(facts.Entry(mapping, key, value))
     return found
-
-
-class Contents(Watch):
-    """The elements of a small array, which Python code may have looked at one by one."""
-
-    def __init__(self, owner: np.ndarray[Any, Any], path: str) -> None:
-        super().__init__(owner, path, False)
-        self._before = owner.copy()
-        self.keep([None], [owner.tobytes()])
-
-    def current(self) -> Sequence[Any]:
-        return [self.owner.tobytes()]
-
-    def label(self, key: Any) -> str:
-        return f"an element of {self.path}"
-
-    def restore(self) -> None:
-        if not self.holds():
-            np.copyto(self.owner, self._before)
 
 
 class Cells(Watch):

@@ -7,11 +7,12 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from jitnet.container_watches import Elements, Items, Members
 from jitnet.guards import Guards
 from jitnet.nn import epoch
 from jitnet.plain import MISSING, brief, same, simple_copy
 from jitnet.reads import reads_of
-from jitnet.watches import Cells, Elements, Items, Members, Names, Slots
+from jitnet.watches import Cells, Names, Slots
 
 
 def test_same_is_strict_about_types_and_kind_to_nan() -> None:
