@@ -537,7 +537,9 @@ globals().update({name: getattr(Tensor, name) for name in tensor_methods.OVERWRI
 keywords.install(globals())
 
 
-_LATER = "_dynamo _inductor distributions func hub multiprocessing special testing types".split()
+_LATER = (
+    "_dynamo _inductor distributions func hub masked multiprocessing special testing types".split()
+)
 
 
 def __getattr__(name: str) -> object:

@@ -77,7 +77,6 @@ ABSENT = {
         "wrap_triton",
         "a function of jitnet's own, or an autograd.Function, takes an op's place",
     ),
-    "masked": Absent("MaskedTensor as_masked_tensor masked_tensor", "use jitnet.where with a mask"),
     "nested": Absent(
         "as_nested_tensor nested_tensor nested_tensor_from_jagged to_padded_tensor",
         "pad to one length and pass a mask, or use nn.utils.rnn.pack_padded_sequence",

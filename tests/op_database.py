@@ -56,6 +56,8 @@ def ours(value: Any) -> Any:
         return getattr(jitnet, str(value).removeprefix("torch."))
     if isinstance(value, torch.device):
         return jitnet.device(str(value))
+    if isinstance(value, torch.layout) and value is not torch.strided:
+        raise NotComparableError(str(value))
     if isinstance(value, torch.memory_format | torch.layout):
         return getattr(jitnet, str(value).removeprefix("torch."))
     if isinstance(value, complex | torch.Generator | torch.nn.Module):

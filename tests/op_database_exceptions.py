@@ -54,6 +54,21 @@ EXCEPTIONS = (
         "float64",
         "beyond 5 PyTorch's are off by 1e-8 of their size; ours are exact to the last digits",
     ),
+    Exceptions(
+        "signal.windows.hamming signal.windows.hann signal.windows.bartlett "
+        "signal.windows.blackman signal.windows.cosine signal.windows.exponential "
+        "signal.windows.gaussian signal.windows.kaiser signal.windows.general_cosine "
+        "signal.windows.general_hamming signal.windows.nuttall",
+        "error",
+        "windows of 16-bit floats are made, which PyTorch refuses",
+    ),
+    Exceptions("matrix_exp", "bfloat16 float16", "linear algebra wants float32 or float64"),
+    Exceptions(
+        "linalg.eig linalg.eigvals",
+        "eager compiled gradient error",
+        "linear algebra of complex numbers is refused",
+    ),
+    Exceptions("linalg.eigh", "gradient compiled", "the signs of eigenvectors are free"),
     Exceptions("nextafter", "bfloat16 float16", "NumPy has no neighbours of 16-bit floats"),
     Exceptions(
         "nn.functional.ctc_loss",
