@@ -46,14 +46,17 @@ def scratch_of(stmt: Contract, target: Target) -> int:
 
 
 def streams(stmt: Contract, target: Target) -> bool:
-    """Return whether what follows the product touches a buffer that no cache holds."""
-    touched = (*walk(stmt.body), *loads(stmt.body))
-    return any(
-        isinstance(part, Load | Store)
-        and part.index.coefficient(lane_var(stmt)) == 1
-        and part.buffer.size * part.buffer.dtype.size > 2 * target.cache_bytes
-        for part in touched
-    )
+    """Return whether what follows the product touches buffers that no cache holds, side by side.
+
+    A result alone is stored tile by tile as fast.
+    """
+    touched = {
+        part.buffer
+        for part in (*walk(stmt.body), *loads(stmt.body))
+        if isinstance(part, Load | Store) and part.index.coefficient(lane_var(stmt)) == 1
+    }
+    large = any(part.size * part.dtype.size > 2 * target.cache_bytes for part in touched)
+    return large and len(touched) > 1
 
 
 def as_loops(stmt: Contract) -> Stmt:

@@ -27,10 +27,11 @@ from .microkernels import (
     wide_vectors,
 )
 
-BLOCK_K_BYTES = 2048  # of one row of A: 512 float32
+BLOCK_K_BYTES = 2048  # of one row of A: 512 float32,
+LONG_K_BYTES = 4096  # or more where both operands lie in long runs: sums are fetched less often
 
 STREAM_VECTORS = 64  # columns of a block whose epilogue streams: the length of a run in memory
-TURNED_K_BYTES = 4096  # of a row that is read in place, once
+SHORTEST_TURNED = 2048  # bytes of a row that is read in place: shorter runs come slowly
 TURNED_UNITS = 2  # of rows whose tiles and squares end together, in a block
 DOT_K_BYTES = 4096  # of a row and of a column of a block of dot products
 COLUMN_K_BYTES = 32768  # of the row that whole columns are multiplied by: it stays in level 1
@@ -78,14 +79,16 @@ def tile_plan(
         rows = tile_rows(target, vectors)
     k = _cut_k(c, source == "lines", c.depth * c.dtype.size if c.limits else BLOCK_K_BYTES)
     packs_a = _packs_a(c, k, lanes * vectors, source)
+    if source == "packed" and not packs_a:
+        k = _cut_k(c, False, LONG_K_BYTES)
     foresees = lines.count > vectors and _foresees(c, target, source)
     line_block = _line_block(c, k, target, lines, vectors, source)
     if foresees and source == "packed":
         line_block = vectors  # a panel is packed when it has come
     if streams:
         line_block = min(line_block, STREAM_VECTORS // vectors * vectors)
-    keeps_sums = source == "blocks" or streams
-    per_row = line_block * lanes if keeps_sums else k.longest
+    sums = line_block * lanes if source == "blocks" or streams else 0
+    per_row = max(sums, k.longest if source != "blocks" else 0)
     return Plan(
         c=c,
         lines=lines,
@@ -168,7 +171,7 @@ def turned_plan(c: Contraction, target: Target) -> Plan:
         lines=lines,
         vectors=vectors,
         rows=rows,
-        k=_cut_k(c, False, TURNED_K_BYTES),
+        k=_cut_k(c, False, _turned_bytes(c, target)),
         source="packed",
         width=lanes,
         split="rows",
@@ -190,9 +193,14 @@ def _turns(c: Contraction, target: Target) -> bool:
     """
     whole_rows = c.a.k == c.b.k == (1,) and len(c.m) == len(c.n) == 1 and c.batches == 1
     size = c.dtype.size
-    near = min(c.depth * size, TURNED_K_BYTES) * c.columns <= target.cache_bytes // 2
+    near = _turned_bytes(c, target) >= min(c.depth * size, SHORTEST_TURNED)
     far = c.rows * c.depth * size > 2 * target.cache_bytes
     return whole_rows and near and far and c.columns >= 2 * target.lanes(size)
+
+
+def _turned_bytes(c: Contraction, target: Target) -> int:
+    """Return the bytes of a row in a block of K of a turned product."""
+    return min(LONG_K_BYTES, target.cache_bytes // 2 // c.columns)
 
 
 def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
