@@ -149,7 +149,9 @@ class Acts:
 
     def _recipes(self) -> list[Recipe]:
         grads = [effect.value for effect in self._traced.effects.grads]
-        return [*self._traced.recipes, *(recipe for recipe in grads if recipe is not None)]
+        known = [recipe for recipe in grads if recipe is not None]
+        set_ = [recipe for each in self._traced.effects.attributes for recipe in each.recipes]
+        return [*self._traced.recipes, *known, *set_]
 
     def _counts(self) -> list[Instruction]:
         """Return what notes which memory was written."""
@@ -173,6 +175,7 @@ class Acts:
             or gradients_left(traced)
             or effects.requires_grad
             or effects.training
+            or effects.attributes
         )
         finish = endings.Finish(self._finish, len(self._nodes))
         return finish if remains else _plain_result(traced) or finish

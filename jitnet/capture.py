@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Capture(Protocol):
     """What a trace provides while it is active."""
 
-    def read(self, tensor: Tensor) -> Node:
+    def read(self, tensor: Tensor, used: Tensor | None = None) -> Node:
         """Return the node of a base tensor's value now; an eager tensor becomes an input."""
 
     def write(self, tensor: Tensor, node: Node) -> None:

@@ -63,8 +63,12 @@ class Trace:
 
     # -- the capture protocol --------------------------------------------------------------------
 
-    def read(self, tensor: Tensor) -> Node:
-        """Return the node of a base's value now; one that this trace did not make is an input."""
+    def read(self, tensor: Tensor, used: Tensor | None = None) -> Node:
+        """Return the node of a base's value now; one that this trace did not make is an input.
+
+        used: the view through which it is read; a detached one may have a base with history.
+        """
+        self._check_history(tensor, tensor if used is None else used)
         node = self.values.get(id(tensor))
         if node is None:
             if tensor._array is None:
@@ -178,19 +182,23 @@ class Trace:
     def _new_state(self, tensor: Tensor) -> Node:
         """Make a tensor that the function reached by itself an input."""
         self._tell_from_arguments(tensor)
-        if mode.now.enabled and tensor._grad_fn is not None:
-            raise CompileError(
-                at_line(
-                    f"the function uses a tensor {tensor._type} that was computed outside of it, "
-                    "with history; pass it as an argument, or detach() it"
-                )
-            )
         owner = self.gradient_of.get(id(tensor))
         memory: Memory = State(tensor) if owner is None else gradient_of(owner)
         name = self.watcher.name_of(tensor)
         if owner is not None:
             name = f"{self.name_of(owner)}.grad"
         return self.add_memory(tensor, name or "tensor", "state", memory)
+
+    def _check_history(self, base: Tensor, used: Tensor) -> None:
+        if base._array is None or base._grad_fn is None or id(base) in self.written:
+            return
+        if mode.now.enabled and used.requires_grad:
+            raise CompileError(
+                at_line(
+                    f"the function uses a tensor {base._type} that was computed outside of it, "
+                    "with history; pass it as an argument, or detach() it"
+                )
+            )
 
     def _tell_from_arguments(self, tensor: Tensor) -> None:
         """Trace again, arguments known by identity, if one of them is what the function reached."""

@@ -8,12 +8,14 @@ from typing import Any
 
 from jitnet.compiler.ir.graph import Output
 
+from .assigned import tensors_in
 from .bindings import Memory, State
 from .capturing import Trace, gradient_of
 from .errors import CompileError
 from .results import Constant, Existing, Fresh, Given, PythonNumber, Recipe, ViewOf
 from .signature import TensorKey
-from .tensor import Tensor
+from .tensor import Tensor, base_of
+from .tree import Tree, flatten
 
 _HISTORY = ("_grad_fn", "_output_nr", "_origin_fn")
 
@@ -27,6 +29,17 @@ class GradEffect:
 
 
 @dataclass(frozen=True, eq=False)
+class AttributeEffect:
+    """After a call, an attribute of an instance is what recipes make."""
+
+    attributes: dict[str, Any]
+    name: str
+    structural: bool  # a change of it moves nn.epoch
+    tree: Tree
+    recipes: tuple[Recipe, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Effects:
     """What a call does to tensors besides writing the graph's outputs."""
 
@@ -34,6 +47,7 @@ class Effects:
     grads: tuple[GradEffect, ...]
     requires_grad: tuple[tuple[Recipe, bool], ...]
     training: tuple[tuple[Any, bool], ...]  # modules whose flag is set
+    attributes: tuple[AttributeEffect, ...]
 
 
 class Outcome:
@@ -103,11 +117,25 @@ class Outcome:
             else:
                 self._refuse(owner, name)
         training = tuple(self._trace.watcher.training_flags())
+        attributes = tuple(self._attributes())
         written: list[Memory] = []
         for base in self._changed():
             written.append(self._trace.memory_of[id(base)])
             self._check_writeable(base, written[-1])
-        return Effects(tuple(written), tuple(grads), tuple(flags), training)
+        return Effects(tuple(written), tuple(grads), tuple(flags), training, attributes)
+
+    def _attributes(self) -> Iterator[AttributeEffect]:
+        """Yield the attributes that calls set, put back as they were; others stay, as errors."""
+        watcher = self._trace.watcher
+        for watch, change in watcher.attributes_set():
+            before = tensors_in(change.before)
+            if any(id(base_of(tensor)) in self._trace.input_of for tensor in before):
+                continue  # it is state of the function
+            leaves, tree = flatten(change.after)
+            recipes = tuple(self.recipe(leaf, change.path) for leaf in leaves)
+            assert isinstance(watch.mapping, dict)
+            watcher.leave_to_calls(watch, change.key)
+            yield AttributeEffect(watch.mapping, change.key, watch.structural, tree, recipes)
 
     def _grad_effect(self, recipe: Recipe, owner: Tensor, grad: Tensor | None) -> GradEffect:
         if grad is None:

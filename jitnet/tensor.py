@@ -491,7 +491,7 @@ def node_of(tensor: Tensor) -> Node:
         return trace.read(tensor)
     if tensor._node is not None and tensor._seen == tensor._counter.count:
         return tensor._node
-    node = trace.read(base_of(tensor))
+    node = trace.read(base_of(tensor), tensor)
     for op, params in tensor._view:
         node = make(op, node, line=user_line(), **params)
     if tensor._array is None:

@@ -13,6 +13,7 @@ from .bindings import Hyper, Number, State
 from .exclusive import alone
 from .guards import Guards
 from .launch import BackwardLaunch, Launch
+from .nn import epoch
 from .results import Made
 from .signature import Signature, tensor_key
 from .tensor import Tensor, base_of
@@ -116,6 +117,11 @@ class Variant:
             tensor.requires_grad_(flag)
         for module, flag in effects.training:
             module.training = flag
+        for attribute in effects.attributes:
+            values = (recipe.make(made) for recipe in attribute.recipes)
+            attribute.attributes[attribute.name] = rebuild(attribute.tree, values)
+            if attribute.structural:
+                epoch.bump()
 
     # -- gradients -------------------------------------------------------------------------------
 

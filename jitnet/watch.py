@@ -17,6 +17,7 @@ from typing import Any
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.profile import Quiet, following
 
+from .assigned import can_be_set, kind_of
 from .container_watches import Items
 from .device import Device
 from .errors import CompileError, at_line
@@ -24,7 +25,7 @@ from .guards import Guards
 from .nn import Module
 from .optim import Optimizer
 from .origins import file_of, is_followed, is_users
-from .plain import brief, is_plain
+from .plain import MISSING, brief, is_plain
 from .reach import LEAF_TYPES, Reach
 from .reads import Reads, reads_of
 from .tensor import Size
@@ -57,6 +58,7 @@ class Watcher(Reach):
         self._stored: dict[str, str] = {}  # name -> the line that assigns it
         self._released: dict[int, set[Any]] = {}
         self._switches: dict[tuple[int, str], Watch] = {}
+        self._kinds: list[Watch] = []  # of the attributes that calls set
 
     def begin(self, function: Any, objects: Iterable[Any]) -> None:
         """Reach the function itself and what it is given."""
@@ -161,6 +163,27 @@ class Watcher(Reach):
                     if change.key == "training" and isinstance(change.after, bool):
                         yield watch.owner, change.after
 
+    def attributes_set(self) -> list[tuple[Names, Change]]:
+        """Return what the function sets attributes of instances to that a call can set, too."""
+        return [
+            (watch, change)
+            for watch in self.watches
+            if isinstance(watch, Names) and watch.of_instance and isinstance(watch.mapping, dict)
+            for change in list(watch.changes())
+            if can_be_set(change.after)
+        ]
+
+    def leave_to_calls(self, watch: Names, key: str) -> None:
+        """Put an attribute back, which each call sets; guard what kind of thing it was."""
+        before = watch.before(key)
+        watch.put_back(key, before)
+        watch.ignore(key)
+        self.release(watch.owner, key)
+        if key in self._loaded:
+            self._kinds.append(
+                Computed(lambda: kind_of(watch.mapping.get(key, MISSING)), watch.label(key), False)
+            )
+
     def check(self) -> None:
         """Raise CompileError if the function changed Python's state, which calls would not do."""
         self.draws.check()
@@ -173,8 +196,9 @@ class Watcher(Reach):
                 place = f" at {line}" if line else ""
                 raise CompileError(
                     f"the function changes {change.path}{place} (was {brief(change.before)}, is "
-                    f"{brief(change.after)}); compiled code changes tensors only, so a later call "
-                    "would not: keep the value in a tensor, return it, or change it outside"
+                    f"{brief(change.after)}); compiled code changes tensors, and sets "
+                    "attributes that it does not read to tensors: keep the value in a tensor, "
+                    "return it, or change it outside"
                 )
 
     def _is_allowed(self, watch: Watch, change: Change) -> bool:
@@ -217,7 +241,7 @@ class Watcher(Reach):
         rates = [
             watch for group, watch in self.rates if "lr" not in self._released.get(id(group), ())
         ]
-        return Guards([*self.watches, *rates, *self._switches.values()])
+        return Guards([*self.watches, *rates, *self._switches.values(), *self._kinds])
 
     def _is_only_stored(self, watch: Names, key: str) -> bool:
         if watch.are_globals:

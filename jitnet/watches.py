@@ -154,14 +154,24 @@ class Names(Watch):
         self.interesting = interesting
         self._size = len(mapping)
         self._known: set[str] = set()
+        self._at_first = mapping if are_globals else frozenset(mapping)
+
+    def before(self, key: str) -> Any:
+        """Return what an entry was; MISSING if it did not exist."""
+        known = key in self.keys
+        return self.expected[self.keys.index(key)] if known else MISSING
+
+    def ignore(self, key: str) -> None:
+        """Say no more that an entry appeared."""
+        self._known.add(key)
 
     def extend(self) -> list[tuple[str, Any]]:
-        """Watch the interesting names that exist and were not watched; return those entries."""
+        """Watch the interesting names that existed and were not watched; return those entries."""
         if len(self.interesting) < len(self.mapping):
             new = [name for name in self.interesting if name in self.mapping]
         else:
             new = [name for name in self.mapping if name in self.interesting]
-        new = [name for name in new if name not in self._known]
+        new = [name for name in new if name not in self._known and name in self._at_first]
         self._known.update(new)
         values = [self.mapping[name] for name in new]
         self.keep(new, values)

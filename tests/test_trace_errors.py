@@ -212,15 +212,16 @@ def test_draws_of_numpy_are_refused(name: str) -> None:
     assert after == before
 
 
-def test_tensor_attribute_is_refused_with_advice() -> None:
+def test_a_number_as_an_attribute_is_refused_with_advice() -> None:
     model = nn.Linear(2, 2)
 
-    def function(x: Tensor) -> None:
-        model.last = x + 1
+    def function(x: Tensor) -> Tensor:
+        model.calls = getattr(model, "calls", 0) + 1
+        return x + 1
 
     with pytest.raises(CompileError, match="keep the value in a tensor"):
         compile(function)(jitnet.ones(1))
-    assert not hasattr(model, "last")
+    assert not hasattr(model, "calls")
 
 
 def test_training_flag_may_be_set_inside() -> None:

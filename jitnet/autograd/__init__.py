@@ -76,11 +76,17 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
-    """Return the gradients of outputs with respect to inputs; no grad attribute changes."""
+    """Return the gradients of outputs with respect to inputs; no grad attribute changes.
+
+    only_inputs must be True, as in PyTorch: backward() is for the others.
+    """
+    if not only_inputs:
+        raise ValueError(at_line("only_inputs must be True; call backward() for all leaves"))
     if is_grads_batched:
         raise NotImplementedError(at_line("grad has no is_grads_batched; call it in a loop"))
     roots, wanted = _listed(outputs), _listed(inputs)
