@@ -6,8 +6,6 @@ docs/compiled-ops.md. Matrices are the last two dims, all others are batches.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from jitnet.compiler.ir.errors import LinAlgError as LinAlgError
 from jitnet.runtime.dtype import DType
 
@@ -18,7 +16,9 @@ from .functional.chains import multi_dot as multi_dot
 from .functional.diagonals import diagonal as _diagonal
 from .functional.factors import cholesky as cholesky
 from .functional.factors import cholesky_ex as cholesky_ex
+from .functional.factors import eig as eig
 from .functional.factors import eigh as eigh
+from .functional.factors import eigvals as eigvals
 from .functional.factors import eigvalsh as eigvalsh
 from .functional.factors import householder_product as householder_product
 from .functional.factors import linalg_lu as lu
@@ -96,25 +96,6 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
         raise ShapeError(at_line(f"linalg.cross: inputs dimension {dim} must have length 3"))
     shape = broadcast_shapes(tuple(input.shape), tuple(other.shape))
     return _cross(input.expand(shape), other.expand(shape), dim)
-
-
-def eig(A: Tensor) -> NoReturn:  # noqa: N803
-    """Raise: eigenvalues of general matrices are complex numbers."""
-    _no_complex("eig", A)
-
-
-def eigvals(A: Tensor) -> NoReturn:  # noqa: N803
-    """Raise: eigenvalues of general matrices are complex numbers."""
-    _no_complex("eigvals", A)
-
-
-def _no_complex(name: str, x: Any) -> NoReturn:
-    raise NotImplementedError(
-        at_line(
-            f"linalg.{name} gives complex numbers, which linear algebra does not have here; for "
-            "symmetric matrices use linalg.eigh"
-        )
-    )
 
 
 keywords.install(globals())

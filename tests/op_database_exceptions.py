@@ -80,7 +80,6 @@ EXCEPTIONS = (
         "eager compiled gradient",
         "eigenvectors have any sign; test_linalg.py compares what does not depend on it",
     ),
-    Exceptions("linalg.eigvals", "eager compiled gradient", "not there yet"),
     Exceptions("__rpow__", "int64", "negative powers of whole numbers are refused"),
     Exceptions("sum_to_size", "bool", "PyTorch counts even where nothing is summed"),
     Exceptions("resize_", "eager compiled gradient error", "shapes never change in place"),

@@ -236,7 +236,7 @@ CASES = [
 
 # Whose results' signs, or whose symmetric arguments, finite differences do not keep: see
 # test_linalg.py.
-GAUGED = {ops.svd, ops.eigh, ops.eigvalsh, ops.cholesky}
+GAUGED = {ops.svd, ops.eigh, ops.eigvalsh, ops.eig, ops.eigvals, ops.cholesky}
 
 
 def test_every_op_has_a_case() -> None:

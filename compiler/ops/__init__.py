@@ -94,7 +94,20 @@ from .elementwise import (
     where,
 )  # fmt: skip
 from .factors import OPS as _factor_ops
-from .factors import bad_minor, cholesky, eigh, eigvalsh, geqrf, lu, permutation, qr, svd, svdvals
+from .factors import (
+    bad_minor,
+    cholesky,
+    eig,
+    eigh,
+    eigvals,
+    eigvalsh,
+    geqrf,
+    lu,
+    permutation,
+    qr,
+    svd,
+    svdvals,
+)
 from .fourier import OPS as _fourier_ops
 from .fourier import fourier, half_fourier, half_inverse
 from .gammas import OPS as _gammas_ops
@@ -162,8 +175,8 @@ __all__ = [
     "asin", "asinh", "atan", "atan2", "atanh", "bad_minor", "bessel_j0", "bessel_j1", "bessel_y0",
     "bessel_y1", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cast", "ceil",
     "cholesky", "cofactors", "combine", "complex", "concat", "conj", "constant", "conv",
-    "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "det", "direction", "div",
-    "eigh", "eigvalsh", "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1",
+    "conv_input_grad", "conv_weight_grad", "copy", "cos", "cosh", "det", "direction", "div", "eig",
+    "eigh", "eigvals", "eigvalsh", "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1",
     "exponent", "flip", "floor", "floor_divide", "fmod", "fourier", "full", "full_like",
     "gamma_density", "gamma_lower", "gamma_upper", "gcd", "ge", "geqrf", "gt", "half_fourier",
     "half_inverse", "histogram", "i0e", "i1e", "imag", "inv", "iota", "iota_like", "isfinite",

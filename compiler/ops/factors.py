@@ -17,12 +17,15 @@ from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import int32, int64
 
 from . import check, host_linalg
+from .complex_parts import conj, holomorphic, real
 from .elementwise import add, cast, eq, mul, sub
 from .host_linalg import Array, quietly
 from .leaves import full_like, iota_like
 from .matmul import transposed
 from .matrices import (
     Shape,
+    adjoint,
+    as_dtype_of,
     beside,
     bottom,
     diagonal_only,
@@ -37,6 +40,7 @@ from .matrices import (
     pack,
     packed_type,
     product,
+    real_part,
     right,
     skew,
     strictly_lower,
@@ -49,12 +53,13 @@ from .matrices import (
     with_rows,
 )
 from .movement import expand, reshape
-from .solving import solve_triangular, square
+from .reduce import sum
+from .solving import INEXACT, solve, solve_triangular, square
 
 
 def _matrix(name: str, a: TensorType) -> tuple[Shape, int, int]:
     """Return batch dims, rows and columns; an error for what is no matrix of floats."""
-    check.kind(name, ("float",), a)
+    check.kind(name, INEXACT, a)
     check.rank_at_least(name, 2, a)
     return a.shape[:-2], a.shape[-2], a.shape[-1]
 
@@ -74,10 +79,10 @@ def _cholesky(a: Array, *, check: bool = True) -> Array:
 
 def _cholesky_grad(g: Any, y: Any, a: Any, **params: Any) -> tuple[Any]:
     """Symmetric, as PyTorch's, though one triangle is read."""
-    turned = transposed(y)
+    turned = adjoint(y)
     inner = symmetric(half_diagonal(lower(product(turned, g))))
     half = solve_triangular(turned, inner, upper=True, unitriangular=False)
-    found = solve_triangular(turned, transposed(half), upper=True, unitriangular=False)
+    found = solve_triangular(turned, adjoint(half), upper=True, unitriangular=False)
     return (_halved(found),)
 
 
@@ -143,16 +148,16 @@ def _qr_grad(g: Any, y: Any, a: Any, *, mode: str) -> tuple[Any]:
         return (_qr_grad_deep(q, r, gq, gr),)
     wide = right(gr, m)
     behind = right(a, m)
-    first = _qr_grad_deep(q, left(r, m), add(gq, product(behind, transposed(wide))), left(gr, m))
+    first = _qr_grad_deep(q, left(r, m), add(gq, product(behind, adjoint(wide))), left(gr, m))
     return (beside(first, product(q, wide)),)
 
 
 def _qr_grad_deep(q: Any, r: Any, gq: Any, gr: Any) -> Any:
-    inner = sub(product(gr, transposed(r)), product(transposed(q), gq))
+    inner = sub(product(gr, adjoint(r)), product(adjoint(q), gq))
     inner = half_diagonal(symmetric(upper(inner)))
     whole = add(gq, product(q, inner))
-    turned = solve_triangular(r, transposed(whole), upper=True, unitriangular=False)
-    return transposed(turned)
+    turned = solve_triangular(r, adjoint(whole), upper=True, unitriangular=False)
+    return adjoint(turned)
 
 
 qr = Op("linalg.qr", _qr_type, quietly(_qr), _qr_grad, Host(), keeps=(0, -1))
@@ -239,11 +244,11 @@ def _over_lower(both: Any, x: Any) -> Any:
 def _rows_back(x: Any, pivots: Any) -> Any:
     """Return the rows of x where the factors' rows came from."""
     *batch, m, _ = x.shape
-    order = permutation(cast(pivots, dtype=int64), rows=m)
+    order = permutation(cast(real_part(pivots), dtype=int64), rows=m)
     shape = (*batch, m, m)
     came = expand(reshape(order, shape=(*batch, 1, m)), shape=shape)
     chosen = eq(iota_like(came, axis=len(shape) - 2), came)
-    return product(cast(chosen, dtype=x.dtype), x)
+    return product(as_dtype_of(cast(chosen, dtype=x.dtype.to_real()), x), x)
 
 
 def _permutation_type(pivots: TensorType, *, rows: int) -> TensorType:
@@ -252,7 +257,7 @@ def _permutation_type(pivots: TensorType, *, rows: int) -> TensorType:
     return TensorType(int64, (*pivots.shape[:-1], rows))
 
 
-lu = Op("linalg.lu_factor", _lu_type, quietly(_lu), _lu_grad, Host(), keeps=(-1,))
+lu = Op("linalg.lu_factor", _lu_type, quietly(_lu), holomorphic(_lu_grad), Host(), keeps=(-1,))
 permutation = Op("permutation", _permutation_type, host_linalg.permutation, lower=Host())
 
 
@@ -292,36 +297,39 @@ def _svd_grad(g: Any, y: Any, a: Any, *, full: bool) -> tuple[Any]:
 def _svd_grad_thin(u: Any, s: Any, vh: Any, gu: Any, gs: Any, gvh: Any) -> Any:
     m, size, n = u.shape[-2], s.shape[-1], vh.shape[-1]
     gaps = differences(mul(s, s))
-    about_u = divided(skew(product(transposed(u), gu)), gaps)
-    about_v = divided(skew(product(vh, transposed(gvh))), gaps)
+    turned = skew(product(adjoint(u), gu))
+    about_u = divided(off_diagonal(turned), gaps)
+    about_v = divided(off_diagonal(skew(product(vh, adjoint(gvh)))), gaps)
     diagonal = with_rows(diagonal_only(full_like(gaps, value=1)), gs)
+    if u.dtype.is_complex:  # vectors turn by a phase: of U's and V's together
+        diagonal = add(diagonal, over_rows(diagonal_only(turned), add(s, s)))
     inner = add(add(with_columns(about_u, s), with_rows(about_v, s)), diagonal)
     if m > size:
         out = over_columns(gu, s)
-        inner_u = add(product(u, inner), sub(out, product(u, transposed(u), out)))
+        inner_u = add(product(u, inner), sub(out, product(u, adjoint(u), out)))
         return product(inner_u, vh)
     if n > size:
         out = over_rows(gvh, s)
-        inner_v = add(product(inner, vh), sub(out, product(out, transposed(vh), vh)))
+        inner_v = add(product(inner, vh), sub(out, product(out, adjoint(vh), vh)))
         return product(u, inner_v)
     return product(u, inner, vh)
 
 
 def _svdvals_type(a: TensorType) -> TensorType:
     batch, m, n = _matrix("svdvals", a)
-    return TensorType(a.dtype, (*batch, min(m, n)))
+    return TensorType(a.dtype.to_real(), (*batch, min(m, n)))
 
 
 def _svdvals(a: Array) -> Array:
     try:
-        return np.asarray(np.linalg.svd(a, compute_uv=False), a.dtype)
+        return np.asarray(np.linalg.svd(a, compute_uv=False), a.real.dtype)
     except np.linalg.LinAlgError:
         raise host_linalg.no_convergence("linalg.svdvals") from None
 
 
 def _svdvals_grad(g: Any, y: Any, a: Any) -> tuple[Any]:
     u, _, vh = unpack(svd(a, full=False), svd_shapes(tuple(a.shape), False))
-    return (product(with_columns(u, g), vh),)
+    return (product(with_columns(u, as_dtype_of(g, u)), vh),)
 
 
 svd = Op("linalg.svd", _svd_type, quietly(_svd), _svd_grad, Host(), keeps=(-1,))
@@ -350,26 +358,27 @@ def _eigh(a: Array, *, uplo: str) -> Array:
 def _eigh_grad(g: Any, y: Any, a: Any, *, uplo: str) -> tuple[Any]:
     shapes = eigh_shapes(tuple(a.shape))
     (values, vectors), (g_values, g_vectors) = unpack(y, shapes), unpack(g, shapes)
-    turned = transposed(vectors)
+    turned = adjoint(vectors)
     inner = divided(off_diagonal(product(turned, g_vectors)), differences(values))
     inner = add(inner, with_rows(diagonal_only(full_like(inner, value=1)), g_values))
     return (product(vectors, inner, turned),)
 
 
 def _eigvalsh_type(a: TensorType, *, uplo: str) -> TensorType:
-    return TensorType(a.dtype, square("eigvalsh", a).shape[:-1])
+    return TensorType(a.dtype.to_real(), square("eigvalsh", a).shape[:-1])
 
 
 def _eigvalsh(a: Array, *, uplo: str) -> Array:
     try:
-        return np.asarray(np.linalg.eigvalsh(a, "L" if uplo == "L" else "U"), a.dtype)
+        return np.asarray(np.linalg.eigvalsh(a, "L" if uplo == "L" else "U"), a.real.dtype)
     except np.linalg.LinAlgError:
         raise host_linalg.no_convergence("linalg.eigvalsh") from None
 
 
 def _eigvalsh_grad(g: Any, y: Any, a: Any, *, uplo: str) -> tuple[Any]:
     _, vectors = unpack(eigh(a, uplo=uplo), eigh_shapes(tuple(a.shape)))
-    return (product(with_columns(vectors, g), transposed(vectors)),)
+    weighted = with_columns(vectors, as_dtype_of(g, vectors))
+    return (product(weighted, adjoint(vectors)),)
 
 
 eigh = Op("linalg.eigh", _eigh_type, quietly(_eigh), _eigh_grad, Host(), keeps=(-1,))
@@ -377,4 +386,62 @@ eigvalsh = Op(
     "linalg.eigvalsh", _eigvalsh_type, quietly(_eigvalsh), _eigvalsh_grad, Host(), keeps=(0,)
 )
 
-OPS = (cholesky, bad_minor, qr, geqrf, lu, permutation, svd, svdvals, eigh, eigvalsh)
+
+# -- eigenvalues of any matrices ----------------------------------------------------------------
+
+
+def _eig_type(a: TensorType) -> TensorType:
+    kind = square("eig", a)
+    return packed_type(TensorType(kind.dtype.to_complex(), kind.shape), eigh_shapes(kind.shape))
+
+
+def _eig(a: Array) -> Array:
+    try:
+        return pack(np.linalg.eig(a), np.result_type(a.dtype, np.complex64))
+    except np.linalg.LinAlgError:
+        raise host_linalg.no_convergence("linalg.eig") from None
+
+
+def _eig_grad(g: Any, y: Any, a: Any) -> tuple[Any]:
+    """Boeddeker et al., "On the Computation of Complex-valued Gradients ..." (2017), 4.77."""
+    shapes = eigh_shapes(tuple(a.shape))
+    (values, vectors), (g_values, g_vectors) = unpack(y, shapes), unpack(g, shapes)
+    turned = adjoint(vectors)
+    inner = product(turned, g_vectors)
+    # Each vector has the length 1, so that nothing changes along it.
+    along = as_dtype_of(real(diagonal_of(inner)), inner)
+    inner = sub(inner, with_columns(product(turned, vectors), along))
+    inner = divided(off_diagonal(inner), conj(differences(values)))
+    inner = add(inner, with_rows(diagonal_only(full_like(inner, value=1)), g_values))
+    found = solve(turned, product(inner, turned))
+    return (found if a.dtype.is_complex else real(found),)
+
+
+def diagonal_of(x: Any) -> Any:
+    """Return the diagonal of matrices, as vectors."""
+    return sum(diagonal_only(x), axes=(len(x.shape) - 2,))
+
+
+def _eigvals_type(a: TensorType) -> TensorType:
+    kind = square("eigvals", a)
+    return TensorType(kind.dtype.to_complex(), kind.shape[:-1])
+
+
+def _eigvals(a: Array) -> Array:
+    try:
+        return np.asarray(np.linalg.eigvals(a), np.result_type(a.dtype, np.complex64))
+    except np.linalg.LinAlgError:
+        raise host_linalg.no_convergence("linalg.eigvals") from None
+
+
+def _eigvals_grad(g: Any, y: Any, a: Any) -> tuple[Any]:
+    _, vectors = unpack(eig(a), eigh_shapes(tuple(a.shape)))
+    turned = adjoint(vectors)
+    found = solve(turned, with_rows(turned, g))
+    return (found if a.dtype.is_complex else real(found),)
+
+
+eig = Op("linalg.eig", _eig_type, quietly(_eig), _eig_grad, Host(), keeps=(-1,))
+eigvals = Op("linalg.eigvals", _eigvals_type, quietly(_eigvals), _eigvals_grad, Host(), keeps=(0,))
+
+OPS = (cholesky, bad_minor, qr, geqrf, lu, permutation, svd, svdvals, eigh, eigvalsh, eig, eigvals)

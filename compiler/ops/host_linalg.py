@@ -165,7 +165,9 @@ def lu(a: Array, pivoting: bool = True) -> tuple[Array, Array]:
 def _pivot(x: Array, j: int) -> Array:
     """Bring the largest element of a column to the diagonal; return the row that it was in."""
     every = np.arange(len(x))
-    found: Array = np.abs(x[:, j:, j]).argmax(-1) + j
+    column = x[:, j:, j]
+    sizes = np.abs(column.real) + np.abs(column.imag)  # as LAPACK measures complex numbers
+    found: Array = sizes.argmax(-1) + j
     rows = x[every, found]
     x[every, found] = x[:, j]
     x[:, j] = rows
@@ -204,7 +206,7 @@ _RADIUS = 5.371920351148152  # of the 1-norm, within which the approximation is 
 
 def matrix_exp(a: Array) -> Array:
     """Return exp(a) by scaling, a Pade approximant of degree 13, and squaring (Higham 2005)."""
-    x = a.astype(np.float64)
+    x = a.astype(np.result_type(a.dtype, np.float64))
     norm = np.abs(x).sum(-2).max(-1, initial=0)
     finite = np.isfinite(norm)
     ratio = np.where(finite, norm, 0) / _RADIUS
@@ -242,5 +244,5 @@ def cofactors(a: Array) -> Array:
     size = a.shape[-1]
     others = np.where(np.eye(size, dtype=bool), 1, s[..., None, :]).prod(-1)
     sign = np.linalg.det(u) * np.linalg.det(vh)
-    found: Array = (sign[..., None, None] * u * others[..., None, :]) @ vh
+    found: Array = (sign[..., None, None] * u.conj() * others[..., None, :]) @ vh.conj()
     return found.astype(a.dtype, copy=False)

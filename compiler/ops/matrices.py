@@ -15,6 +15,8 @@ import numpy as np
 from jitnet.compiler.ir.dims import numel
 from jitnet.compiler.ir.types import TensorType
 
+from .complex_parts import complex as make_complex
+from .complex_parts import conjugated, real
 from .elementwise import add, div, eq, ge, gt, le, logical_and, lt, mul, sub, where
 from .leaves import full_like, iota_like
 from .matmul import matmul, transposed
@@ -67,14 +69,31 @@ def half_diagonal(x: Any) -> Any:
     return sub(x, mul(diagonal_only(x), full_like(x, value=0.5)))
 
 
+def adjoint(x: Any) -> Any:
+    """Exchange the last two dims and conjugate: x.mH."""
+    return conjugated(transposed(x))
+
+
 def symmetric(x: Any) -> Any:
-    """Return x + x.mT."""
-    return add(x, transposed(x))
+    """Return x + x.mH."""
+    return add(x, adjoint(x))
 
 
 def skew(x: Any) -> Any:
-    """Return x - x.mT."""
-    return sub(x, transposed(x))
+    """Return x - x.mH."""
+    return sub(x, adjoint(x))
+
+
+def real_part(x: Any) -> Any:
+    """Return the real part of complex values; real ones as they are."""
+    return real(x) if x.dtype.is_complex else x
+
+
+def as_dtype_of(x: Any, like: Any) -> Any:
+    """Return real values as complex ones, where the other value has these."""
+    if not like.dtype.is_complex or x.dtype.is_complex:
+        return x
+    return make_complex(x, full_like(x, value=0))
 
 
 def with_columns(x: Any, factors: Any) -> Any:
@@ -170,7 +189,7 @@ def packed_type(x: TensorType, shapes: Sequence[Shape]) -> TensorType:
 
 
 def pack(parts: Sequence[np.ndarray], dtype: np.dtype[Any]) -> np.ndarray:
-    """Return arrays one after the other."""
+    """Return arrays one after the other, real ones among complex ones as complex numbers."""
     return np.concatenate([np.asarray(part, dtype).reshape(-1) for part in parts])
 
 

@@ -16,11 +16,13 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 
 from . import check, host_linalg
+from .complex_parts import complex, conj, holomorphic, imag, real
 from .elementwise import add, mul, neg, sub
 from .host_linalg import Array, quietly
 from .leaves import full_like
 from .matmul import transposed
 from .matrices import (
+    adjoint,
     beside,
     lower,
     over,
@@ -36,10 +38,12 @@ from .matrices import (
 )
 from .reduce import sum
 
+INEXACT = ("float", "complex")
+
 
 def square(name: str, a: TensorType) -> TensorType:
     """Return the type of square matrices; an error for all else."""
-    check.kind(name, ("float",), a)
+    check.kind(name, INEXACT, a)
     check.rank_at_least(name, 2, a)
     if a.shape[-1] != a.shape[-2]:
         raise ShapeError(f"{name} wants square matrices, got {a}")
@@ -107,12 +111,19 @@ def _triangle(x: Any, is_upper: bool, unitriangular: bool) -> Any:
     return strictly_lower(x) if unitriangular else lower(x)
 
 
-inv = Op("linalg.inv", lambda a, **params: square("inv", a), _inv, _inv_grad, Host(), keeps=(-1,))
+inv = Op(
+    "linalg.inv",
+    lambda a, **params: square("inv", a),
+    _inv,
+    holomorphic(_inv_grad),
+    Host(),
+    keeps=(-1,),
+)
 solve: Op = Op(
     "linalg.solve",
     lambda a, b, **params: _system_type("solve", a, b),
     _solve,
-    _solve_grad,
+    holomorphic(_solve_grad),
     Host(),
     keeps=(0, -1),
 )
@@ -120,7 +131,7 @@ solve_triangular: Op = Op(
     "linalg.solve_triangular",
     lambda a, b, *, upper, unitriangular: _system_type("solve_triangular", a, b),
     quietly(_solve_triangular),
-    _solve_triangular_grad,
+    holomorphic(_solve_triangular_grad),
     Host(),
     keeps=(0, -1),
 )
@@ -160,29 +171,37 @@ def _slogdet(a: Array) -> Array:
 
 
 def _slogdet_grad(g: Any, y: Any, a: Any) -> tuple[Any]:
+    """The log's real part is that of the size; its imaginary part turns the sign."""
     batch = tuple(a.shape[:-2])
-    _, g_log = unpack(g, (batch, batch))
-    flipped = transposed(inv(a))
-    return (mul(over(g_log, flipped), flipped),)
+    (sign, _), (g_sign, g_log) = unpack(y, (batch, batch)), unpack(g, (batch, batch))
+    weight = g_log
+    if g.dtype.is_complex:
+        turning = mul(conj(g_sign), sign)
+        weight = complex(real(g_log), neg(imag(turning)))
+    flipped = adjoint(inv(a))
+    return (mul(over(weight, flipped), flipped),)
 
 
-det = Op("linalg.det", _det_type, quietly(_det), _det_grad, Host(), keeps=(0,))
+det = Op("linalg.det", _det_type, quietly(_det), holomorphic(_det_grad), Host(), keeps=(0,))
 cofactors: Op = Op(
     "linalg.cofactors",
     lambda a: square("cofactors", a),
     host_linalg.cofactors,
-    _cofactors_grad,
+    holomorphic(_cofactors_grad),
     Host(),
     keeps=(0, -1),
 )
-slogdet = Op("linalg.slogdet", _slogdet_type, quietly(_slogdet), _slogdet_grad, Host(), keeps=(0,))
+slogdet = Op(
+    "linalg.slogdet", _slogdet_type, quietly(_slogdet), _slogdet_grad, Host(), keeps=(0, -1)
+)
 
 
 # -- pseudoinverse ------------------------------------------------------------------------------
 
 
 def _pinv_type(a: TensorType, atol: TensorType, rtol: TensorType, *, hermitian: bool) -> TensorType:
-    check.kind("pinv", ("float",), a, atol, rtol)
+    check.kind("pinv", INEXACT, a)
+    check.kind("pinv", ("float",), atol, rtol)
     check.rank_at_least("pinv", 2, a)
     if not atol.shape == rtol.shape == a.shape[:-2]:
         raise ShapeError(f"pinv wants atol and rtol for each matrix of {a}, got {atol} and {rtol}")
@@ -197,13 +216,15 @@ def _pinv(a: Array, atol: Array, rtol: Array, *, hermitian: bool) -> Array:
         return np.zeros((*batch, n, m), a.dtype)
     if hermitian:
         s, u = np.linalg.eigh(a)
-        vh = np.swapaxes(u, -1, -2)
+        vh = np.swapaxes(u, -1, -2).conj()
     else:
         u, s, vh = np.linalg.svd(a, full_matrices=False)
     sizes = np.abs(s)
     large = sizes > np.maximum(atol, rtol * sizes.max(-1))[..., None]
     scaled = np.where(large, 1 / np.where(large, s, 1), 0).astype(a.dtype)
-    found: Array = np.swapaxes(vh, -1, -2) @ (scaled[..., None] * np.swapaxes(u, -1, -2))
+    found: Array = np.swapaxes(vh, -1, -2).conj() @ (
+        scaled[..., None] * np.swapaxes(u, -1, -2).conj()
+    )
     return found
 
 
@@ -211,10 +232,10 @@ def _pinv_grad(
     g: Any, y: Any, a: Any, atol: Any, rtol: Any, *, hermitian: bool
 ) -> tuple[Any, None, None]:
     """Golub and Pereyra, "The differentiation of pseudo-inverses ..." (1973), formula 4.12."""
-    flipped, turned = transposed(y), transposed(g)
+    flipped, turned = adjoint(y), adjoint(g)
     first = product(flipped, g, flipped)
-    inner = product(flipped, y)  # (a a.mT)^+
-    outer = product(y, flipped)  # (a.mT a)^+
+    inner = product(flipped, y)  # (a a.mH)^+
+    outer = product(y, flipped)  # (a.mH a)^+
     second = product(sub(turned, product(a, y, turned)), outer)
     third = product(inner, sub(turned, product(turned, y, a)))
     return sub(add(second, third), first), None, None
@@ -238,7 +259,7 @@ matrix_exp: Op = Op(
     "linalg.matrix_exp",
     lambda a: square("matrix_exp", a),
     quietly(host_linalg.matrix_exp),
-    _matrix_exp_grad,
+    holomorphic(_matrix_exp_grad),
     Host(),
     keeps=(0,),
 )

@@ -28,6 +28,7 @@ qr_result = namedtuple("qr_result", ["Q", "R"])
 geqrf_result = namedtuple("geqrf_result", ["a", "tau"])
 svd_result = namedtuple("svd_result", ["U", "S", "Vh"])
 old_svd_result = namedtuple("svd_result", ["U", "S", "V"])
+eig_result = namedtuple("eig_result", ["eigenvalues", "eigenvectors"])
 eigh_result = namedtuple("eigh_result", ["eigenvalues", "eigenvectors"])
 lu_result = namedtuple("lu_result", ["P", "L", "U"])
 lu_factor_ex_result = namedtuple("lu_factor_ex_result", ["LU", "pivots", "info"])
@@ -38,12 +39,12 @@ lu_factor_result = namedtuple("lu_factor_result", ["LU", "pivots"])
 @with_out
 @autocast_widens
 def cholesky(A: Tensor, upper: bool = False) -> Tensor:  # noqa: N803
-    """Return L with L @ L.mT = A, which is symmetric and positive definite; its lower half is read.
+    """Return L with L @ L.mH = A, which is positive definite; its lower half is read.
 
-    upper: L.mT, of the upper half. LinAlgError where a matrix is not positive definite.
+    upper: L.mH, of the upper half. LinAlgError where a matrix is not positive definite.
     """
     x = matrices("linalg.cholesky", A, square=True)
-    return ops.cholesky(x.mT).mT if upper else ops.cholesky(x)  # type: ignore[no-any-return]
+    return ops.cholesky(x.mH).mH if upper else ops.cholesky(x)  # type: ignore[no-any-return]
 
 
 @with_out
@@ -51,9 +52,9 @@ def cholesky(A: Tensor, upper: bool = False) -> Tensor:  # noqa: N803
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:  # noqa: N803
     """Return factors, NaN where there is none, and the order of the minor to blame; 0 for none."""
     x = matrices("linalg.cholesky_ex", A, square=True)
-    half = x.mT if upper else x
+    half = x.mH if upper else x
     found = ops.cholesky(half, check=check_errors)
-    return cholesky_ex_result(found.mT if upper else found, ops.bad_minor(half.detach()))
+    return cholesky_ex_result(found.mH if upper else found, ops.bad_minor(half.detach()))
 
 
 # -- QR -----------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def ormqr(
     x, factors = _reflectors("ormqr", input, tau)
     if left:
         return _reflected(x, factors, alike("ormqr", x, other), turned=transpose)
-    return _reflected(x, factors, alike("ormqr", x, other).mT, turned=not transpose).mT  # type: ignore[no-any-return]
+    return _reflected(x, factors, alike("ormqr", x, other).mH, turned=not transpose).mH  # type: ignore[no-any-return]
 
 
 def _reflectors(name: str, A: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
@@ -125,15 +126,16 @@ def _reflectors(name: str, A: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:  # 
 
 
 def _reflected(x: Tensor, tau: Tensor, other: Tensor, turned: bool) -> Tensor:
-    """Return the product of all reflectors 1 - tau v v.mT, turned or not, and other."""
+    """Return the product of all reflectors 1 - tau v v.mH, turned or not, and other."""
     count = tau._type.shape[-1]
+    tau = tau.conj() if turned and tau._type.dtype.is_complex else tau
     below = x.tril(-1)
     unit = below + creation.eye(*x._type.shape[-2:], dtype=x._type.dtype)
     order = range(count) if turned else range(count - 1, -1, -1)
     for number in order:
         v = unit[..., number : number + 1]
         scaled = v * tau[..., number, None, None]
-        other = other - matmul(scaled, matmul(v.mT, other))
+        other = other - matmul(scaled, matmul(v.mH, other))
     return other
 
 
@@ -203,15 +205,15 @@ def linalg_lu_solve(
     left: bool = True,
     adjoint: bool = False,
 ) -> Tensor:
-    """Return X with A @ X = B, given lu_factor(A); X @ A = B, left=False; of A.mT, adjoint=True."""
+    """Return X with A @ X = B, given lu_factor(A); X @ A = B, left=False; of A.mH, adjoint=True."""
     x = matrices("linalg.lu_solve", LU, square=True)
     if not left:
-        return linalg_lu_solve(x, pivots, B.mT, adjoint=not adjoint).mT  # type: ignore[no-any-return]
+        return linalg_lu_solve(x, pivots, B.mH, adjoint=not adjoint).mH  # type: ignore[no-any-return]
     both, b = one_batch(x, alike("linalg.lu_solve", x, B))
     order = ops.permutation(pivots, rows=x._type.shape[-1])
     if adjoint:
-        half = solve_triangular(both.mT, b, upper=False)
-        found = solve_triangular(both.mT, half, upper=True, unitriangular=True)
+        half = solve_triangular(both.mH, b, upper=False)
+        found = solve_triangular(both.mH, half, upper=True, unitriangular=True)
         return _rows(found, order.argsort(-1))
     half = solve_triangular(both, _rows(b, order), upper=False, unitriangular=True)
     return solve_triangular(both, half, upper=True)  # type: ignore[no-any-return]
@@ -241,7 +243,13 @@ def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = No
     x = matrices("linalg.svd", A)
     _no_driver("linalg.svd", driver)
     shapes = svd_shapes(tuple(x._type.shape), full_matrices)
-    return svd_result(*unpack(ops.svd(x, full=bool(full_matrices)), shapes))
+    u, s, vh = unpack(ops.svd(x, full=bool(full_matrices)), shapes)
+    return svd_result(u, _real(s), vh)
+
+
+def _real(x: Tensor) -> Tensor:
+    """Return numbers that lay among complex ones, and are real."""
+    return x.real if x._type.dtype.is_complex else x
 
 
 @with_out
@@ -261,10 +269,10 @@ def _no_driver(name: str, driver: str | None) -> None:
 
 @with_out
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
-    """Return (U, S, V) with U @ diag(S) @ V.mT = input: torch.svd; without vectors, zeros."""
+    """Return (U, S, V) with U @ diag(S) @ V.mH = input: torch.svd; without vectors, zeros."""
     if compute_uv:
         u, s, vh = linalg_svd(input, not some)
-        return old_svd_result(u, s, vh.mT)
+        return old_svd_result(u, s, vh.mH)
     *batch, m, n = input._type.shape
     u, v = input.new_zeros((*batch, m, m)), input.new_zeros((*batch, n, n))
     return old_svd_result(u, svdvals(input), v)
@@ -279,7 +287,8 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:  # noqa: N803
     """Return (eigenvalues, ascending, eigenvectors) of symmetric matrices; one triangle is read."""
     x = matrices("linalg.eigh", A, square=True)
     found = ops.eigh(x, uplo=_triangle("linalg.eigh", UPLO))
-    return eigh_result(*unpack(found, eigh_shapes(tuple(x._type.shape))))
+    values, vectors = unpack(found, eigh_shapes(tuple(x._type.shape)))
+    return eigh_result(_real(values), vectors)
 
 
 @with_out
@@ -288,6 +297,21 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:  # noqa: N803
     """Return the eigenvalues of symmetric matrices, ascending."""
     x = matrices("linalg.eigvalsh", A, square=True)
     return ops.eigvalsh(x, uplo=_triangle("linalg.eigvalsh", UPLO))
+
+
+@with_out
+@autocast_widens
+def eig(A: Tensor) -> Any:  # noqa: N803
+    """Return (eigenvalues, eigenvectors) of square matrices, in any order, as complex numbers."""
+    x = matrices("linalg.eig", A, square=True)
+    return eig_result(*unpack(ops.eig(x), eigh_shapes(tuple(x._type.shape))))
+
+
+@with_out
+@autocast_widens
+def eigvals(A: Tensor) -> Tensor:  # noqa: N803
+    """Return the eigenvalues of square matrices, in any order, as complex numbers."""
+    return ops.eigvals(matrices("linalg.eigvals", A, square=True))
 
 
 def _triangle(name: str, uplo: str) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitnet.compiler.ir.dims import numel
-
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from .promote import as_tensor_like, broadcast_shapes, to_shape
 
 
 def matrices(name: str, A: Any, square: bool = False) -> Tensor:  # noqa: N803
-    """Return A if it is matrices, or square ones, of float32 or float64; else raise."""
+    """Return A if it is matrices, or square ones, of floats or complex numbers; else raise."""
     x = as_tensor_like(A, name)
     _computable(name, x)
     if x.ndim < 2:
@@ -32,9 +30,11 @@ def _computable(name: str, x: Tensor) -> None:
         raise DTypeError(
             at_line(f"{name}: Low precision dtypes not supported. Got {dtype}; use .float() first")
         )
-    if dtype.kind != "float":
+    if not dtype.is_inexact:
         raise DTypeError(
-            at_line(f"{name} wants real floating point numbers, got {x._type}; use .float() first")
+            at_line(
+                f"{name}: Expected a floating point or complex tensor, got {x._type}; use .float()"
+            )
         )
 
 
@@ -57,16 +57,3 @@ def one_batch(*values: Tensor) -> list[Tensor]:
 def is_vector(a: Tensor, b: Tensor) -> bool:
     """Whether b is one vector for each matrix of a, and no matrices."""
     return b.ndim == 1 or (a.ndim - 1 == b.ndim and b._type.shape == a._type.shape[:-1])
-
-
-def parts(flat: Tensor, shapes: Any) -> list[Tensor]:
-    """Return the results of a decomposition, which lie one after the other."""
-    sizes = [numel(shape) for shape in shapes]
-    found = []
-    for start, size, shape in zip(_starts(sizes), sizes, shapes, strict=True):
-        found.append(flat.narrow(0, start, size).reshape(shape))
-    return found
-
-
-def _starts(sizes: list[int]) -> list[int]:
-    return [sum(sizes[:number]) for number in range(len(sizes))]

@@ -52,7 +52,8 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:  # noqa: N803
 def lu_parts(x: Tensor, pivot: bool = True) -> list[Tensor]:
     """Return both triangular factors in one matrix, and the rows exchanged as numbers from 1."""
     found = unpack(ops.lu(x, pivot=pivot), lu_shapes(tuple(x._type.shape)))
-    return [found[0], to_dtype(found[1].detach(), int32)]
+    pivots = found[1].detach()
+    return [found[0], to_dtype(pivots.real if x._type.dtype.is_complex else pivots, int32)]
 
 
 def first_zero(factors: Tensor) -> Tensor:
@@ -149,10 +150,10 @@ def triangular_solve(
 
 @with_out
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:  # noqa: N803
-    """Return X with A @ X = B, given the Cholesky factor L of A, or U = L.mT with upper=True."""
-    lower = L.mT if upper else L
+    """Return X with A @ X = B, given the Cholesky factor L of A, or U = L.mH with upper=True."""
+    lower = L.mH if upper else L
     half = solve_triangular(lower, B, upper=False)
-    return solve_triangular(lower.mT, half, upper=True)  # type: ignore[no-any-return]
+    return solve_triangular(lower.mH, half, upper=True)  # type: ignore[no-any-return]
 
 
 @with_out
@@ -216,6 +217,8 @@ def slogdet(A: Tensor) -> Any:  # noqa: N803
     x = matrices("linalg.slogdet", A, square=True)
     batch = tuple(x._type.shape[:-2])
     sign, size = unpack(ops.slogdet(x), (batch, batch))
+    if x._type.dtype.is_complex:
+        return slogdet_result(sign, size.real)
     return slogdet_result(sign.detach(), size)
 
 
@@ -223,6 +226,8 @@ def slogdet(A: Tensor) -> Any:  # noqa: N803
 def logdet(A: Tensor) -> Tensor:  # noqa: N803
     """Return the logs of determinants; NaN of negative ones, -inf of 0."""
     sign, size = slogdet(A)
+    if sign._type.dtype.is_complex:
+        return sign.log() + size  # type: ignore[no-any-return]
     return where(sign == -1, float("nan"), size)  # type: ignore[no-any-return]
 
 

@@ -162,13 +162,13 @@ def matrix_rank(
 def _tolerances(x: Tensor, atol: Any, rtol: Any) -> tuple[Tensor, Tensor]:
     """Return both tolerances for each matrix; without any, a rounding error's."""
     if rtol is None:
-        usual = finfo(x._type.dtype).eps * max(x._type.shape[-2:])
+        usual = finfo(x._type.dtype.to_real()).eps * max(x._type.shape[-2:])
         if isinstance(atol, Tensor):
             rtol = where(atol > 0, 0.0, usual)
         else:
             rtol = 0.0 if atol is not None and atol > 0 else usual
     batch = x._type.shape[:-2]
-    dtype = x._type.dtype
+    dtype = x._type.dtype.to_real()
     return fit(0.0 if atol is None else atol, dtype, batch), fit(rtol, dtype, batch)
 
 
@@ -228,7 +228,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     nothing = x.new_zeros((0,))
     residuals = nothing
     if _has_residuals(x, rank, driver):
-        residuals = (matmul(whole, solution) - right).square().sum(-2)
+        residuals = (matmul(whole, solution) - right).abs().square().sum(-2)
     return lstsq_result(
         solution.squeeze(-1) if vectors else solution,
         residuals,
