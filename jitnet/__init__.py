@@ -214,6 +214,7 @@ from .functional.convolution import conv_transpose1d as conv_transpose1d
 from .functional.convolution import conv_transpose2d as conv_transpose2d
 from .functional.convolution import conv_transpose3d as conv_transpose3d
 from .functional.copies import *
+from .functional.counting import *
 from .functional.diagonals import diag as diag
 from .functional.diagonals import diag_embed as diag_embed
 from .functional.diagonals import diagflat as diagflat
@@ -412,6 +413,7 @@ from .functional.standard import unique_values as unique_values
 from .functional.standard import unstack as unstack
 from .functional.standard import vecdot as vecdot
 from .functional.statistics import *
+from .functional.strides import *
 from .functional.unary import abs as abs
 from .functional.unary import absolute as absolute
 from .functional.unary import acos as acos

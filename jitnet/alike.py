@@ -55,6 +55,22 @@ def new_zeros(
     )
 
 
+def new_empty_strided(
+    self: Tensor,
+    size: Any,
+    stride: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return memory of these sizes and strides, of this tensor's dtype."""
+    from .functional.strides import empty_strided
+
+    dtype = dtype or self._type.dtype
+    return empty_strided(size, stride, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
 def new_ones(
     self: Tensor,
     *size: Any,

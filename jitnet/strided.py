@@ -17,26 +17,37 @@ def strided_view(
 ) -> Tensor:
     """Return the elements of a one-dimensional base at these places, sharing its memory.
 
-    Made of slices, reshapes and permutations, so that all that follows views (gradients, compiled
-    code) knows what it shares. Strides that these cannot make, such as windows that overlap, give
-    a tensor that shares memory as two `from_numpy` of one array do.
+    Strides that views cannot make, such as windows that overlap, give a tensor that shares memory
+    as two `from_numpy` of one array do.
     """
     with no_grad():
-        if 0 in shape:
-            return line[:0].reshape(shape)
-        dims = [
-            (size, step, axis)
-            for axis, (size, step) in enumerate(zip(shape, strides, strict=True))
-            if size != 1 and step != 0
-        ]
-        dims.sort(key=lambda dim: -dim[1])
-        cut = _cut(line, offset, dims)
-        if cut is None:
-            return _unknown(line, offset, shape, strides)
-        order = [axis for _, _, axis in dims]
-        moved = cut.permute([order.index(axis) for axis in sorted(order)])
-        kept = [size if axis in order else 1 for axis, size in enumerate(shape)]
-        return moved.reshape(kept).expand(shape)
+        found = cut_view(line, offset, shape, strides)
+        return _unknown(line, offset, shape, strides) if found is None else found
+
+
+def cut_view(
+    line: Tensor, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> Tensor | None:
+    """Return the view of a line at these places; None where views cannot make it.
+
+    Made of slices, reshapes and permutations, so that all that follows views (gradients, compiled
+    code) knows what it shares.
+    """
+    if 0 in shape:
+        return line[:0].reshape(shape)  # type: ignore[no-any-return]
+    dims = [
+        (size, step, axis)
+        for axis, (size, step) in enumerate(zip(shape, strides, strict=True))
+        if size != 1 and step != 0
+    ]
+    dims.sort(key=lambda dim: -dim[1])
+    cut = _cut(line, offset, dims)
+    if cut is None:
+        return None
+    order = [axis for _, _, axis in dims]
+    moved = cut.permute([order.index(axis) for axis in sorted(order)])
+    kept = [size if axis in order else 1 for axis, size in enumerate(shape)]
+    return moved.reshape(kept).expand(shape)  # type: ignore[no-any-return]
 
 
 def _cut(line: Tensor, offset: int, dims: list[Dim]) -> Tensor | None:

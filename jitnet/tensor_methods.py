@@ -63,6 +63,7 @@ FUNCTIONS = (
     "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "logdet", "lu", "lu_solve",
     "matrix_exp", "matrix_power", "orgqr", "ormqr", "pinverse", "qr", "slogdet", "svd",
     "triangular_solve", "i0", "igamma", "igammac", "mvlgamma",
+    "as_strided", "as_strided_scatter", "histogram", "nonzero_static", "unique_consecutive",
 )  # fmt: skip
 
 # Of these, the ones that also write in place, as `name_`.
@@ -159,6 +160,7 @@ OWN: dict[str, Any] = {
     "dim": lambda self: len(self._type.shape),
     "ndimension": lambda self: len(self._type.shape),
     "unfold": functional.patches.windows,
+    "new_empty_strided": alike.new_empty_strided,
     "polygamma": lambda self, n: functional.polygamma(n, self),
     "where": lambda self, condition, other: functional.where(condition, self, other),
     "view_as": lambda self, other: functional.view(self, other._type.shape),

@@ -20,7 +20,7 @@ EXCEPTIONS = (
     Exceptions(
         "item allclose equal masked_select nonzero argwhere bincount unique "
         "nn.functional.one_hot index_put narrow tensor_split "
-        "repeat_interleave",
+        "repeat_interleave unique_consecutive histogram histogramdd",
         "compiled",
         "values or shapes that depend on data: a compiled function refuses them and says so",
     ),
@@ -69,6 +69,17 @@ EXCEPTIONS = (
         "linear algebra of complex numbers is refused",
     ),
     Exceptions("linalg.eigh", "gradient compiled", "the signs of eigenvectors are free"),
+    Exceptions(
+        "as_strided.partial_views",
+        "eager compiled gradient error",
+        "memory outside of a tensor's own elements is not read",
+    ),
+    Exceptions(
+        "as_strided_scatter",
+        "gradient compiled",
+        "PyTorch gives what is overwritten a gradient",
+    ),
+    Exceptions("histogramdd", "eager", "edges out of order are refused"),
     Exceptions("nextafter", "bfloat16 float16", "NumPy has no neighbours of 16-bit floats"),
     Exceptions(
         "nn.functional.ctc_loss",

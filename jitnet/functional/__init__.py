@@ -128,6 +128,7 @@ from .convolution import (
     conv_transpose3d,
 )
 from .copies import *
+from .counting import *
 from .ctc import ctc_loss
 from .diagonals import (
     diag,
@@ -383,6 +384,7 @@ from .spectral import pinverse
 from .spectrogram import istft, stft
 from .stacking import *
 from .statistics import *
+from .strides import *
 from .unary import (
     abs,
     absolute,

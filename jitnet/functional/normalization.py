@@ -13,7 +13,7 @@ from .pooling import avg_pool2d
 from .precision import rounded_as_input
 from .promote import need_float
 from .reduction import mean
-from .unary import rsqrt
+from .unary import clone, rsqrt
 
 
 def _channels_first(value: Tensor | None, rank: int, channels: int, name: str) -> Tensor | None:
@@ -54,10 +54,12 @@ def batch_norm(
 ) -> Tensor:
     """Normalize each channel (dim 1) over all other dims; in training, move the running numbers."""
     need_float("batch_norm", input)
-    if input.ndim < 2:
+    if input.ndim < 2 and input._type.shape != (0,):
         raise ShapeError(
             at_line(f"batch_norm wants at least 2 dims [N, C, ...], got {input._type}")
         )
+    if input.ndim < 2:
+        return clone(input)
     rank, channels = input.ndim, input._type.shape[1]
     scale = _channels_first(weight, rank, channels, "batch_norm's weight")
     shift = _channels_first(bias, rank, channels, "batch_norm's bias")
