@@ -81,6 +81,28 @@ def test_transforms(name: str) -> None:
     compare(FOURIER[name], numbers(4, 6))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8, 15, 32, 33, 64, 65])
+def test_sizes_of_transforms(size: int) -> None:
+    """Short ones are products with constant matrices; both kinds agree with eager mode."""
+
+    def transforms(z: jitnet.Tensor) -> list[jitnet.Tensor]:
+        points = jitnet.fft.fft(z, dim=1), jitnet.fft.ifftn(z, dim=(0, 1))
+        return [*points, jitnet.fft.rfft(z.real, dim=1), jitnet.fft.irfft(z, size, dim=1)]
+
+    z = jitnet.tensor(numbers(2, size, 3))
+    compiled = jitnet.compile(transforms)
+    for got, want in zip(compiled(z), transforms(z), strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-12, atol=1e-12)
+    hosts = compiled.dump("graph").count("host on_pairs")
+    assert hosts == (0 if size <= 32 else 2 if size <= 64 else 4)
+
+
+def test_transforms_are_exact_where_waves_are() -> None:
+    """A transform of four points multiplies with 0, 1 and -1 only."""
+    z = jitnet.tensor([5.0, 1.0, -3.0, 2.0], dtype=jitnet.complex64)
+    assert jitnet.compile(jitnet.fft.fft)(z).tolist() == [5, 8 + 1j, -1, 8 - 1j]
+
+
 SPECIAL = [0.0, -0.0, 1.0, -1.5, 1e300, -1e-300, np.inf, -np.inf, np.nan]
 
 

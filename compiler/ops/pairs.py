@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ Flags = tuple[bool, ...]
 Named = tuple[tuple[str, Any], ...]
 
 
+@lru_cache(maxsize=None)
 def _op_named(name: str) -> Op:
     from . import OPS
 

@@ -18,6 +18,7 @@ from jitnet.compiler.ops.pairs import on_pairs, paired
 from jitnet.runtime.dtype import DType, bool_
 
 from .complex_rules import BOTH, RULES, Pair, Value, joined, like, taken_apart
+from .fourier_products import half_inverse, half_transform, transform
 from .rewrite import with_args
 
 
@@ -74,12 +75,23 @@ def _changed(node: Node, args: Sequence[Value]) -> Value:
             return make(ops.iota_like, _part(args[0], 0), **node.params)
         case ops.cast:
             return _cast(args[0], node.dtype)
-    return _by_numpy(node, args)
+    return _transformed(node, args[0]) or _by_numpy(node, args)
+
+
+def _transformed(node: Node, value: Value) -> Value | None:
+    """Return a short Fourier transform as a product; None for all else."""
+    if node.op is ops.half_fourier:
+        return half_transform(_part(value, 0), **node.params)
+    if not isinstance(value, Pair):
+        return None
+    if node.op is ops.fourier:
+        return transform(value, **node.params)
+    return half_inverse(value, **node.params) if node.op is ops.half_inverse else None
 
 
 def _part(value: Value, number: int) -> Node:
     """Return one part of a value; a real value, such as an index, is what it is."""
-    return value[number] if isinstance(value, Pair) else value
+    return value.parts[number] if isinstance(value, Pair) else value
 
 
 def _both(node: Node, args: Sequence[Value], *params: dict[str, Any]) -> Pair:
@@ -96,9 +108,9 @@ def _cast(value: Value, dtype: DType) -> Value:
         real = ops.cast(value, dtype=dtype.to_real())
         return Pair(real, like(real, 0.0))
     if dtype.is_complex:
-        return Pair(*(ops.cast(part, dtype=dtype.to_real()) for part in value))
+        return Pair(*(ops.cast(part, dtype=dtype.to_real()) for part in value.parts))
     if dtype is bool_:
-        return ops.logical_or(*(ops.cast(part, dtype=bool_) for part in value))
+        return ops.logical_or(*(ops.cast(part, dtype=bool_) for part in value.parts))
     return ops.cast(value.re, dtype=dtype)
 
 
@@ -126,8 +138,13 @@ def _relined(value: Value, node: Node, done: dict[Node, Value]) -> Value:
             made[each] = replace(each, args=tuple(map(lined, each.args)), line=node.line)
         return made[each]
 
-    return Pair(*map(lined, value)) if isinstance(value, Pair) else lined(value)
+    if not isinstance(value, Pair):
+        return lined(value)
+    whole = None if value.whole is None else lined(value.whole)
+    return Pair(lined(value.re), lined(value.im), whole)
 
 
 def _parts(value: Value) -> tuple[Node, ...]:
-    return tuple(value) if isinstance(value, Pair) else (value,)
+    if not isinstance(value, Pair):
+        return (value,)
+    return value.parts if value.whole is None else (*value.parts, value.whole)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Node
@@ -16,11 +16,18 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ops import add, div, mul, neg, sub
 
 
-class Pair(NamedTuple):
-    """The parts of a complex value: nodes of one type."""
+@dataclass(frozen=True)
+class Pair:
+    """The parts of a complex value, nodes of one type; and both as memory holds them, if known."""
 
     re: Node
     im: Node
+    whole: Node | None = None
+
+    @property
+    def parts(self) -> tuple[Node, Node]:
+        """The real and the imaginary part."""
+        return self.re, self.im
 
 
 Value = Node | Pair
@@ -233,8 +240,10 @@ def _view_as_real(z: Pair) -> Node:
 
 def joined(z: Pair) -> Node:
     """Return both parts as pairs of floats, as memory holds them."""
+    if z.whole is not None:
+        return z.whole
     shape = (*z.re.shape, 1)
-    parts = [ops.reshape(part, shape=shape) for part in z]
+    parts = [ops.reshape(part, shape=shape) for part in z.parts]
     return ops.concat(*parts, axis=len(shape) - 1)
 
 
@@ -246,7 +255,7 @@ def taken_apart(x: Node) -> Pair:
         starts = (*(0,) * len(shape), at)
         part = ops.slice(x, starts=starts, stops=(*shape, at + 1), steps=(1,) * len(x.shape))
         parts.append(ops.reshape(part, shape=shape))
-    return Pair(*parts)
+    return Pair(parts[0], parts[1], x)
 
 
 RULES: dict[Op, Function] = {
