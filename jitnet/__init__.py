@@ -540,7 +540,8 @@ keywords.install(globals())
 
 
 _LATER = (
-    "_dynamo _inductor distributions func hub masked multiprocessing special testing types".split()
+    "_dynamo _inductor distributions func hub masked multiprocessing serialization special testing "
+    "types".split()
 )
 
 

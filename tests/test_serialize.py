@@ -11,6 +11,7 @@ import math
 import os
 import pickle
 import struct
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 import jitnet
 from jitnet import nn
-from jitnet.serialize import load_file, save_file
+from jitnet.serialize import CheckpointError, load_file, save_file
 
 DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64".split()
 
@@ -170,10 +171,16 @@ def test_leaves_want_gradients_again() -> None:
     assert all(x.is_leaf for x in back)
 
 
+def _unpicklable() -> nn.Module:
+    layer = nn.Linear(1, 1)
+    layer.activation = lambda x: x
+    return layer
+
+
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
-        (nn.Linear(1, 1), TypeError, r"a Linear; save its state_dict\(\)"),
+        (_unpicklable(), TypeError, r"cannot save the module: .*; save its state_dict\(\)"),
         ({"model": {"fn": len}}, TypeError, "model.fn: a builtin_function_or_method"),
         ([1, object()], TypeError, "1: a object"),
         ({((1, 2), 3): 3}, TypeError, "keys must be plain values"),
@@ -320,3 +327,43 @@ def test_mmap_leaves_the_file_as_it_is(tmp_path: Path) -> None:
     save_file({"x": jitnet.ones(1)}, path)
     with pytest.raises(ValueError, match="without mmap"):
         jitnet.load(path, mmap=True)
+
+
+class Custom(nn.Module):
+    """A module of a class that a file can name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.LSTM(2, 3))
+        self.shared = self.layers[0].weight
+        self.register_buffer("mask", jitnet.ones(2).bool())
+
+
+def test_a_whole_module(tmp_path: Path) -> None:
+    file, model = tmp_path / "model.pt", Custom()
+    jitnet.save({"model": model, "epoch": 3}, file)
+    with jitnet.serialization.safe_globals([Custom]):
+        back = jitnet.load(file)
+    assert back["epoch"] == 3 and isinstance(back["model"], Custom)
+    assert back["model"].shared is back["model"].layers[0].weight
+    for name, value in model.state_dict().items():
+        assert back["model"].state_dict()[name].equal(value), name
+    assert isinstance(jitnet.load(file, weights_only=False)["model"], Custom)
+    with pytest.raises(CheckpointError, match=r"Custom, which is code: .*add_safe_globals"):
+        jitnet.load(file)
+
+
+def test_layers_need_no_leave(tmp_path: Path) -> None:
+    jitnet.save(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), tmp_path / "model.pt")
+    assert repr(jitnet.load(tmp_path / "model.pt")[0]) == repr(nn.Linear(2, 3))
+
+
+@pytest.mark.parametrize("name", ["os\nsystem", "jitnet.hub\nload", "jitnet.nn.modules\nrepeat"])
+def test_a_module_file_names_no_functions(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.pt"
+    blob = b"\x80\x02c" + name.encode() + b"\nX\x04\x00\x00\x00echo\x85R."
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/objects.pkl", blob)
+        archive.writestr("archive/version", b"3\n")
+    with pytest.raises(CheckpointError, match="which is code"):
+        jitnet.load(file)

@@ -16,6 +16,7 @@ from .files import FileLike, open_file, write_file
 from .flat import decode
 from .legacy import MAGIC, read_legacy
 from .machine import read_pickle
+from .objects import ENTRY, HoldsModuleError, read_objects, write_objects
 from .pickling import write_pickle
 from .storages import MapLocation, Storages, check_map_location
 from .vocabulary import vocabulary
@@ -35,7 +36,8 @@ def save(
     torch.load(weights_only=True) reads the file back, bit for bit. Tensors that share memory share
     it again when loaded: the whole memory of a view's base is written, clone() writes less. The
     file is replaced at once when all is written: a failure leaves the old one. TypeError names
-    what cannot be stored, such as a Module (save its state_dict()) or a function.
+    what cannot be stored, such as a function. A whole Module can be, for jitnet.load alone, which
+    wants its class to be there: prefer its state_dict().
 
     >>> jitnet.save({"model": model.state_dict(), "epoch": 3}, "checkpoint.pth")
     """
@@ -45,7 +47,12 @@ def save(
             "pickle_module, pickle_protocol or _use_new_zipfile_serialization"
         )
     describer = Describer()
-    pickle = write_pickle(obj, describer.describe)
+    try:
+        pickle = write_pickle(obj, describer.describe)
+    except HoldsModuleError:
+        objects = {ENTRY: write_objects(obj), "version": b"3\n"}
+        write_file(f, lambda file: write_archive(file, objects))
+        return
     entries: dict[str, Any] = {"data.pkl": pickle, "byteorder": sys.byteorder.encode()}
     for number, storage in enumerate(describer.storages):
         entries[f"data/{number}"] = storage.view(np.uint8).data
@@ -62,8 +69,10 @@ def load(
 ) -> Any:
     """Return what torch.save or jitnet.save wrote; of a safetensors file, a dict of its tensors.
 
-    No code runs that a file names, whatever `weights_only` says: tensors, parameters, numbers,
-    strings, NumPy arrays and containers of them are all that can be in it. mmap: leave the tensors
+    No code runs that a file names: tensors, parameters, numbers, strings, NumPy arrays and
+    containers of them are all that can be in it. Only a whole module, as jitnet.save writes it, may
+    have classes besides, those that serialization.add_safe_globals() allows; with
+    weights_only=False, which trusts the file with everything, any. mmap: leave the tensors
     in the file, whose pages are read when used and copied when written. map_location as in
     PyTorch: tensors saved on another device load with map_location="cpu". CheckpointError (a
     ValueError) if the file is damaged or is something else; then nothing is loaded.
@@ -85,6 +94,8 @@ def load(
             raise CheckpointError(
                 f"{name} is a TorchScript program; in PyTorch, save its state_dict() instead"
             )
+        if ENTRY in archive:
+            return read_objects(bytes(archive.read(ENTRY)), weights_only)
         storages = Storages(archive, map_location)
         try:
             return read_pickle(bytes(archive.read("data.pkl")), vocabulary(storages.persistent))

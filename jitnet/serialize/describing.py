@@ -10,12 +10,14 @@ import numpy as np
 
 from jitnet.device import Device
 from jitnet.memory import address, place_of
+from jitnet.nn.module import Module
 from jitnet.nn.parameter import Parameter
 from jitnet.runtime.dtype import DType
 from jitnet.size import Size
 from jitnet.tensor import Tensor
 
 from .elements import STORAGE_OF
+from .objects import HoldsModuleError
 from .pickling import Call, Name, Persistent
 
 _PARAMETER = Name("torch._utils", "_rebuild_parameter")
@@ -57,6 +59,8 @@ class Describer:
                 return Call(Name("__builtin__", kind), (list(value),))
             case Namespace():
                 return Call(Name("argparse", "Namespace"), (), dict(vars(value)))
+        if isinstance(value, Module):
+            raise HoldsModuleError(path)
         raise TypeError(_refusal(value, path))
 
     def _tensor(self, tensor: Tensor) -> Call:

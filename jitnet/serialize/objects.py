@@ -1,0 +1,111 @@
+"""Whole modules in files: pickles of Python's, whose classes a reader has to allow.
+
+A state_dict is data; a module is its class, too, and what a class does is code. So load() takes
+only what it knows to be harmless (layers of jitnet.nn, tensors) and what add_safe_globals() names,
+unless it is told weights_only=False, which trusts the file with everything.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from jitnet.nn.module import Module
+from jitnet.nn.parameter import Parameter
+from jitnet.nn.tables import Table
+
+from .errors import CheckpointError
+
+ENTRY = "objects.pkl"  # in the archive
+
+_DATA = {
+    ("__builtin__", "set"),
+    ("__builtin__", "frozenset"),
+    ("__builtin__", "complex"),
+    ("_codecs", "encode"),
+    ("collections", "OrderedDict"),
+    ("collections", "Counter"),
+    ("jitnet.history", "_rebuilt"),
+    ("jitnet.memory", "Memory"),
+    ("jitnet.runtime.dtype", "dtype_named"),
+    ("jitnet.size", "Size"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy._core.multiarray", "_reconstruct"),
+}
+_allowed: dict[tuple[str, str], Any] = {}
+
+
+class HoldsModuleError(TypeError):
+    """Says that a value is no data, but a module or holds one."""
+
+
+def add_safe_globals(safe_globals: Sequence[Any]) -> None:
+    """Let load() make these classes and call these functions where a file names them.
+
+    An item may be a pair of it and of its full name, "package.module.Name".
+    """
+    for item in safe_globals:
+        value, name = item if isinstance(item, tuple) else (item, None)
+        module, _, own = (name or f"{value.__module__}.{value.__qualname__}").rpartition(".")
+        _allowed[module, own] = value
+
+
+def get_safe_globals() -> list[Any]:
+    """Return what add_safe_globals() was given."""
+    return list(_allowed.values())
+
+
+def clear_safe_globals() -> None:
+    """Forget what add_safe_globals() was given."""
+    _allowed.clear()
+
+
+@contextmanager
+def safe_globals(safe_globals: Sequence[Any]) -> Iterator[None]:
+    """Allow classes and functions inside a block."""
+    before = dict(_allowed)
+    add_safe_globals(safe_globals)
+    try:
+        yield
+    finally:
+        _allowed.clear()
+        _allowed.update(before)
+
+
+def write_objects(value: Any) -> bytes:
+    """Return the pickle of modules and what goes with them; TypeError for what has none."""
+    try:
+        return pickle.dumps(value, 2)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError(f"cannot save the module: {error}; save its state_dict()") from error
+
+
+def read_objects(blob: bytes, weights_only: bool | None) -> Any:
+    """Return what write_objects wrote; CheckpointError for what is not allowed."""
+    if weights_only is False:
+        return pickle.loads(blob)
+    return _Careful(io.BytesIO(blob)).load()
+
+
+class _Careful(pickle.Unpickler):
+    """Reads a pickle that names harmless things only."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what a file names."""
+        if (module, name) in _allowed:
+            return _allowed[module, name]
+        if (module, name) in _DATA:
+            return super().find_class(module, name)
+        if module.partition(".")[0] == "jitnet":
+            found = super().find_class(module, name) if module.startswith("jitnet.nn.") else None
+            if isinstance(found, type) and issubclass(found, (Module, Parameter, Table)):
+                return found
+        raise CheckpointError(
+            f"the file holds objects of {module}.{name}, which is code: allow it with "
+            "jitnet.serialization.add_safe_globals, or load(..., weights_only=False) if you trust "
+            "the file with everything"
+        )
