@@ -203,3 +203,48 @@ def test_fusion_does_what_both_layers_do(kind: str) -> None:
     )
     with pytest.raises(AssertionError, match="eval"):
         nn.utils.fuse_conv_bn_eval(layer.train(), norm)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5)])
+@pytest.mark.parametrize("chosen", [None, "matrix_exp", "cayley", "householder"])
+def test_orthogonal_matrices(chosen: str | None, shape: tuple[int, int]) -> None:
+    start = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0]
+    square = np.linalg.qr(start[: max(shape), : max(shape)])[0][: shape[0], : shape[1]]
+
+    def trained(lib: Any, compiled: bool = False) -> list[np.ndarray]:
+        layer = lib.nn.Linear(shape[1], shape[0], bias=False).double()
+        with lib.no_grad():
+            layer.weight.copy_(lib.tensor(square))
+        lib.nn.utils.parametrizations.orthogonal(layer, orthogonal_map=chosen)
+        optimizer = lib.optim.SGD(layer.parameters(), lr=0.1)
+        x = lib.linspace(-1, 1, 2 * shape[1], dtype=lib.float64).reshape(2, -1)
+
+        def step() -> None:
+            optimizer.zero_grad()
+            (layer(x) - 0.3).pow(2).sum().backward()
+            optimizer.step()
+
+        found = [layer.weight.detach().numpy()]
+        step = lib.compile(step) if compiled else step
+        for _ in range(4):
+            step()
+        return [*found, layer.weight.detach().numpy()]
+
+    first, last = trained(jitnet)
+    np.testing.assert_allclose(first, square, atol=1e-12)
+    wide = last if shape[0] < shape[1] else last.T
+    np.testing.assert_allclose(wide @ wide.T, np.eye(min(shape)), atol=1e-9)
+    np.testing.assert_allclose(trained(jitnet, compiled=True)[1], last, atol=1e-7)
+    if shape == (4, 4):  # else PyTorch completes the matrix at random
+        torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+        np.testing.assert_allclose(last, trained(torch)[1], atol=1e-9)
+
+
+def test_orthogonal_refuses() -> None:
+    make = nn.utils.parametrizations.orthogonal
+    with pytest.raises(ValueError, match="one of"):
+        make(nn.Linear(2, 2), orthogonal_map="qr")
+    with pytest.raises(ValueError, match="matrix or batch"):
+        make(nn.Linear(2, 2), "bias")
+    with pytest.raises(ValueError, match="no parameter"):
+        make(nn.Linear(2, 2), "missing")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from jitnet.grad_mode import no_grad
@@ -38,7 +38,8 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for module in reversed(modules):
                 if hasattr(module, "right_inverse"):
-                    given = module.right_inverse(given)
+                    with suppress(NotImplementedError):  # as in PyTorch: then it starts anew
+                        given = module.right_inverse(given)
         self.is_tensor = isinstance(given, Tensor)
         parts = (
             {"original": given}
