@@ -302,6 +302,22 @@ def check_forward(sample: Sample, random: bool, compiled: bool) -> str | None:
     return difference(found, wanted, random)
 
 
+def check_out(sample: Sample, random: bool) -> str | None:
+    """Return a complaint if a result is not written into `out`, or is another one then."""
+    if "out" in sample.options:
+        return None
+    wanted = sample.run_theirs()
+    tensors, call = sample.arguments()
+    result = call(*tensors)
+    outs = [jitnet.empty_like(each) for each in flat(result)]
+    several = isinstance(result, tuple | list)
+    options = rebuilt(sample.options, ours)
+    sample.function(
+        *rebuilt(list(sample.args), ours), **options, out=tuple(outs) if several else outs[0]
+    )
+    return difference(outs, flat(wanted), random)
+
+
 def check_gradients(sample: Sample, random: bool, compiled: bool) -> str | None:
     """Return how our gradients of a sample differ."""
     wanted = their_gradients(sample)

@@ -1,6 +1,6 @@
 """Where we differ from PyTorch's op database, and why: the stages that each entry leaves out.
 
-A stage is "eager", "gradient", "compiled" (with its gradient), "error", or a dtype's name.
+A stage is "eager", "gradient", "compiled" (with its gradient), "out", "error", or a dtype's name.
 """
 
 from __future__ import annotations
@@ -79,6 +79,13 @@ EXCEPTIONS = (
         "gradient compiled",
         "PyTorch gives what is overwritten a gradient",
     ),
+    Exceptions(
+        "nn.functional.linear histogramdd linalg.lstsq",
+        "out",
+        "their `out` is no documented argument",
+    ),
+    Exceptions("equal", "out", "a bool is no tensor"),
+    Exceptions("lu", "out", "its third result is None, which nothing can be written into"),
     Exceptions("histogramdd", "eager", "edges out of order are refused"),
     Exceptions("nextafter", "bfloat16 float16", "NumPy has no neighbours of 16-bit floats"),
     Exceptions(
@@ -95,7 +102,7 @@ EXCEPTIONS = (
     Exceptions("sum_to_size", "bool", "PyTorch counts even where nothing is summed"),
     Exceptions("resize_", "eager compiled gradient error", "shapes never change in place"),
     Exceptions("cat take", "error", "an `out` that overlaps an argument is computed aside"),
-    Exceptions("gather", "error", "a result is cast to the dtype of `out`"),
+    Exceptions("gather aminmax multinomial", "error", "a result is cast to the dtype of `out`"),
     Exceptions("complex polar", "compiled", "complex numbers are eager only, and refused"),
     Exceptions("cov", "error", "weights' signs are data: a compiled function does not look"),
 )

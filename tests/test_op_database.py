@@ -61,15 +61,20 @@ def test_agrees_with_pytorch(info: Any) -> None:
     torch.manual_seed(0)
     out, random = exceptions(info.name, info.variant_test_name), is_random(info.name)
     found: list[str] = []
+    # What has gradients is compiled with them.
+    alone = None if info.supports_autograd else DTYPES[0]
+    if not info.supports_dtype(torch.float32, "cpu"):
+        alone = "int64"
     for dtype in DTYPES:
         if dtype in out or "eager" in out or not info.supports_dtype(database.DTYPES[dtype], "cpu"):
             continue
-        samples = few(database.samples(info, dtype), 3 if dtype == "float32" else 1)
+        samples = few(database.samples(info, dtype), 2 if dtype == "float32" else 1)
         found += complaints(database.check_forward, samples, dtype, random, False)
-        floats = info.supports_dtype(torch.float32, "cpu")
-        if "compiled" not in out and (FULL or dtype == ("float32" if floats else "int64")):
+        if "compiled" not in out and (FULL or dtype == alone):
             last = samples if FULL else samples[-1:]
             found += complaints(database.check_forward, last, f"compiled {dtype}", random, True)
+        if info.supports_out and "out" not in out and dtype == "float32":
+            found += complaints(database.check_out, samples[:1], "out", random)
     if info.supports_autograd and "gradient" not in out:
         samples = few(database.samples(info, "float64", gradient=True), 2)
         found += complaints(database.check_gradients, samples, "gradient", random, False)

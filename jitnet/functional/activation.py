@@ -14,6 +14,7 @@ from ..tensor import Tensor
 from . import arithmetic, unary
 from .arithmetic import add, div, mul, sub
 from .choice import clamp, where
+from .out import with_out
 from .precision import autocast_lowers, rounded_once
 from .promote import normal_dim, to_dtype, to_float
 from .reduction import amax
@@ -133,6 +134,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return _finish(input, mul(elu(_source(input, inplace), _SELU_ALPHA), _SELU_SCALE), inplace)
 
 
+@with_out
 @rounded_once
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Return input * Phi(input), Phi the normal distribution; or its tanh approximation."""
@@ -175,12 +177,14 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return _finish(input, where(x <= -3, 0.0, where(x >= 3, x, middle)), inplace)
 
 
+@with_out
 @rounded_once
 def logsigmoid(input: Tensor) -> Tensor:
     """Return log(sigmoid(input)) without overflow."""
     return sub(arithmetic.minimum(input, 0), log1p(exp(neg(unary.abs(input)))))
 
 
+@with_out
 @rounded_once
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Return log(1 + exp(beta * input)) / beta; input itself above the threshold."""
@@ -196,6 +200,7 @@ def softsign(input: Tensor) -> Tensor:
     return div(input, add(unary.abs(input), 1))
 
 
+@with_out
 @rounded_once
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return input moved towards 0 by lambd, 0 between."""
@@ -205,6 +210,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return where(input > lambd, sub(input, lambd), low)  # type: ignore[no-any-return]
 
 
+@with_out
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return input, 0 between -lambd and lambd."""
     return where((input >= -lambd) & (input <= lambd), 0.0, input)  # type: ignore[no-any-return]
@@ -249,6 +255,7 @@ def _less_top(x: Tensor, axis: int) -> Tensor:
     return sub(x, amax(x.detach(), axis, keepdim=True))
 
 
+@with_out
 @rounded_once
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
@@ -260,6 +267,7 @@ def softmax(
     return mul(powers, unary.reciprocal(total(powers, axis, keepdim=True)))
 
 
+@with_out
 @rounded_once
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
@@ -292,6 +300,7 @@ def gumbel_softmax(
     return add(sub(one, soft.detach()), soft)
 
 
+@with_out
 @rounded_once
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """Return input divided by its p-norm along dim (at least eps)."""

@@ -15,6 +15,7 @@ from ..errors import at_line
 from ..tensor import Tensor
 from .choice import where
 from .joining import cat, stack
+from .out import with_out
 from .promote import need_float, normal_dim
 from .sorting import _comparable
 
@@ -90,6 +91,7 @@ def _edges(bins: Any, dtype: DType, name: str) -> Any:
     return bins._copied()
 
 
+@with_out
 def histogram(
     input: Tensor,
     bins: int | Tensor,

@@ -11,6 +11,7 @@ from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .arithmetic import add, logical_xor, mul, sub
 from .joining import cat, span
+from .out import with_out
 from .precision import rounded_once
 from .promote import normal_dim, normal_dims, to_float
 from .running import cumsum
@@ -28,6 +29,7 @@ def _earlier(x: Tensor, axis: int, steps: int = 1) -> Tensor:
     return span(x, axis, 0, max(x._type.shape[axis] - steps, 0))
 
 
+@with_out
 def diff(
     input: Tensor,
     n: int = 1,

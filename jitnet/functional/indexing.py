@@ -150,6 +150,7 @@ def _scattered(
     return ops.reshape(done, shape=input._type.shape)
 
 
+@with_out
 def scatter(
     input: Tensor,
     dim: int,
@@ -172,6 +173,7 @@ def scatter(
     return _scattered(input, dim, index, chosen, reduce == "add", "scatter")
 
 
+@with_out
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Return input with src added where index names along dim."""
     return _scattered(input, dim, index, src, True, "scatter_add")
@@ -221,12 +223,14 @@ def _put_along(
     return done if input.ndim else ops.reshape(done, shape=())
 
 
+@with_out
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Return input with alpha * source added to the rows of dim that index names."""
     source = source if alpha == 1 else source * alpha
     return _put_along(input, dim, index, source, True, "index_add")
 
 
+@with_out
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Return input with the rows of dim that index names replaced by source."""
     return _put_along(input, dim, index, source, False, "index_copy")
@@ -351,6 +355,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return Tensor._from_array(counts)
 
 
+@with_out
 def isin(
     elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
 ) -> Tensor:

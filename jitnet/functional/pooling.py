@@ -16,6 +16,7 @@ from ..tensor import Tensor
 from .arithmetic import div
 from .convolution import per_dim
 from .joining import stack
+from .out import with_out
 from .precision import autocast_widens, rounded_once
 from .promote import need_float
 from .reduction import max as largest
@@ -161,6 +162,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@with_out
 @rounded_once
 def avg_pool2d(
     input: Tensor,
@@ -177,6 +179,7 @@ def avg_pool2d(
     )
 
 
+@with_out
 @autocast_widens
 @rounded_once
 def avg_pool3d(

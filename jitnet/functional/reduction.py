@@ -208,6 +208,7 @@ def _on(x: Tensor, op: Op, on_bools: Op) -> Op:
     return on_bools if x._type.dtype is bool_ else op
 
 
+@with_out
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Any, ...]:
     """Return the smallest and the largest elements."""
     return amin(input, dim, keepdim), amax(input, dim, keepdim)
@@ -238,6 +239,7 @@ def _with_index(
     return result(values, indices)
 
 
+@with_out
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the largest element; with dim, (values, indices); with a tensor, elementwise."""
     if isinstance(dim, Tensor):
@@ -247,6 +249,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return _with_index(input, dim, keepdim, argmax, amax, max_result)
 
 
+@with_out
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the smallest element; with dim, (values, indices); with a tensor, elementwise."""
     if isinstance(dim, Tensor):
@@ -371,6 +374,7 @@ def _root(total: Tensor, degree: float) -> Tensor:
     return sqrt(total) if degree == 2 else total ** (1.0 / degree)  # type: ignore[no-any-return]
 
 
+@with_out
 @rounded_once
 def vector_norm(
     x: Tensor, ord: Any = 2, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None

@@ -14,6 +14,7 @@ from ..limits import iinfo
 from ..tensor import Tensor
 from .choice import where
 from .indexing import _flat_places, _index, _inside_along, _one_dim
+from .out import with_out
 from .precision import rounded_once
 from .promote import normal_dim
 
@@ -57,6 +58,7 @@ def _check(kind: str, known: tuple[str, ...], name: str) -> None:
         raise RuntimeError(at_line(f"{name} knows {', '.join(known)}, got {kind!r}"))
 
 
+@with_out
 @rounded_once
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
@@ -85,6 +87,7 @@ def scatter_reduce(
     return done.reshape(input._type.shape)  # type: ignore[no-any-return]
 
 
+@with_out
 @rounded_once
 def index_reduce(
     input: Tensor,

@@ -135,6 +135,7 @@ def solve_triangular(
     )
 
 
+@with_out
 def triangular_solve(
     input: Tensor,
     A: Tensor,  # noqa: N803

@@ -15,6 +15,7 @@ from ..creation import as_tensor
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .choice import where
+from .out import with_out
 from .precision import autocast_widens, rounded_once
 from .promote import normal_dim, normal_dims, result_type, to_dtype
 from .unary import isnan
@@ -35,6 +36,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     return ops.argsort(input, axis=axis, descending=bool(descending))
 
 
+@with_out
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """Return (values, indices) in order along dim."""
     order = argsort(input, dim, descending, stable)
@@ -43,11 +45,13 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     return sort_result(input.gather(dim, order), order)
 
 
+@with_out
 def msort(input: Tensor) -> Tensor:
     """Return the elements in order along the first dim."""
     return sort(input, 0)[0]  # type: ignore[no-any-return]
 
 
+@with_out
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """Return the k largest (or smallest) elements along dim and their indices."""
     size = _line(input, dim)
@@ -77,6 +81,7 @@ def _chosen(input: Tensor, index: Tensor, dim: int, keepdim: bool) -> tuple[Tens
     return (values, index) if keepdim else (values.squeeze(dim), index.squeeze(dim))
 
 
+@with_out
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """Return the k-th smallest element along dim, counted from 1, and its index."""
     size = _line(input, dim)
@@ -132,6 +137,7 @@ def _first(mask: Tensor, dim: int) -> Tensor:
     return to_dtype(mask, int64).argmax(dim, keepdim=True)  # type: ignore[no-any-return]
 
 
+@with_out
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """Return the element that occurs most often along dim, the smallest of several, and an index.
 
@@ -148,6 +154,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
+@with_out
 @autocast_widens
 @rounded_once
 def quantile(
@@ -166,6 +173,7 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation)
 
 
+@with_out
 @autocast_widens
 @rounded_once
 def nanquantile(
@@ -231,6 +239,7 @@ def _between(ordered: Tensor, rank: Tensor, interpolation: str) -> Tensor:
 # -- places and counts --------------------------------------------------------------------------
 
 
+@with_out
 def searchsorted(
     sorted_sequence: Tensor,
     input: Any,
@@ -251,6 +260,7 @@ def searchsorted(
     return to_dtype(found, int32) if out_int32 else found
 
 
+@with_out
 def bucketize(
     input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:
@@ -258,6 +268,7 @@ def bucketize(
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
+@with_out
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Return how many elements fall into each of `bins` equal ranges from min to max.
 

@@ -19,6 +19,7 @@ from ..tensor import Tensor
 from .complex_numbers import conj
 from .indexing import take_along_dim
 from .joining import cat, repeat_interleave, unbind
+from .out import with_out
 from .promote import normal_dim
 from .running import cumprod, cumsum
 from .shape import broadcast_tensors, permute, transpose, unsqueeze
@@ -112,6 +113,7 @@ def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
 # -- sums ---------------------------------------------------------------------------------------
 
 
+@with_out
 def vecdot(x: Tensor, y: Tensor, /, *, dim: int = -1) -> Tensor:
     """Return the sums of products along a dim, which is counted from the end."""
     if dim >= 0:

@@ -196,11 +196,13 @@ def _question(op: Op, x: Tensor, otherwise: bool) -> Tensor:
     return creation.full(x._type.shape, otherwise, dtype=bool_)
 
 
+@with_out
 def bitwise_not(input: Tensor) -> Tensor:
     """Return each element with its bits turned over; for bools, not."""
     return ops.bitwise_not(input)
 
 
+@with_out
 def logical_not(input: Tensor) -> Tensor:
     """Return where elements are 0."""
     if input._type.dtype is bool_:
@@ -208,12 +210,14 @@ def logical_not(input: Tensor) -> Tensor:
     return input == 0
 
 
+@with_out
 @rounded_once
 def deg2rad(input: Tensor) -> Tensor:
     """Return degrees as radians."""
     return input * (math.pi / 180)
 
 
+@with_out
 @rounded_once
 def rad2deg(input: Tensor) -> Tensor:
     """Return radians as degrees."""
