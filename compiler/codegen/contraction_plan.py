@@ -100,8 +100,11 @@ class Plan:
 
     @property
     def row_unit(self) -> int:
-        """Rows that one thread computes together: whole tiles; where they are turned, squares."""
-        return lcm(self.rows, self.width) if self.turned else self.rows
+        """Rows that one thread computes together: whole squares of whole tiles where it turns them.
+
+        Else each by itself: thin tiles at the end cost less than unequal parts.
+        """
+        return lcm(self.rows, self.width) if self.turned else 1
 
     @property
     def panel(self) -> int:

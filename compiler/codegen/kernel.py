@@ -36,7 +36,7 @@ from .partials import Partials
 from .point import Lanes, Point
 
 SCRATCH_ALIGN = 64  # of what contractions keep there
-WORTH_ASKING = 3  # accesses for each result from which on memory is asked for them ahead
+WORTH_ASKING = 2  # accesses for each result from which on memory is asked for them ahead
 
 
 def own_scratch(code: Code, offsets: Mapping[Buffer, int]) -> int:
