@@ -8,6 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from jitnet.runtime.dtype import DType
+
+from .device import Device
+
+_WHOLE = (DType, Device)  # dataclasses that are values: a dtype is compared by identity
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -74,7 +80,7 @@ def _open(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], Any] | None:
         return tuple(value), tuple(value.values()), value.default_factory
     if is_namedtuple(value):
         return value._fields, tuple(value), None
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) and kind not in _WHOLE:
         names = tuple(field.name for field in dataclasses.fields(value))
         return names, tuple(getattr(value, name) for name in names), None
     return None

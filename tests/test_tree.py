@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import jitnet
 from jitnet.tree import LEAF, flatten, paths, rebuild, tree_map
 
 Point = namedtuple("Point", "x y")
@@ -91,3 +92,15 @@ def test_a_list_inside_itself_is_refused() -> None:
 
 def test_tree_prints() -> None:
     assert str(flatten([1, (2,), {"k": 3}])[1]) == "[*, (*,), {k: *}]"
+
+
+def test_dtypes_and_devices_stay_what_they_are() -> None:
+    """A compiled function gets the very dtype that it was called with."""
+
+    @jitnet.compile
+    def cast(x: jitnet.Tensor, dtype: jitnet.dtype, device: Any) -> jitnet.Tensor:
+        assert dtype is jitnet.float64 and device == jitnet.device("cpu")
+        return x.to(dtype) + x.double()
+
+    result = cast(jitnet.ones(2), dtype=jitnet.float64, device=jitnet.device("cpu"))
+    assert result.tolist() == [2.0, 2.0]
