@@ -174,6 +174,22 @@ def test_a_network_trains() -> None:
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
+def test_values_of_nothing() -> None:
+    """Constants, numbers repeated and counting give complex tensors in a trace, too."""
+
+    def made() -> list[jitnet.Tensor]:
+        double = jitnet.complex128
+        return [
+            jitnet.eye(2, 3, dtype=double), jitnet.linspace(0, 1, 4, dtype=double),
+            jitnet.arange(3).to(double) * 1j, jitnet.full((2,), 1 - 2j), jitnet.tensor([1j, 2]),
+            jitnet.arange(3.0) + jitnet.zeros(3, dtype=double), jitnet.hann_window(5) * 1j,
+        ]  # fmt: skip
+
+    for got, want in zip(jitnet.compile(made)(), made(), strict=True):
+        assert got.dtype is want.dtype
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-6)
+
+
 def test_backward_outside() -> None:
     """backward() called on a compiled function's complex result."""
     function = jitnet.compile(lambda x: jitnet.fft.rfft(x) * 1j)

@@ -71,6 +71,10 @@ def _changed(node: Node, args: Sequence[Value]) -> Value:
             if node.op is ops.full:
                 first["dtype"] = second["dtype"] = node.dtype.to_real()
             return _both(node, args, first, second)
+        case ops.iota:
+            return _cast(
+                make(ops.iota, **{**node.params, "dtype": node.dtype.to_real()}), node.dtype
+            )
         case ops.iota_like:
             return make(ops.iota_like, _part(args[0], 0), **node.params)
         case ops.cast:
