@@ -12,11 +12,11 @@ from .tensor import Tensor
 
 
 class finfo:  # noqa: N801
-    """The limits of a floating point dtype."""
+    """The limits of a floating point dtype; of a complex one, those of its parts."""
 
     def __init__(self, type: DType | Tensor | None = None) -> None:
         type = type.dtype if isinstance(type, Tensor) else type
-        dtype = type or making.get_default_dtype()
+        dtype = (type or making.get_default_dtype()).to_real()
         if dtype.kind != "float":
             raise TypeError(f"finfo is for floating point dtypes, got {dtype}; use iinfo")
         found = ml_dtypes.finfo(dtype.numpy)

@@ -119,6 +119,7 @@ def test_python_values() -> None:
     assert float(jitnet.tensor(2 + 0j)) == 2.0
     assert jitnet.full((2,), 1j).dtype is jitnet.cfloat is jitnet.complex64
     assert jitnet.tensor(1j, dtype=jitnet.cdouble).dtype is jitnet.complex128
+    assert jitnet.finfo(jitnet.complex64).max == jitnet.finfo(jitnet.float32).max
     assert jitnet.is_complex(jitnet.tensor(1j)) and not jitnet.tensor(1j).is_floating_point()
     jitnet.set_default_dtype(jitnet.float64)
     try:
