@@ -27,7 +27,7 @@ from .emitter import I64, PTR, Function, Module, Value, vector
 from .masks import has_masks, lane_mask, masked_load
 
 MAX_VECTORS = 2
-ROWS_AHEAD = 8  # of B, that a wide tile asks for before it reads them
+ROWS_AHEAD = 4  # of B, that a wide tile asks for before it reads them
 AHEAD_EVERY = 16  # steps along K: how often another tile asks for what is read after it,
 AHEAD_LINES = 6  # and for how many cache lines
 CACHE_LINE = 64
