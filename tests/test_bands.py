@@ -83,3 +83,24 @@ def test_same_bits_on_any_number_of_threads() -> None:
     for threads in (2, 3, 8):
         for one, other in zip(first, run(graph, arrays, threads=threads), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_a_vector_times_a_matrix_by_bands_of_its_rows() -> None:
+    """A large matrix is multiplied band by band; a small one, or one that is turned, at once."""
+    rng = np.random.default_rng(0)
+
+    def products(depth: int, columns: int, turned: bool = False) -> list[Node]:
+        vector = rng.standard_normal((1, depth)).astype(np.float32)
+        matrix = rng.standard_normal((columns, depth) if turned else (depth, columns))
+        arrays = [vector, matrix.astype(np.float32)]
+        x, w = (argument(name, array) for name, array in zip("xw", arrays, strict=True))
+        weights = ops.permute(w.node, axes=(1, 0)) if turned else w.node
+        y = ops.neg(ops.matmul(x.node, weights))
+        check([y], [x, w], arrays)
+        optimized = optimize(Graph("product", (x, w), outputs([y])))
+        return [node for node in optimized.nodes if node.op.name == "matmul"]
+
+    (banded,) = products(1024, 600)
+    assert banded.shape == (8, 1, 600)
+    for whole in (products(1024, 300), products(1023, 600), products(1024, 600, turned=True)):
+        assert [node.shape[0] for node in whole] == [1]

@@ -433,6 +433,20 @@ def test_a_vector_times_whole_columns(dtype: DType, size: tuple[int, int], targe
     check(replace(near, b=apart), TARGETS[target], threads=(1, 2))
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", [(576, 71), (601, 75), (4200, 9)], ids=str)
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_vectors_times_whole_rows(dtype: DType, size: tuple[int, int], target: str) -> None:
+    """One row for each of many matrices, whose rows begin anywhere in a cache line."""
+    near = matrices(dtype, "NN", 1, *size, batch=8)
+    if dot_columns(TARGETS[target]):
+        assert plan(near, TARGETS[target]).source == "rows"
+    columns, depth = size
+    for offset, step in ((0, columns), (3, columns), (5, columns + 7)):
+        b = Operand(offset, (depth * step,), (1,), (step,))
+        check(replace(near, b=b), TARGETS[target], threads=(1, 3))
+
+
 def test_threads_share_out_the_longer_side() -> None:
     """What is not shared out is read by every thread, so it had better be the smaller operand."""
     tall = matrices(float32, "TN", 200, 70, 300)

@@ -195,12 +195,15 @@ class _Writer:
         """Multiply one tile of a panel, and finish it unless that happens block by block."""
         f, plan = self.f, self.plan
         before = f.mul(f.sub(panel, block.lines.start), f.i64(plan.width))
+        b = self._b_arguments(at, block, panel, before)
         sums = self._sums(block.rows, rows.start, before)
+        if plan.source == "rows":
+            sums = self._as_far_behind_a_line(b[0], sums)
         tile = FinishedTile(rows.start, f.sub(rows.stop, rows.start), panel, sums)
         self.finisher.ask_ahead(at.batch, tile, block.k.last)
         self._call(self._kernels(panel), tile.count, [
             *self._a_arguments(at, block, rows.start),
-            *self._b_arguments(at, block, panel, before),
+            *b,
             *self._ahead(at, block, rows, panel),
             sums, f.i64(plan.panel), block.k.accumulate,
         ])  # fmt: skip
@@ -214,6 +217,12 @@ class _Writer:
             return sums
         sums = f.gep(sums, f.mul(before, f.i64(plan.row_block)), self.element)
         return f.gep(sums, f.mul(f.sub(row, rows.start), f.i64(plan.panel)), self.element)
+
+    def _as_far_behind_a_line(self, as_is: Value, sums: Value) -> Value:
+        """Return where sums begin whose vectors meet the same cache lines as those of B."""
+        f = self.f
+        line = f.i64(self.plan.width * self.size)
+        return f.gep(sums, f.urem(f.convert("ptrtoint", as_is, I64), line))
 
     def _finish(self, at: _Operands, rows: Range, lines: Range) -> None:
         """Write the epilogue of a block: turned panel by panel, else row by row."""
@@ -246,16 +255,15 @@ class _Writer:
         if plan.reads_lines:
             lines = self.tables.lines(block, panel)
             return [at.b, lines, k.b_taps, f.i64(plan.k.b_step)]
-        if plan.source in ("matrix", "columns"):
+        if plan.source == "matrix" or plan.reads_runs:
             step = f.i64(self.c.b.k[-1] if self.c.k else 0)
             column = column_of(f, plan.lines, panel)
             first = affine(f, column, self.c.n, self.c.b.free)
             place = f.gep(at.b, f.add(f.mul(k.start, step), first), self.element)
             if plan.source == "matrix":
                 return [place, step]
-            columns = f.mul(f.i64(plan.vectors), f.i64(plan.width))
-            left = f.sub(f.i64(self.c.columns), column)
-            return [place, f.i64(self.c.b.free[0]), f.minimum(columns, left)]
+            count = f.minimum(f.i64(plan.panel), f.sub(f.i64(self.c.columns), column))
+            return [place, f.i64(plan.run_step), f.i64(plan.run_ahead), count]
         width = f.mul(vectors_of(f, plan, panel), f.i64(plan.width))
         if plan.source == "packed":
             place = f.add(f.mul(before, f.i64(self.c.depth)), f.mul(k.start, width))
@@ -282,7 +290,7 @@ class _Writer:
             tiles = [Tile(self.c.dtype, r + 1, vectors, plan.kind) for r in range(plan.rows)]
             return f.module.function_table([tile.declare(f.module) for tile in tiles])
 
-        if plan.source == "columns":
+        if plan.reads_runs:
             return table(1)
         if not plan.tail_vectors:
             return table(plan.vectors)

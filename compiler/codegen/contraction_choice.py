@@ -22,6 +22,7 @@ STORE_CYCLES = 3.0  # an epilogue that only stores, for each vector or part of o
 SCATTER_CYCLES = 1.5  # for each element, where the result's columns are not adjacent
 
 TURN_CYCLES = 3.0  # for each vector that goes through a square of them
+LINE_CYCLES = 1.5  # to add a vector to one in level 1
 SUM_CYCLES = 10.0  # for each element, where lanes are to be added up
 
 
@@ -79,6 +80,8 @@ def estimate(p: Plan, adjacent: bool = True) -> float:
     steps = p.k.tap_count * -(-p.k.run // p.width) if lanes_along_k else p.c.depth
     if p.source == "columns":
         return p.c.batches * p.c.columns * (steps + SUM_CYCLES)
+    if p.source == "rows":
+        return p.c.batches * p.c.depth * p.lines.count * LINE_CYCLES
     multiply = p.c.rows * p.lines.count * steps / 2 * max(1.0, loads, 8 / chains)
     overhead = tiles * (p.k.count * TILE_CYCLES + runs * TAP_CYCLES)
     return p.c.batches * (multiply + overhead + _storing(p, adjacent) + _packing(p))

@@ -11,6 +11,7 @@ from math import lcm, prod
 
 from .contraction_form import Contraction, Sizes
 
+BYTES_AHEAD = 8192  # of B that is read in long runs: memory takes 100 lines' time to answer
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
 
 
@@ -128,9 +129,28 @@ class Plan:
         return self.source in ("lines", "dots")
 
     @property
+    def reads_runs(self) -> bool:
+        """Whether B is read in place, whole columns or whole rows at a time."""
+        return self.source in ("columns", "rows")
+
+    @property
+    def run_step(self) -> int:
+        """Elements of B between the columns, or rows, that are read one after the other."""
+        return self.c.b.free[0] if self.source == "columns" else self.c.b.k[0]
+
+    @property
+    def run_ahead(self) -> int:
+        """Elements of B from what is read to what is asked for: further on, or in a later run."""
+        run = self.k.longest if self.source == "columns" else self.panel
+        wanted = BYTES_AHEAD // self.c.dtype.size
+        if run == self.run_step or run >= 4 * wanted:
+            return wanted
+        return -(-wanted // run) * self.run_step
+
+    @property
     def kind(self) -> str:
         """The kind of tile kernels."""
-        return self.source if self.reads_lines or self.source == "columns" else "tile"
+        return self.source if self.reads_lines or self.reads_runs else "tile"
 
     @property
     def runtime_rows(self) -> bool:
@@ -157,10 +177,11 @@ class Plan:
         """Return (first byte, bytes) of each part of a thread's scratch; all 64-byte aligned."""
         size = self.c.dtype.size
         columns = self.line_block * self.width
+        beside = self.width * size if self.source == "rows" else 0  # B need not start at a line
         depth = {"packed": self.c.depth, "blocks": self.k.longest}.get(self.source, 0)
         wanted = {
-            "sums": (self.row_block * columns if self.keeps_sums else self.rows * self.panel)
-            * size,
+            "sums": (self.row_block * columns if self.keeps_sums else self.rows * self.panel) * size
+            + beside,
             "turned": self.row_block * self.panel * size if self.turned else 0,
             "b": depth * columns * size,
             "a": self.k.longest * self.packed_row * size if self.packs_a else 0,

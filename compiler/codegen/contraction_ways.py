@@ -2,7 +2,7 @@
 
 B is read in place as a "matrix", or in place as "lines", one vector of columns at a time; or it is
 "packed" in panels for all of K at once, or so by "blocks" of K. In "dots", lanes run along K; so
-they do in "columns", of which each is read in one piece.
+they do in "columns", of which each is read in one piece, as "rows" are where threads share batches.
 Where B would be packed but comes from memory, A is, instead: the product is computed transposed,
 rows of C in the lanes and columns of B read in place, and its sums are turned back. Each of them is
 then read once, in long runs which tiles ask for ahead; and turning is less work than packing.
@@ -36,6 +36,8 @@ TURNED_UNITS = 2  # of rows whose tiles and squares end together, in a block
 DOT_K_BYTES = 4096  # of a row and of a column of a block of dot products
 COLUMN_K_BYTES = 32768  # of the row that whole columns are multiplied by: it stays in level 1
 COLUMN_TILE_BYTES = 8192  # of B that a call of a column tile reads, and more
+ROW_VECTORS = 256  # of a row, and its sums, which stay in level 1
+FEWEST_BATCHES = 8  # that threads share out whatever the products are
 FEWEST_TILES = 8  # of rows that threads share out by choice: fewer leave some idle at the end
 
 
@@ -45,6 +47,8 @@ def ways(c: Contraction, target: Target, packs_b: bool, streams: bool) -> list[P
     if plain.limits:
         assert not packs_b and plain.b.free[-1:] == (1,), "limited sums are read in place"
         return [tile_plan(plain, target, packs_b, streams)]
+    if not packs_b and _reads_rows(plain, target):
+        return [row_plan(plain, target)]
     merged_columns = canonical(c, keep_k_order=packs_b, merge_columns=True)
     found = [tile_plan(plain, target, packs_b, streams)]
     if len(merged_columns.n) < len(plain.n):
@@ -156,6 +160,37 @@ def column_plan(c: Contraction, target: Target) -> Plan:
     )
 
 
+def row_plan(c: Contraction, target: Target) -> Plan:
+    """Return a plan for one row of A and whole rows of B."""
+    lanes = target.lanes(c.dtype.size)
+    lines = Lines(lanes, c.columns, 1)
+    vectors = -(-lines.count // -(-lines.count // ROW_VECTORS))
+    return Plan(
+        c=c,
+        lines=lines,
+        vectors=vectors,
+        rows=1,
+        k=_cut_k(c, True, c.depth * c.dtype.size),
+        source="rows",
+        width=lanes,
+        split="batch",
+        row_block=1,
+        line_block=vectors,
+        packs_a=False,
+        single_columns=False,
+        streams=False,
+        foresees=False,
+    )
+
+
+def _reads_rows(c: Contraction, target: Target) -> bool:
+    """Return whether to read whole rows of B: one row of A, and more of B than a tile is wide."""
+    alone = c.rows == len(c.k) == len(c.n) == 1 and c.b.free == (1,) and has_masks(target)
+    wide = c.columns > wide_vectors(target) * target.lanes(c.dtype.size)
+    far = c.batches * c.depth * c.columns * c.dtype.size > 2 * target.cache_bytes
+    return alone and wide and far and c.batches >= FEWEST_BATCHES
+
+
 def turned_plan(c: Contraction, target: Target) -> Plan:
     """Return a plan whose lanes are rows of the caller's C: `c` is the caller's, exchanged.
 
@@ -261,7 +296,7 @@ def _split(c: Contraction, tiles: int, panels: int, source: str, packs_a: bool) 
     thread keeps. Those of a weight's update it packs in the next step; columns had to come from the
     other core, and where that was far away took an update of 128 x 784 from 35 to 60 us.
     """
-    if c.batches >= 8 or (c.batches > 1 and c.batches >= max(panels, tiles)):
+    if c.batches >= FEWEST_BATCHES or (c.batches > 1 and c.batches >= max(panels, tiles)):
         return "batch"
     if panels < min(tiles, 4):
         return "rows"

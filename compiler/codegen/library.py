@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.target import Target
 
-from .column_tiles import emit_columns
 from .microkernels import ARGUMENTS, DTYPES, Tile, emit_dots, emit_lines, emit_tile, sizes
 from .module import Module
 from .squares import emit_squares, square_names
+from .vector_tiles import emit_columns, emit_rows
 
-EMITTERS = {"tile": emit_tile, "lines": emit_lines, "dots": emit_dots, "columns": emit_columns}
+EMITTERS = {
+    "tile": emit_tile,
+    "lines": emit_lines,
+    "dots": emit_dots,
+    "columns": emit_columns,
+    "rows": emit_rows,
+}
 
 
 @dataclass(frozen=True)

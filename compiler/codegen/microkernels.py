@@ -10,7 +10,7 @@ partly masked off, where the target can. It is for few rows, which would not rep
 panel.
 A dot tile reads both in place along K, whose lanes are added up only at the end: for few rows and
 columns with long sums, such as the weights of a convolution with few channels.
-A column tile (column_tiles.py) reads whole columns one after the other, for a single row.
+Tiles of a single row (vector_tiles.py) read whole columns, or whole rows, one after the other.
 Strides known only at run time and no unrolling cost nothing that could be measured, on registers of
 256 and of 512 bits; so there is one kernel for each tile size, not one for each shape.
 """
@@ -76,10 +76,11 @@ DOT_ARGUMENTS = (
     ("b_step", I64),  # must be 1
     *_C,  # a vector of partial sums for each element of C
 )
-COLUMN_ARGUMENTS = (
-    *_A,  # tap_count and a_step must be 1
-    ("b", PTR),  # first column, where K begins; its elements are adjacent
-    ("b_step", I64),  # elements between columns
+RUN_ARGUMENTS = (
+    *_A,  # tap_count must be 1, and a_step where whole columns are read
+    ("b", PTR),  # first column, or first row, whose elements are adjacent
+    ("b_step", I64),  # elements between columns, or rows
+    ("ahead", I64),  # elements from what is read to what is asked for meanwhile
     ("count", I64),  # columns
     *_C,
 )
@@ -87,7 +88,8 @@ ARGUMENTS = {
     "tile": TILE_ARGUMENTS,
     "lines": LINE_ARGUMENTS,
     "dots": DOT_ARGUMENTS,
-    "columns": COLUMN_ARGUMENTS,
+    "columns": RUN_ARGUMENTS,
+    "rows": RUN_ARGUMENTS,
 }
 
 
@@ -97,13 +99,13 @@ class Tile:
 
     dtype: DType
     rows: int
-    vectors: int  # of columns; of dot and column tiles, columns at a time
+    vectors: int  # of columns; of dot tiles, columns; 1 where whole ones are read
     kind: str = "tile"
 
     def name(self, target: Target) -> str:
         """Return its symbol, such as jitnet_tile_f32_6x16."""
         columns = self.vectors * (
-            1 if self.kind in ("dots", "columns") else target.lanes(self.dtype.size)
+            1 if self.kind in ("dots", "columns", "rows") else target.lanes(self.dtype.size)
         )
         return f"jitnet_{self.kind}_{self.dtype.short}_{self.rows}x{columns}"
 
@@ -163,7 +165,7 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
             return [(line_rows(target), v + 1) for v in range(line_vectors(target))]
         case "dots":
             return [(dot_rows(target), v + 1) for v in range(dot_columns(target))]
-        case "columns":
+        case "columns" | "rows":
             return [(1 if has_masks(target) else 0, 1)]
         case _:
             narrow = [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
@@ -236,7 +238,7 @@ def emit_lines(module: Module, tile: Tile) -> None:
         with f.loop(f.i64(0), run, carried=[*tap.carried, *starts], may_be_empty=True) as k:
             *sums, at, b_at = k.carried
             columns = [
-                _lanes(f, tile, f.gep(source, b_at, element), mask)
+                part_of(f, tile, f.gep(source, b_at, element), mask)
                 for source, mask in zip(sources, masks, strict=True)
             ]
             sums = _multiply_add(f, tile, pointers, at, columns, sums)
@@ -259,10 +261,10 @@ def emit_dots(module: Module, tile: Tile) -> None:
         with f.loop(f.i64(0), run, lanes, carried=tap.carried, may_be_empty=True) as k:
             at, b_at = (f.add(start, k.index) for start in starts)
             some = lane_mask(f, lanes, f.minimum(f.i64(lanes), f.sub(run, k.index)))
-            line = [_lanes(f, tile, f.gep(source, b_at, element), some) for source in sources]
+            line = [part_of(f, tile, f.gep(source, b_at, element), some) for source in sources]
             k.carry = []
             for row, pointer in enumerate(pointers):
-                value = _lanes(f, tile, f.gep(pointer, at, element), some)
+                value = part_of(f, tile, f.gep(pointer, at, element), some)
                 part = k.carried[row * tile.vectors : (row + 1) * tile.vectors]
                 k.carry += [fused(f, value, x, y) for x, y in zip(line, part, strict=True)]
         tap.carry = k.results
@@ -270,7 +272,7 @@ def emit_dots(module: Module, tile: Tile) -> None:
     f.finish()
 
 
-def _lanes(f: Function, tile: Tile, pointer: Value, mask: Value | None) -> Value:
+def part_of(f: Function, tile: Tile, pointer: Value, mask: Value | None) -> Value:
     """Load a vector, or what a mask lets through of it."""
     size = tile.dtype.size
     type_ = vector(tile.dtype.llvm, f.target.lanes(size))

@@ -13,17 +13,29 @@ from jitnet.compiler.ops.phases import gradient_margin
 
 from .orders import has_image_lanes, reduced_axes
 from .rewrite import rewrite
+from .storage import is_view
 
 PIECES = 64  # into how many parts a long reduction with few results is cut
 LONG = 1 << 14  # elements for one result from which it is cut
 NARROWEST, WIDEST = 64, 1 << 13  # columns of what is summed by bands of rows
+MATRIX_BANDS = 8  # into how many bands of rows a large matrix is cut
+BANDED = range(1 << 21, 1 << 25)  # bytes of a matrix that level 3 may hold and level 2 does not
 FEW = 64  # results below which the threads would have too little to share
 
 
 def decompose(graph: Graph) -> Graph:
     """Return the graph in terms of inline ops, reductions, dense contractions and scatters."""
     return rewrite(
-        graph, (expand_op, pad_operand, no_terms, sum_by_bands, split_reduction, no_scatter)
+        graph,
+        (
+            expand_op,
+            pad_operand,
+            no_terms,
+            split_product,
+            sum_by_bands,
+            split_reduction,
+            no_scatter,
+        ),
     )
 
 
@@ -97,6 +109,26 @@ def no_scatter(node: Node) -> Node | None:
     if not isinstance(node.op.lower, Scatter) or node.args[1].type.numel:
         return None
     return node.args[0]
+
+
+def split_product(node: Node) -> Node | None:
+    """A vector times a large matrix -> products with bands of its rows, then the sum of those.
+
+    Each thread then reads whole rows of its bands, one run of memory. Sharing out columns, it would
+    read a part of each row, and the hardware would fetch ahead what another one needs. A larger
+    matrix comes from memory, which waits the same for both.
+    """
+    if node.op is not ops.matmul or node.type.numel != node.shape[-1]:
+        return None
+    a, b = node.args
+    depth, columns = b.shape[-2:]
+    if is_view(b) or depth % MATRIX_BANDS or b.type.nbytes not in BANDED or b.dtype.kind != "float":
+        return None
+    rows = depth // MATRIX_BANDS
+    vector = ops.reshape(a, shape=(MATRIX_BANDS, 1, rows))
+    bands = ops.reshape(b, shape=(MATRIX_BANDS, rows, columns))
+    total = ops.sum(ops.matmul(vector, bands), axes=(0,))
+    return ops.reshape(total, shape=node.shape)
 
 
 def sum_by_bands(node: Node) -> Node | None:

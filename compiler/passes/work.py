@@ -26,6 +26,7 @@ from .storage import Reader, Storage, walked
 
 OPERATIONS_A_CYCLE = 8  # element operations of one thread, as materialize counts them
 PRODUCTS_A_CYCLE = 16  # multiply-adds of one thread
+BYTES_A_CYCLE = 28  # of operands that one thread reads from level 3
 TRANSFORM = 8  # element operations for each result of a transform of blocks
 SERIAL_BELOW = 2_000  # cycles of a kernel that one thread does sooner than two can meet
 ALONE_BELOW = 60_000  # cycles of a whole program that is done before a second thread wakes up
@@ -75,7 +76,8 @@ class Work:
         if group.kind in ("join", "host"):
             return 0
         if isinstance(first.op.lower, Contraction | PlaneProduct | PlaneSum):
-            return self.operations(first) // PRODUCTS_A_CYCLE
+            read = sum(arg.type.nbytes for arg in first.args)
+            return max(self.operations(first) // PRODUCTS_A_CYCLE, read // BYTES_A_CYCLE)
         size = prod(group.space)
         if isinstance(first.op.lower, Scatter):
             size = max(size, first.args[2].type.numel)
