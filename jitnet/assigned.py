@@ -1,8 +1,8 @@
 """Attributes that a compiled function sets: which of them a call can set, as the function does.
 
-They are set to tensors of the call, as `self.attention = weights` does, or to None. What such an
-attribute was before must not matter but for its kind: a tensor that the function computes with is
-state, which copy_() changes.
+They are set to tensors of the call, as `self.attention = weights` does, or to None. Of what such an
+attribute was before, the kind is guarded; a tensor that the function computes with, such as a
+hidden state that it carries on, is found by the attribute at each call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from .plain import MISSING
 from .signature import tensor_key
-from .tensor import Tensor
+from .tensor import Tensor, base_of, strides_of
 
 
 def can_be_set(value: Any) -> bool:
@@ -21,11 +21,15 @@ def can_be_set(value: Any) -> bool:
     return value is None or isinstance(value, Tensor)
 
 
-def tensors_in(value: Any) -> list[Tensor]:
-    """Return the tensors of such a value."""
+def tensors_in(value: Any) -> dict[tuple[int, ...], Tensor]:
+    """Return the tensors of such a value by their positions in its tuples."""
     if type(value) is tuple:
-        return [tensor for part in value for tensor in tensors_in(part)]
-    return [value] if isinstance(value, Tensor) else []
+        return {
+            (number, *place): tensor
+            for number, part in enumerate(value)
+            for place, tensor in tensors_in(part).items()
+        }
+    return {(): value} if isinstance(value, Tensor) else {}
 
 
 def kind_of(value: Any) -> str:
@@ -35,6 +39,9 @@ def kind_of(value: Any) -> str:
     if isinstance(value, Tensor):
         key = tensor_key(value)
         facts = f"strides {key.strides}, requires_grad {key.requires_grad}, leaf {key.leaf}"
+        if value._base is not None:
+            base = base_of(value)
+            facts += f", of {base._type} {strides_of(base)} by {value._view}"
         return f"{key.kind.__name__} {value._type}, {facts}"
     if value is MISSING:
         return "missing"

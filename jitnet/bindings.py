@@ -10,7 +10,7 @@ import numpy as np
 
 from jitnet.compiler.ir.op import Op
 
-from .tensor import Tensor
+from .tensor import Tensor, base_of
 
 Array = np.ndarray[Any, Any]
 
@@ -81,6 +81,25 @@ class Hyper:
         return float(found if self.index is None else found[self.index])
 
 
-Memory = Argument | State | GradientOf
+@dataclass(frozen=True, eq=False)
+class Attribute:
+    """The memory of a tensor that an attribute holds when the call begins, which sets it anew.
+
+    place: the positions of the tensor in tuples.
+    """
+
+    attributes: dict[str, Any]
+    name: str
+    place: tuple[int, ...]
+
+    def tensor(self, leaves: Sequence[Any]) -> Tensor:
+        """Return the tensor whose memory it is."""
+        found = self.attributes[self.name]
+        for position in self.place:
+            found = found[position]
+        return base_of(found)
+
+
+Memory = Argument | State | GradientOf | Attribute
 Scalar = Number | Hyper
 Binding = Memory | Scalar

@@ -12,7 +12,17 @@ from jitnet.compiler.ir.graph import Graph, Input, Node, Output, make, topologic
 from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import float64
 
-from .bindings import Argument, Binding, GradientOf, Hyper, Memory, Number, State, graph_input
+from .bindings import (
+    Argument,
+    Attribute,
+    Binding,
+    GradientOf,
+    Hyper,
+    Memory,
+    Number,
+    State,
+    graph_input,
+)
 from .errors import CompileError, at_line
 from .modes import mode
 from .results import Existing, Given, Recipe
@@ -235,6 +245,8 @@ class Trace:
                 return self.names[memory.position]
             case State():
                 return self.watcher.name_of(memory.held) or "tensor"
+            case Attribute():
+                return memory.name
             case GradientOf():
                 return f"{self.name_of(memory.owner)}.grad"
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitnet.runtime import facts, looks
+from jitnet.runtime import acts, facts, looks
 from jitnet.runtime.instruction import Instruction
 
 from . import capture, making
-from .bindings import Argument, GradientOf, Memory, State
+from .bindings import Argument, Attribute, GradientOf, Memory, State
 from .holder import HOLDER
 from .modes import mode
 from .signature import FloatKey, LeafKey, ObjectKey, Signature, TensorKey, ValueKey, leaf_key
@@ -105,5 +105,8 @@ def seek(memory: Memory) -> list[Instruction]:
             return [*found, looks.Base(HOLDER)] if memory.base else found
         case State():
             return [looks.Object(memory.held)]
+        case Attribute():
+            inside = map(acts.Subscript, (memory.name, *memory.place))
+            return [looks.Object(memory.attributes), *inside, looks.Base(HOLDER)]
         case GradientOf():
             return [*seek(memory.owner), looks.Slot(HOLDER.place("gradient"))]

@@ -9,13 +9,14 @@ from typing import Any
 from jitnet.compiler.ir.graph import Output
 
 from .assigned import tensors_in
-from .bindings import Memory, State
+from .bindings import Argument, Attribute, Memory, State
 from .capturing import Trace, gradient_of
 from .errors import CompileError
 from .results import Constant, Existing, Fresh, Given, PythonNumber, Recipe, ViewOf
 from .signature import TensorKey
 from .tensor import Tensor, base_of
 from .tree import Tree, flatten
+from .watches import Names
 
 _HISTORY = ("_grad_fn", "_output_nr", "_origin_fn")
 
@@ -127,15 +128,48 @@ class Outcome:
     def _attributes(self) -> Iterator[AttributeEffect]:
         """Yield the attributes that calls set, put back as they were; others stay, as errors."""
         watcher = self._trace.watcher
+        made = []
         for watch, change in watcher.attributes_set():
-            before = tensors_in(change.before)
-            if any(id(base_of(tensor)) in self._trace.input_of for tensor in before):
-                continue  # it is state of the function
             leaves, tree = flatten(change.after)
-            recipes = tuple(self.recipe(leaf, change.path) for leaf in leaves)
+            made.append((watch, change, tree, [self.recipe(leaf, change.path) for leaf in leaves]))
+        for watch, change, tree, recipes in made:
             assert isinstance(watch.mapping, dict)
-            watcher.leave_to_calls(watch, change.key)
-            yield AttributeEffect(watch.mapping, change.key, watch.structural, tree, recipes)
+            state = {
+                place: self._trace.input_of[id(base_of(tensor))]
+                for place, tensor in tensors_in(change.before).items()
+                if id(base_of(tensor)) in self._trace.input_of
+            }
+            if not all(
+                self._is_reached_once(number, watch, change.key) for number in state.values()
+            ):
+                continue
+            watcher.leave_to_calls(watch, change.key, always=bool(state))
+            for place, number in state.items():
+                self._trace.bindings[number] = Attribute(watch.mapping, change.key, place)
+            yield AttributeEffect(watch.mapping, change.key, watch.structural, tree, tuple(recipes))
+
+    def _is_reached_once(self, number: int, watch: Names, key: str) -> bool:
+        """Whether an input is state that is read only, and found by this attribute alone."""
+        trace, binding = self._trace, self._trace.bindings[number]
+        if not isinstance(binding, State):
+            return False
+        if binding.held.requires_grad and binding.held.grad_fn is None:
+            return False  # its gradient would be another tensor's in the next call
+        base = base_of(binding.held)
+        if id(base) in trace.written or any(
+            isinstance(trace.memory_of.get(written), Argument) for written in trace.written
+        ):
+            return False
+        returned = [each.memory for each in self._recipes.values() if isinstance(each, Existing)]
+        if any(isinstance(memory, State) and base_of(memory.held) is base for memory in returned):
+            return False
+        return not any(
+            base_of(tensor) is base
+            for other in trace.watcher.watches
+            for name, value in zip(other.keys, other.expected, strict=True)
+            if other is not watch or name != key
+            for tensor in tensors_in(value).values()
+        )
 
     def _grad_effect(self, recipe: Recipe, owner: Tensor, grad: Tensor | None) -> GradEffect:
         if grad is None:

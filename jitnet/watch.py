@@ -173,13 +173,13 @@ class Watcher(Reach):
             if can_be_set(change.after)
         ]
 
-    def leave_to_calls(self, watch: Names, key: str) -> None:
-        """Put an attribute back, which each call sets; guard what kind of thing it was."""
+    def leave_to_calls(self, watch: Names, key: str, always: bool) -> None:
+        """Put an attribute back, which each call sets; guard its kind if it is read, or always."""
         before = watch.before(key)
         watch.put_back(key, before)
         watch.ignore(key)
         self.release(watch.owner, key)
-        if key in self._loaded:
+        if always or key in self._loaded:
             self._kinds.append(
                 Computed(lambda: kind_of(watch.mapping.get(key, MISSING)), watch.label(key), False)
             )
@@ -196,9 +196,9 @@ class Watcher(Reach):
                 place = f" at {line}" if line else ""
                 raise CompileError(
                     f"the function changes {change.path}{place} (was {brief(change.before)}, is "
-                    f"{brief(change.after)}); compiled code changes tensors, and sets "
-                    "attributes that it does not read to tensors: keep the value in a tensor, "
-                    "return it, or change it outside"
+                    f"{brief(change.after)}); compiled code changes tensors, and "
+                    "attributes that alone hold tensors: keep the value in a tensor, return it, "
+                    "or change it outside"
                 )
 
     def _is_allowed(self, watch: Watch, change: Change) -> bool:

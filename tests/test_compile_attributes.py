@@ -115,20 +115,99 @@ def test_another_function_sees_what_was_set() -> None:
         np.testing.assert_allclose(read().numpy(), model.last.numpy() * 2, 1e-6)
 
 
-def test_what_a_call_computes_with_is_not_rebound() -> None:
-    class Running:
-        total = jitnet.zeros(2)
+class Running:
+    """Carries a state on from call to call."""
 
+    def __init__(self) -> None:
+        self.total: Any = jitnet.ones(2)
+        self.pair: Any = (jitnet.zeros(2), jitnet.ones(2, 2).t()[0])
+
+
+def test_a_state_that_is_carried_on() -> None:
+    running, eager = Running(), Running()
+
+    def step(state: Running, x: Tensor) -> Tensor:
+        a, b = state.pair
+        state.pair = (a + x * state.total, b * 0.5 + a)
+        state.total = state.total + x
+        return state.total * 2
+
+    compiled = compile(lambda x: step(running, x))
+    kept = []
+    for number in range(6):
+        x = jitnet.tensor([1.0, 0.1]) * number
+        assert compiled(x).equal(step(eager, x))
+        assert running.total.equal(eager.total)
+        assert all(a.equal(b) for a, b in zip(running.pair, eager.pair, strict=True))
+        kept.append((running.total, running.total.clone()))
+    assert all(total.equal(value) for total, value in kept)
+    assert len(compiled.variants) <= 3
+    running.total = eager.total = jitnet.zeros(2)  # set outside: seen
+    assert compiled(x).equal(step(eager, x))
+    running.total, eager.total = jitnet.zeros(2, 2), jitnet.zeros(2, 2)  # of another kind
+    assert compiled(x).equal(step(eager, x))
+
+
+def test_the_hidden_state_of_a_recurrent_network() -> None:
+    class Tagger(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(2, 3)
+            self.hidden: Any = (jitnet.zeros(1, 1, 3), jitnet.zeros(1, 1, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y, self.hidden = self.lstm(x, self.hidden)
+            return y.sum()
+
+    jitnet.manual_seed(0)
+    model = Tagger()
+    eager = copy.deepcopy(model)
+
+    def step_of(net: Tagger) -> Any:
+        optimizer = optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x: Tensor) -> Tensor:
+            optimizer.zero_grad()
+            net.hidden = tuple(part.detach() for part in net.hidden)
+            loss = net(x)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    compiled, plain = compile(step_of(model)), step_of(eager)
+    for _ in range(5):
+        x = jitnet.randn(4, 1, 2)
+        np.testing.assert_allclose(compiled(x).item(), plain(x).item(), 1e-4)
+    np.testing.assert_allclose(
+        model.hidden[0].detach().numpy(), eager.hidden[0].detach().numpy(), 1e-4, 1e-5
+    )
+    assert len(compiled.variants) <= 3
+
+
+def test_state_that_two_names_have_is_not_rebound() -> None:
     running = Running()
-    running.total = jitnet.ones(2)
+    running.pair = (running.total, None)
 
     def add(x: Tensor) -> Tensor:
         running.total = running.total + x
-        return running.total
+        return running.total + running.pair[0]
 
     with pytest.raises(CompileError, match=r"running.total .*keep the value in a tensor"):
         compile(add)(jitnet.ones(2))
     assert running.total.tolist() == [1, 1]
+
+
+def test_nor_state_that_is_returned() -> None:
+    running = Running()
+
+    def swap(x: Tensor) -> Tensor:
+        before, running.total = running.total, running.total + x
+        return before
+
+    with pytest.raises(CompileError, match=r"running.total .*keep the value in a tensor"):
+        compile(swap)(jitnet.ones(2))
 
 
 def test_a_detached_tensor_is_state_whatever_it_was_detached_from() -> None:

@@ -21,7 +21,7 @@ INFOS = {info.name.removeprefix("nn."): info for info in module_db}
 CLOSE = {"rtol": 1e-7, "atol": 1e-9}
 
 # How a module is called, and on how many of its samples.
-WAYS = {"train": 20, "eval": 20, "forward compiled": 1, "step compiled": 2}
+WAYS = {"train": 10, "eval": 5, "forward compiled": 1, "step compiled": 2}
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
