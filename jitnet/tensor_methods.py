@@ -196,6 +196,7 @@ def install() -> None:
         found[f"__{name}__"] = operator(function)
         found[f"__r{name}__"] = reflected(function)
         found[f"__i{name}__"] = assigning(function, name)
+    found["__rdiv__"] = found["__rtruediv__"]
     for name in COMPARISONS:
         found[f"__{name}__"] = operator(found[name])
     for name, dtype in CONVERSIONS.items():

@@ -16,7 +16,7 @@ from .promote import normal_dim, to_dtype
 from .unary import clone, positive
 
 __all__ = [
-    "alias_copy", "diagonal_copy", "diagonal_scatter", "expand_copy", "narrow_copy",
+    "alias_copy", "diagonal_copy", "diagonal_scatter", "expand_copy", "fill", "narrow_copy",
     "permute_copy", "select_copy", "select_scatter", "slice_scatter", "split_with_sizes_copy",
     "squeeze_copy", "t_copy", "transpose_copy", "unbind_copy", "unfold_copy", "unsafe_chunk",
     "unsafe_split", "unsafe_split_with_sizes", "unsqueeze_copy", "view_copy",
@@ -69,6 +69,13 @@ unsafe_split_with_sizes = _copying(joining.split_with_sizes, "unsafe_split_with_
 unsqueeze_copy = _copying(shape.unsqueeze, "unsqueeze_copy")
 
 view_copy = _copying(shape.view, "view_copy")
+
+
+@with_out
+def fill(input: Tensor, value: Any) -> Tensor:
+    """Return a copy of input with value everywhere."""
+    return clone(input).fill_(value)  # type: ignore[no-any-return]
+
 
 # -- one view overwritten -----------------------------------------------------------------------
 
