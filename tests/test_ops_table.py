@@ -137,6 +137,7 @@ def structural_cases() -> Iterator[Case]:
     yield Case(ops.searchsorted, (np.sort(real(2, 5)), real(2, 3)), {"right": True})
     yield Case(ops.topk, (real(3, 4),), {"count": 2, "axis": 0, "largest": True})
     yield Case(ops.topk, (real(3, 40),), {"count": 3, "axis": 1, "largest": False})
+    yield Case(ops.kth, (real(3, 40),), {"place": 7, "axis": 1})
     yield Case(ops.mode, (whole(3, 7),), {"axis": 1})
     yield Case(ops.histogram, (real(3, 4),), {"bins": 4, "low": -1.0, "high": 1.5})
     for reduce in ("prod", "amax", "amin"):

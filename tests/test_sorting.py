@@ -82,6 +82,17 @@ def test_dtypes(dtype: str) -> None:
         assert np.array_equal(values.double().numpy(), wanted.values.double().numpy(), True)
 
 
+def test_order_of_special_values() -> None:
+    """Zeros are equal, NaN of either sign is last, and equal elements stay in their order."""
+    special = np.array([0.0, -0.0, np.nan, -np.nan, np.inf, -np.inf, 1e-45, -1e-45, 3.0, 3.0])
+    for dtype in (np.float32, np.float64):
+        x = np.concatenate([rng.permutation(special.astype(dtype)) for _ in range(20)])
+        order = jitnet.tensor(x).argsort().numpy()
+        assert np.array_equal(order, np.argsort(x, kind="stable"))
+        turned = jitnet.tensor(x).argsort(descending=True).numpy()
+        assert np.array_equal(turned, np.lexsort((np.arange(len(x)), -x, ~np.isnan(x))))
+
+
 @pytest.mark.parametrize(
     "function, error, message",
     [

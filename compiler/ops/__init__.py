@@ -144,7 +144,7 @@ from .reduce import all, any, argmax, argmin, max, min, prod, sum
 from .solving import OPS as _solving_ops
 from .solving import cofactors, det, inv, matrix_exp, pinv, slogdet, solve, solve_triangular
 from .sorting import OPS as _sorting_ops
-from .sorting import argsort, histogram, mode, searchsorted, topk
+from .sorting import argsort, histogram, kth, mode, searchsorted, topk
 
 OPS: Final[tuple[Op, ...]] = (
     *_leaves_ops,
@@ -180,9 +180,9 @@ __all__ = [
     "exponent", "flip", "floor", "floor_divide", "fmod", "fourier", "full", "full_like",
     "gamma_density", "gamma_lower", "gamma_upper", "gcd", "ge", "geqrf", "gt", "half_fourier",
     "half_inverse", "histogram", "i0e", "i1e", "imag", "inv", "iota", "iota_like", "isfinite",
-    "isinf", "isnan", "join", "k0e", "k1e", "lcm", "le", "left_shift", "log", "log10", "log1p",
-    "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "lu", "magnitude",
-    "matmul", "matrix_exp", "max", "max_pool", "max_pool_gather", "max_pool_grad",
+    "isinf", "isnan", "join", "k0e", "k1e", "kth", "lcm", "le", "left_shift", "log", "log10",
+    "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "lu",
+    "magnitude", "matmul", "matrix_exp", "max", "max_pool", "max_pool_gather", "max_pool_grad",
     "max_pool_index", "maximum", "min", "minimum", "mode", "mul", "ne", "neg", "nextafter",
     "on_pairs", "pad", "permutation", "permute", "pick", "pinv", "polynomial", "pow", "prod",
     "put", "qr", "random_bits", "random_normal", "random_uniform", "real", "reciprocal",

@@ -19,6 +19,7 @@ from jitnet.runtime.dtype import int64
 from . import check
 from .elementwise import ORDERED
 
+KEY_BYTES = 4  # of elements that share a 64-bit number with their place
 WORTH_FINDING = 4  # how many times more elements a line must have than are wanted of it
 
 
@@ -29,10 +30,39 @@ def _argsort_type(x: TensorType, *, axis: int, descending: bool) -> TensorType:
 
 
 def _argsort(x: np.ndarray, *, axis: int, descending: bool) -> np.ndarray:
-    if not descending:
-        return np.asarray(np.argsort(x, axis=axis, kind="stable"), np.int64)
-    order = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
-    return np.asarray(np.flip(x.shape[axis] - 1 - order, axis), np.int64)
+    lines = np.moveaxis(x, axis, -1)
+    if x.dtype.itemsize <= KEY_BYTES and x.shape[axis] < 1 << 32:
+        order = _order_by_keys(lines, descending)
+    elif descending:
+        turned = np.argsort(np.flip(lines, -1), axis=-1, kind="stable")
+        order = np.flip(x.shape[axis] - 1 - turned, -1)
+    else:
+        order = np.argsort(lines, axis=-1, kind="stable")
+    return np.asarray(np.moveaxis(order, -1, axis), np.int64)
+
+
+def _order_by_keys(lines: np.ndarray, descending: bool) -> np.ndarray:
+    """Sort whole numbers that hold an element and, below it, its place.
+
+    No two are equal, so that NumPy's fastest sort, which is not stable, gives the stable order.
+    """
+    keys = _ordered_bits(lines).astype(np.int64)
+    keys = (~keys if descending else keys) << 32
+    keys |= np.arange(lines.shape[-1])
+    keys.sort(-1)
+    keys &= 0xFFFFFFFF
+    return keys
+
+
+def _ordered_bits(x: np.ndarray) -> np.ndarray:
+    """Return whole numbers in the order of the elements, NaN last, both zeros the same."""
+    if x.dtype.kind != "f":
+        return x
+    with np.errstate(invalid="ignore"):  # of a signalling NaN
+        bits = (x + np.float32(0)).view(np.int32)
+    bits ^= (bits >> 31) & 0x7FFFFFFF  # of negative numbers, all but the sign
+    bits[np.isnan(x)] = np.iinfo(np.int32).max
+    return bits
 
 
 def _topk_type(x: TensorType, *, count: int, axis: int, largest: bool) -> TensorType:
@@ -56,6 +86,24 @@ def _topk(x: np.ndarray, *, count: int, axis: int, largest: bool) -> np.ndarray:
     values = np.take_along_axis(lines, found, -1)
     order = _argsort(values, axis=values.ndim - 1, descending=largest)
     return np.asarray(np.moveaxis(np.take_along_axis(found, order, -1), -1, axis), np.int64)
+
+
+def _kth_type(x: TensorType, *, place: int, axis: int) -> TensorType:
+    check.kind("kth", ORDERED, x)
+    check.axes_of("kth", x, (axis,))
+    if not 0 <= place < x.shape[axis]:
+        raise ShapeError(f"kth wants a place below {x.shape[axis]} for {x}, got {place}")
+    return TensorType(int64, x.shape[:axis] + x.shape[axis + 1 :])
+
+
+def _kth(x: np.ndarray, *, place: int, axis: int) -> np.ndarray:
+    """Return where the element is that would stand at a place of each sorted line: the first one.
+
+    Finding a value takes less than ordering all of them.
+    """
+    value = np.take(np.partition(x, place, axis), [place], axis)
+    same = (x == value) | ((x != x) & (value != value))
+    return np.asarray(same.argmax(axis), np.int64)
 
 
 def _searchsorted_type(line: TensorType, values: TensorType, *, right: bool) -> TensorType:
@@ -115,8 +163,9 @@ def _histogram(x: np.ndarray, *, bins: int, low: float, high: float) -> np.ndarr
 
 argsort = Op("argsort", _argsort_type, _argsort, lower=Host())
 topk = Op("topk", _topk_type, _topk, lower=Host())
+kth = Op("kth", _kth_type, _kth, lower=Host())
 searchsorted = Op("searchsorted", _searchsorted_type, _searchsorted, lower=Host())
 mode = Op("mode", _mode_type, _mode, lower=Host())
 histogram = Op("histogram", _histogram_type, _histogram, lower=Host())
 
-OPS = (argsort, topk, searchsorted, mode, histogram)
+OPS = (argsort, topk, kth, searchsorted, mode, histogram)

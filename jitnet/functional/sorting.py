@@ -87,9 +87,15 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
     size = _line(input, dim)
     if not 1 <= k <= size:
         raise RuntimeError(at_line(f"kthvalue(): selected number k out of range: {k} of {size}"))
-    order = argsort(input, dim)
-    index = order.narrow(dim, k - 1, 1) if input.ndim else order
-    return kthvalue_result(*_chosen(input, index, dim, keepdim))
+    return kthvalue_result(*_chosen(input, _kth(input, dim, k - 1), dim, keepdim))
+
+
+def _kth(input: Tensor, dim: int, place: int) -> Tensor:
+    """Return the index of the element at a place of each sorted line."""
+    if not input.ndim:
+        return argsort(input)
+    found = ops.kth(input, place=place, axis=normal_dim(dim, input.ndim))
+    return found.unsqueeze(dim)  # type: ignore[no-any-return]
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -99,7 +105,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """
     if dim is None:
         return _median_of_all(input, median)
-    index = _middle(input, dim, (_line(input, dim) - 1) // 2)
+    index = _kth(input, dim, (_filled_line(input, dim) - 1) // 2)
     first_nan = _first(isnan(input), dim)
     index = where(isnan(input).any(dim, keepdim=True), first_nan, index) if input.ndim else index
     return median_result(*_chosen(input, index, dim, keepdim))
@@ -109,9 +115,11 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     """Return the middle element of those that are no NaN; with dim, of each line, and its index."""
     if dim is None:
         return _median_of_all(input, nanmedian)
+    _filled_line(input, dim)
     numbers = isnan(input).logical_not().sum(dim, keepdim=True)
-    place = ((numbers - 1) // 2).clamp(min=0)
-    return nanmedian_result(*_chosen(input, _middle(input, dim, place), dim, keepdim))
+    order = argsort(input, dim)  # NaN comes last
+    index = order.gather(dim, ((numbers - 1) // 2).clamp(min=0)) if input.ndim else order
+    return nanmedian_result(*_chosen(input, index, dim, keepdim))
 
 
 def _median_of_all(input: Tensor, function: Any) -> Tensor:
@@ -120,16 +128,12 @@ def _median_of_all(input: Tensor, function: Any) -> Tensor:
     return function(input.reshape(-1), 0)[0]  # type: ignore[no-any-return]
 
 
-def _middle(input: Tensor, dim: int, place: Any) -> Tensor:
-    """Return the index of the element at a place of each sorted line."""
-    if not _line(input, dim):
+def _filled_line(input: Tensor, dim: int) -> int:
+    """Return how many elements lie along dim, if there are any."""
+    size = _line(input, dim)
+    if not size:
         raise IndexError(at_line(f"median wants elements along dim {dim}, got {input._type}"))
-    order = argsort(input, dim)
-    if not input.ndim:
-        return order
-    if isinstance(place, int):
-        return order.narrow(dim, place, 1)  # type: ignore[no-any-return]
-    return order.gather(dim, place)  # type: ignore[no-any-return]
+    return size
 
 
 def _first(mask: Tensor, dim: int) -> Tensor:
