@@ -59,7 +59,7 @@ def attention_weights(
 ) -> Tensor:
     """Return how much of each value [..., S] each query [..., L] takes: [..., L, S]."""
     factor = 1 / math.sqrt(max(query._type.shape[-1], 1)) if scale is None else scale
-    scores = matmul(query * factor, key.transpose(-2, -1))
+    scores = matmul(query, key.transpose(-2, -1)) * factor  # as they are stored: no pass over query
     if is_causal:
         scores = where(_causal(scores._type.shape[-2:]), scores, -math.inf)
     weights = softmax(scores, -1) if mask is None else _softmax_or_zero(_masked(scores, mask))
