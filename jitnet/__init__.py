@@ -518,6 +518,7 @@ from .typed import set_default_tensor_type as set_default_tensor_type
 
 newaxis = None
 strided = "strided"
+jagged = "jagged"
 channels_last = "channels_last"
 channels_last_3d = "channels_last_3d"
 contiguous_format = "contiguous_format"

@@ -6,12 +6,14 @@ So a program that imports more than it uses runs, and one that uses it learns wh
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NoReturn
 
 from .errors import at_line
 from .other_names import also
+from .tensor import Tensor
 from .typed import NAMES
 
 
@@ -44,6 +46,7 @@ ABSENT = {
         "save_on_cpu saved_tensors_hooks",
         "a compiled step plans its memory itself: see fn.explain()",
     ),
+    "distributed.autograd": Absent("backward context get_gradients", _PROCESSES),
     "distributed.checkpoint": Absent(
         "FileSystemReader FileSystemWriter load load_state_dict save save_state_dict",
         "use jitnet.save and jitnet.load",
@@ -80,6 +83,10 @@ ABSENT = {
     "nested": Absent(
         "as_nested_tensor nested_tensor nested_tensor_from_jagged to_padded_tensor",
         "pad to one length and pass a mask, or use nn.utils.rnn.pack_padded_sequence",
+    ),
+    "nn.attention.flex_attention": Absent(
+        "BlockMask create_block_mask create_mask flex_attention",
+        "F.scaled_dot_product_attention takes any mask, as attn_mask",
     ),
     "onnx": Absent(
         "ExportOptions ONNXProgram OnnxRegistry OperatorExportTypes TrainingMode dynamo_export "
@@ -120,6 +127,15 @@ def absent(path: str, instead: str) -> type:
     return type(name, (), {"__new__": refuse, "__doc__": f"Not there: {instead}."})
 
 
+def _refusing(path: str, instead: str) -> Callable[..., NoReturn]:
+    """Return a method that is not there."""
+
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise NotImplementedError(at_line(f"there is no {path}: {instead}"))
+
+    return refuse
+
+
 def install() -> None:
     """Put the modules into sys.modules, and into the modules that they belong to."""
     package = sys.modules["jitnet"]
@@ -132,6 +148,8 @@ def install() -> None:
         setattr(sys.modules[owner], name, module)
     for name, instead in FUNCTIONS.items():
         setattr(package, name, absent(name, instead))
+    for name in ("to_sparse", "to_sparse_coo", "to_sparse_csr", "coalesce"):
+        setattr(Tensor, name, _refusing(f"Tensor.{name}", _SPARSE))
     for name in NAMES:
         setattr(sys.modules["jitnet.cuda"], name, absent(f"cuda.{name}", _NO_CUDA))
     sys.modules["jitnet.fx"].wrap = lambda function: function  # type: ignore[attr-defined]

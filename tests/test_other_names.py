@@ -58,6 +58,11 @@ def test_what_is_not_there_names_the_line_of_the_call() -> None:
         jitnet.sparse_coo_tensor([[0], [1]], [1.0])
 
 
+def test_methods_of_sparse_tensors_say_what_to_do() -> None:
+    with pytest.raises(NotImplementedError, match=r"no Tensor.to_sparse: all tensors are dense"):
+        jitnet.eye(2).to_sparse()
+
+
 def test_names_of_nns_files() -> None:
     assert isinstance(nn.BatchNorm2d(3), nn.modules.batchnorm._BatchNorm)
     assert isinstance(nn.ConvTranspose2d(1, 1, 1), nn.modules.conv._ConvNd)

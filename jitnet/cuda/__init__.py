@@ -14,6 +14,10 @@ from jitnet.missing import missing
 from . import amp as amp
 
 
+class OutOfMemoryError(RuntimeError):
+    """What a GPU without memory raises: nothing here does."""
+
+
 def _refuse(name: str) -> NoReturn:
     raise RuntimeError(
         at_line(
