@@ -11,6 +11,7 @@ from jitnet.compiler.ir.graph import Graph, Input, Node, Output, make
 from jitnet.compiler.ir.index import Index, Var, of, ravel, unravel
 from jitnet.compiler.ir.loops import Buffer, For, Stmt, Store, loads, walk
 from jitnet.compiler.passes.assemble import Assembler
+from jitnet.compiler.passes.complex_pairs import complex_pairs
 from jitnet.compiler.passes.memory import plan_memory
 from jitnet.compiler.pipeline import optimize, schedule
 from jitnet.runtime.dtype import float32, int64
@@ -255,3 +256,15 @@ def test_a_whole_update_joins_its_gradient() -> None:
     big = [kernel for kernel in plan.kernels if any(b.size > 1 for b in kernel.writes)]
     assert len(big) == 1
     assert {buffer.name for buffer in big[0].writes} == {"m", "w"}
+
+
+def test_complex_values_become_pairs(golden: Golden) -> None:
+    """What callers see is pairs of floats; a short transform is a product, a long one NumPy's."""
+    z, w = value("z", 4, 8, dtype=np.complex64), value("w", 4, 8, dtype=np.complex64)
+    product = ops.mul(z.node, ops.conj(w.node))
+    short = ops.fourier(product, axes=(1,), inverse=False)
+    flat = ops.reshape(product, shape=(1, 32))
+    long = ops.half_fourier(ops.magnitude(ops.concat(flat, flat, flat, axis=1)), axis=1)
+    outputs = tuple(Output(node, f"r{n}") for n, node in enumerate((product, short, long)))
+    graph = Graph("pairs", (z, w), outputs)
+    golden("complex.txt", f"{graph}\n\n{complex_pairs(graph)}\n\n{kernels(graph)}\n")

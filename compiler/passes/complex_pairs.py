@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jitnet.compiler import ops
-from jitnet.compiler.ir.graph import Graph, Input, Node, make
+from jitnet.compiler.ir.graph import Graph, Input, Node, Output, make
 from jitnet.compiler.ops.pairs import on_pairs, paired
 from jitnet.runtime.dtype import DType, bool_
 
@@ -34,8 +34,8 @@ def complex_pairs(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node not in done:
             done[node] = _relined(_changed(node, [done[arg] for arg in node.args]), node, done)
-    outputs = [replace(item, node=_stored(done[item.node])) for item in graph.outputs]
-    return replace(graph, inputs=inputs, outputs=tuple(outputs))
+    outputs = tuple(replace(item, node=_result(item, done[item.node])) for item in graph.outputs)
+    return replace(graph, inputs=inputs, outputs=outputs)
 
 
 def _input(item: Input) -> Input:
@@ -45,6 +45,14 @@ def _input(item: Input) -> Input:
     stored = paired(kind)
     node = replace(item.node, params={"kind": stored}, type=stored)
     return replace(item, node=node, strides=(*(2 * step for step in item.strides), 1))
+
+
+def _result(item: Output, value: Value) -> Node:
+    """Return what an output is; a fresh one lies packed, whatever shape is computed into it."""
+    node = _stored(value)
+    while item.into is None and node.op is ops.reshape:
+        node = node.args[0]
+    return node
 
 
 def _stored(value: Value) -> Node:

@@ -85,11 +85,15 @@ def _along(x: Node, axis: int, width: int, matrix: Matrix, gives: int) -> Node:
     rank = len(x.shape) - (width == 2)
     order = (*(dim for dim in range(rank) if dim != axis), axis)
     rest = tuple(x.shape[dim] for dim in order[:-1])
-    moved = ops.permute(x, axes=(*order, *range(rank, len(x.shape))))
+    moved = _permuted(x, (*order, *range(rank, len(x.shape))))
     rows = ops.reshape(moved, shape=(numel(rest), x.shape[axis] * width))
     factor = make(ops.constant, value=np.ascontiguousarray(matrix.astype(x.dtype.numpy)))
     found = ops.matmul(rows, factor)
     last = (gives,) if gives == 2 else ()
     apart = ops.reshape(found, shape=(*rest, matrix.shape[1] // gives, *last))
     back = (*undone(order), *range(rank, rank + len(last)))
-    return ops.permute(apart, axes=back)
+    return _permuted(apart, back)
+
+
+def _permuted(x: Node, axes: tuple[int, ...]) -> Node:
+    return x if axes == tuple(range(len(axes))) else ops.permute(x, axes=axes)
