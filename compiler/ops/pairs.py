@@ -42,7 +42,7 @@ def _on_pairs(*arrays: np.ndarray, function: str, complex: Flags, params: Named)
     found = np.asarray(_op_named(function).eval(*map(_joined, arrays, complex), **dict(params)))
     if found.dtype.kind != "c":
         return found
-    return np.array(found, order="C")[..., None].view(found.real.dtype)
+    return np.asarray(found, order="C")[..., None].view(found.real.dtype)
 
 
 def _joined(array: np.ndarray, flag: bool) -> np.ndarray:
