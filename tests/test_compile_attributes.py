@@ -12,7 +12,17 @@ import jitnet
 from jitnet import nn, optim
 from jitnet.compile import compile
 from jitnet.errors import CompileError
+from jitnet.runtime import layout, routine
 from jitnet.tensor import Tensor
+
+
+@pytest.fixture(params=["native", "python"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Carry out calls one way or the other."""
+    if request.param == "python":
+        monkeypatch.setattr(routine, "LAYOUT_KNOWN", False)
+    elif not layout.LAYOUT_KNOWN:
+        pytest.skip("this Python lays objects out in a way that is not known")
 
 
 class Recorder(nn.Module):
