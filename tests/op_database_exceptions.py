@@ -84,6 +84,7 @@ EXCEPTIONS = (
         "out",
         "their `out` is no documented argument",
     ),
+    Exceptions("svd linalg.svd", "eager compiled", "the signs of singular vectors are free"),
     Exceptions("equal", "out", "a bool is no tensor"),
     Exceptions("lu", "out", "its third result is None, which nothing can be written into"),
     Exceptions("histogramdd", "eager", "edges out of order are refused"),

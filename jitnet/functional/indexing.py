@@ -80,6 +80,8 @@ def _is_one_of_each_line(x: Tensor, index: Tensor, axis: int) -> bool:
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Return input[..., index[...], ...]: along dim, the elements that index names."""
     index = _index(index, "gather")
+    if not index._type.numel:
+        return input.reshape(-1)[:0].reshape(index._type.shape)  # type: ignore[no-any-return]
     x, places = _one_dim(input), _one_dim(index)
     axis = normal_dim(dim, x.ndim)
     if _is_one_of_each_line(x, places, axis):

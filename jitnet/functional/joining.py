@@ -108,6 +108,8 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Return a view of `length` elements along dim, from start on."""
     axis = normal_dim(dim, input.ndim)
     size = input._type.shape[axis] if input.ndim else 0
+    if isinstance(start, Tensor) and (start.ndim or start._type.dtype.kind not in ("int", "uint")):
+        raise RuntimeError(at_line(f"narrow wants start as one whole number, got {start._type}"))
     if input.ndim == 0:
         raise RuntimeError(at_line("narrow() cannot be applied to a 0-dim tensor."))
     start = start + size if start < 0 else start
