@@ -27,6 +27,7 @@ from .storage import Reader, Storage, walked
 OPERATIONS_A_CYCLE = 8  # element operations of one thread, as materialize counts them
 PRODUCTS_A_CYCLE = 16  # multiply-adds of one thread
 BYTES_A_CYCLE = 28  # of operands that one thread reads from level 3
+STORE = 4  # element operations that take as long as writing a result does
 TRANSFORM = 8  # element operations for each result of a transform of blocks
 SERIAL_BELOW = 2_000  # cycles of a kernel that one thread does sooner than two can meet
 ALONE_BELOW = 60_000  # cycles of a whole program that is done before a second thread wakes up
@@ -77,9 +78,12 @@ class Work:
             return 0
         if isinstance(first.op.lower, Contraction | PlaneProduct | PlaneSum):
             read = sum(arg.type.nbytes for arg in first.args)
-            return max(self.operations(first) // PRODUCTS_A_CYCLE, read // BYTES_A_CYCLE)
+            products = max(self.operations(first) // PRODUCTS_A_CYCLE, read // BYTES_A_CYCLE)
+            after = max(sum(map(self.operations, group.roots[1:])), STORE)
+            finish = first.type.numel * after // OPERATIONS_A_CYCLE
+            return products + finish
         size = prod(group.space)
         if isinstance(first.op.lower, Scatter):
             size = max(size, first.args[2].type.numel)
         cost = sum(map(self.operations, group.roots))
-        return size * max(cost, 4) // OPERATIONS_A_CYCLE
+        return size * max(cost, STORE) // OPERATIONS_A_CYCLE
