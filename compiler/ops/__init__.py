@@ -94,20 +94,7 @@ from .elementwise import (
     where,
 )  # fmt: skip
 from .factors import OPS as _factor_ops
-from .factors import (
-    bad_minor,
-    cholesky,
-    eig,
-    eigh,
-    eigvals,
-    eigvalsh,
-    geqrf,
-    lu,
-    permutation,
-    qr,
-    svd,
-    svdvals,
-)
+from .factors import bad_minor, cholesky, geqrf, lu, permutation, qr
 from .fourier import OPS as _fourier_ops
 from .fourier import fourier, half_fourier, half_inverse
 from .gammas import OPS as _gammas_ops
@@ -145,6 +132,8 @@ from .solving import OPS as _solving_ops
 from .solving import cofactors, det, inv, matrix_exp, pinv, slogdet, solve, solve_triangular
 from .sorting import OPS as _sorting_ops
 from .sorting import argsort, histogram, kth, mode, searchsorted, topk
+from .spectra import OPS as _spectra_ops
+from .spectra import eig, eigh, eigvals, eigvalsh, svd, svdvals
 
 OPS: Final[tuple[Op, ...]] = (
     *_leaves_ops,
@@ -162,6 +151,7 @@ OPS: Final[tuple[Op, ...]] = (
     *_sorting_ops,
     *_solving_ops,
     *_factor_ops,
+    *_spectra_ops,
     *_combine_ops,
     *_bits_ops,
     *_bessel_ops,

@@ -6,13 +6,9 @@ from collections import namedtuple
 from typing import Any
 
 from jitnet.compiler import ops
-from jitnet.compiler.ops.factors import (
-    eigh_shapes,
-    qr_shapes,
-    reflector_shapes,
-    svd_shapes,
-)
+from jitnet.compiler.ops.factors import qr_shapes, reflector_shapes
 from jitnet.compiler.ops.matrices import unpack
+from jitnet.compiler.ops.spectra import eigh_shapes, svd_shapes
 
 from .. import creation
 from ..errors import ShapeError, at_line
