@@ -14,6 +14,7 @@ from .math import horizontal
 from .microkernels import RUN_ARGUMENTS, Tile, entry, fused, part_of, put
 
 CHAINS = 4  # sums of a column that take turns, since each addition waits for the one before it
+ABREAST = 4  # vectors of a row that are added in one turn of a loop
 
 
 def emit_columns(module: Module, tile: Tile) -> None:
@@ -117,7 +118,13 @@ def _add_row(
     kept = f.binary("xor", skipped, f.const(skipped.type, True))
     add(f.i64(0), f.binary("and", kept, lane_mask(f, lanes, stop)))
     whole = f.mul(f.udiv(stop, f.i64(lanes)), f.i64(lanes))
-    with f.loop(f.i64(lanes), whole, lanes, may_be_empty=True) as column:
+    turn = f.i64(ABREAST * lanes)
+    turns = f.udiv(f.maximum(f.sub(whole, f.i64(lanes)), f.i64(0)), turn)
+    rest = f.add(f.mul(turns, turn), f.i64(lanes))
+    with f.loop(f.i64(lanes), rest, ABREAST * lanes, may_be_empty=True) as column:
+        for vector_ in range(ABREAST):
+            add(f.add(column.index, f.i64(vector_ * lanes)), None)
+    with f.loop(rest, whole, lanes, may_be_empty=True) as column:
         add(column.index, None)
     with f.loop(f.maximum(whole, f.i64(lanes)), stop, lanes, may_be_empty=True) as column:
         add(column.index, lane_mask(f, lanes, f.sub(stop, column.index)))
