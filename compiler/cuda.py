@@ -11,6 +11,7 @@ from jitnet.compiler.codegen.cuda.program import CudaProgram, render_cuda
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.passes.assemble import Assembler
+from jitnet.compiler.passes.image_lanes import images_in_lanes
 from jitnet.compiler.passes.memory import MemoryPlan
 from jitnet.compiler.passes.panels import pack_operands
 from jitnet.compiler.passes.turns import turn_once
@@ -18,7 +19,7 @@ from jitnet.compiler.passes.winograd import winograd
 from jitnet.compiler.pipeline import GRAPH_PASSES, schedule
 
 # What lays data out for a processor's registers and caches.
-_FOR_PROCESSORS = (winograd, pack_operands, turn_once)
+_FOR_PROCESSORS = (winograd, images_in_lanes, pack_operands, turn_once)
 CUDA_PASSES = tuple(step for step in GRAPH_PASSES if step not in _FOR_PROCESSORS)
 
 

@@ -110,7 +110,7 @@ class _Functions:
         buffers = {buffer: names.new(buffer.name) for buffer in parameters}
         signature = ", ".join(["status", *buffers.values()])
         expressions = Expressions(source, names, self._calls, buffers)
-        if isinstance(part, Contract) and part.result.dtype.kind != "float":
+        if isinstance(part, Contract) and (part.within or part.result.dtype.kind != "float"):
             (part,) = nests_of((as_loops(part),))
         if isinstance(part, Nest):
             Turns(part, source, names, expressions, self._guarded).write()
