@@ -353,6 +353,20 @@ def test_a_whole_module(tmp_path: Path) -> None:
         jitnet.load(file)
 
 
+@pytest.mark.parametrize("weights_only", [True, False, None])
+def test_a_file_of_modules_calls_nothing(tmp_path: Path, weights_only: bool | None) -> None:
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(tmp_path / "made"),)
+
+    file, model = tmp_path / "model.pt", nn.Linear(1, 1)
+    model.extra = Hostile()
+    jitnet.save(model, file)
+    with pytest.raises(CheckpointError, match="mkdir, which is code"):
+        jitnet.load(file, weights_only=weights_only)
+    assert not (tmp_path / "made").exists()
+
+
 def test_layers_need_no_leave(tmp_path: Path) -> None:
     jitnet.save(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), tmp_path / "model.pt")
     assert repr(jitnet.load(tmp_path / "model.pt")[0]) == repr(nn.Linear(2, 3))

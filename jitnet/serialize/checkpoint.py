@@ -72,7 +72,7 @@ def load(
     No code runs that a file names: tensors, parameters, numbers, strings, NumPy arrays and
     containers of them are all that can be in it. Only a whole module, as jitnet.save writes it, may
     have classes besides, those that serialization.add_safe_globals() allows; with
-    weights_only=False, which trusts the file with everything, any. mmap: leave the tensors
+    weights_only=False, every module class that the program has imported. mmap: leave the tensors
     in the file, whose pages are read when used and copied when written. map_location as in
     PyTorch: tensors saved on another device load with map_location="cpu". CheckpointError (a
     ValueError) if the file is damaged or is something else; then nothing is loaded.

@@ -1,14 +1,16 @@
 """Whole modules in files: pickles of Python's, whose classes a reader has to allow.
 
 A state_dict is data; a module is its class, too, and what a class does is code. So load() takes
-only what it knows to be harmless (layers of jitnet.nn, tensors) and what add_safe_globals() names,
-unless it is told weights_only=False, which trusts the file with everything.
+only what it knows to be harmless (layers of jitnet.nn, tensors) and what add_safe_globals() names;
+told weights_only=False, also modules of any class that the program itself has defined or imported.
+A file never has something imported, nor anything else called.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -86,13 +88,18 @@ def write_objects(value: Any) -> bytes:
 
 def read_objects(blob: bytes, weights_only: bool | None) -> Any:
     """Return what write_objects wrote; CheckpointError for what is not allowed."""
-    if weights_only is False:
-        return pickle.loads(blob)
-    return _Careful(io.BytesIO(blob)).load()
+    return _Careful(io.BytesIO(blob), any_module=weights_only is False).load()
 
 
 class _Careful(pickle.Unpickler):
-    """Reads a pickle that names harmless things only."""
+    """Reads a pickle that names harmless things only.
+
+    any_module: whether these are all subclasses of Module and Parameter that are there already.
+    """
+
+    def __init__(self, file: io.BytesIO, any_module: bool) -> None:
+        super().__init__(file)
+        self._any_module = any_module
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what a file names."""
@@ -100,12 +107,20 @@ class _Careful(pickle.Unpickler):
             return _allowed[module, name]
         if (module, name) in _DATA:
             return super().find_class(module, name)
-        if module.partition(".")[0] == "jitnet":
-            found = super().find_class(module, name) if module.startswith("jitnet.nn.") else None
+        if self._any_module or module.startswith("jitnet.nn."):
+            found = _defined(module, name)
             if isinstance(found, type) and issubclass(found, (Module, Parameter, Table)):
                 return found
         raise CheckpointError(
             f"the file holds objects of {module}.{name}, which is code: allow it with "
-            "jitnet.serialization.add_safe_globals, or load(..., weights_only=False) if you trust "
-            "the file with everything"
+            "jitnet.serialization.add_safe_globals; a module's own class is allowed by "
+            "load(..., weights_only=False), too, once the program has imported it"
         )
+
+
+def _defined(module: str, name: str) -> Any:
+    """Return what a module that is imported already calls so, or None."""
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
