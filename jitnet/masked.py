@@ -66,13 +66,13 @@ def _total(function: Callable[..., Tensor], start: int, name: str) -> Callable[.
     return _named(apply, name, "combines the elements where mask holds, along dims")
 
 
-def _running(function: Callable[..., Tensor], start: int, name: str) -> Callable[..., Tensor]:
+def _along(function: Callable[..., Tensor], fill: float, name: str) -> Callable[..., Tensor]:
     def apply(
         input: Tensor, dim: int, *, dtype: DType | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        return function(_filled(input, mask, start), dim, dtype=dtype)
+        return function(_filled(input, mask, fill), dim, dtype=dtype)
 
-    return _named(apply, name, "runs along dim over the elements where mask holds")
+    return _named(apply, name, "gives along dim of the elements where mask holds")
 
 
 def _extreme(
@@ -93,15 +93,6 @@ def _extreme(
     return _named(apply, name, "finds the extreme along dim where mask holds")
 
 
-def _soft(function: Callable[..., Tensor], worst: float, name: str) -> Callable[..., Tensor]:
-    def apply(
-        input: Tensor, dim: int, *, dtype: DType | None = None, mask: Tensor | None = None
-    ) -> Tensor:
-        return function(_filled(input, mask, worst), dim, dtype=dtype)
-
-    return _named(apply, name, "is taken along dim of the elements where mask holds")
-
-
 def _named(function: Callable[..., Tensor], name: str, says: str) -> Callable[..., Tensor]:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Return what {name} {says}."
@@ -110,15 +101,15 @@ def _named(function: Callable[..., Tensor], name: str, says: str) -> Callable[..
 
 prod = _total(F.prod, 1, "prod")
 sum = _total(F.sum, 0, "sum")
-cumsum = _running(F.cumsum, 0, "cumsum")
-cumprod = _running(F.cumprod, 1, "cumprod")
+cumsum = _along(F.cumsum, 0, "cumsum")
+cumprod = _along(F.cumprod, 1, "cumprod")
 amax = _extreme(F.amax, _lowest, "amax")
 amin = _extreme(F.amin, _highest, "amin")
 argmax = _extreme(F.argmax, _lowest, "argmax")
 argmin = _extreme(F.argmin, _highest, "argmin")
-softmax = _soft(F.softmax, -math.inf, "softmax")
-log_softmax = _soft(F.log_softmax, -math.inf, "log_softmax")
-softmin = _soft(F.softmin, math.inf, "softmin")
+softmax = _along(F.softmax, -math.inf, "softmax")
+log_softmax = _along(F.log_softmax, -math.inf, "log_softmax")
+softmin = _along(F.softmin, math.inf, "softmin")
 
 
 def logsumexp(
