@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jitnet.compiler.codegen.cuda.nests import SHARED_BYTES
 from jitnet.compiler.codegen.cuda.program import CudaProgram, render_cuda
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.kernel import Kernel
@@ -39,7 +40,7 @@ def lower_cuda(graph: Graph) -> CudaStages:
     """Return what a graph becomes, up to CUDA source."""
     for step in CUDA_PASSES:
         graph = step(graph)
-    plan = Assembler(graph).plan()
+    plan = Assembler(graph, SHARED_BYTES).plan()
     steps, memory = schedule(plan)
     kernels = tuple(step.kernel for step in steps)
     return CudaStages(

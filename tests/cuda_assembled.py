@@ -52,6 +52,7 @@ def cases() -> Iterator[tuple[str, list[Graph]]]:
     """Yield every form of kernel, by name."""
     yield "step", training_step()
     yield "rows", graphs(lambda x: F.layer_norm(F.softmax(x, -1), (2048,)), jitnet.randn(64, 2048))
+    yield "long", graphs(lambda x: F.softmax(x, -1), jitnet.ones(520, 16000))
     yield "places", graphs(lambda x: (x.argmax(1), x.sum(0)), jitnet.randn(200, 300))
     yield (
         "product",

@@ -147,6 +147,17 @@ def test_random_numbers_are_those_of_the_cpu(dtype: DType) -> None:
     simulated(results, [item], [state])
 
 
+@pytest.mark.parametrize("room", [0, 200, 4096])
+def test_rows_that_find_no_room(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A softmax and a layer norm whose rows keep nothing, or not all, or everything."""
+    monkeypatch.setattr("jitnet.compiler.cuda.SHARED_BYTES", room)
+    rows = jitnet.compile(lambda x: F.layer_norm(F.softmax(x.sin(), -1), (40,)))
+    rows(jitnet.ones(3, 40))
+    graph = rows.variants[0].programs[0].executable.compiled.graph
+    x = sample(np.random.default_rng(9), float32, (3, 40))
+    simulated([output.node for output in graph.outputs], list(graph.inputs), [x])
+
+
 # -- whole training steps -----------------------------------------------------------------------
 
 

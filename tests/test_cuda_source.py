@@ -52,7 +52,18 @@ def test_the_source_of_a_row_kernel() -> None:
     assert "turn = cuda.blockIdx.x" in text
     assert text.count("= warp_max_float32_32(") == 1
     assert text.count("= warp_add_float32_32(") == 1
-    assert "[(6,), " in text.replace("[6, ", "[(6,), ")
+    assert "[(6,), (128, 1)](status, x, out0)" in text  # a block a row, four warps each
+
+
+def test_rows_longer_than_shared_memory() -> None:
+    """What a row finds no room for is computed again where it is read."""
+    for columns, kept in ((4000, True), (11000, False)):
+        attend = jitnet.compile(lambda x: F.softmax(x, -1))
+        attend(jitnet.ones(520, columns))
+        text = attend.dump("cuda")
+        assert text.count("@cuda.jit\n") == 1
+        assert (f"cuda.shared.array({columns}, float32)" in text) is kept
+        assert text.count("expf(") == (1 if kept else 2)
 
 
 def test_the_source_of_a_product() -> None:

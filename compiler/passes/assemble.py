@@ -43,8 +43,9 @@ class Plan:
 class Assembler:
     """Holds the decisions of one graph while its kernels are made."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, scratch_bytes: int | None = None) -> None:
         self.graph = with_own_outputs(graph)
+        self._scratch_bytes = scratch_bytes  # of one kernel at most; None: as it wants
         self.constants: list[Node] = []
         self.given = self._given()
         self.layout = materialize(self.graph, self.given)
@@ -226,6 +227,7 @@ class Assembler:
                 self.storage[root] = slots.get(root) or self._in_arena(root, names[root])
                 self.storage.update(parts_of(root, self.storage[root]))
         for group in self.fuser.groups:
+            room = self._scratch_bytes
             for root in group.roots:
                 if root in self.storage:
                     continue
@@ -234,7 +236,12 @@ class Assembler:
                 elif root in self.late or root in checked or self.fuser.is_read_outside(root):
                     self.storage[root] = self._in_arena(root, names[root])
                 elif self._read_later(group, root):
-                    self.storage[root] = self._in_scratch(group, root, names[root])
+                    kept = self._in_scratch(group, root, names[root])
+                    size = kept.buffer.size * kept.buffer.dtype.size
+                    if room is not None and size > room:
+                        continue  # computed again where it is read
+                    room = None if room is None else room - size
+                    self.storage[root] = kept
         self.storage.update(blocks(self.graph.nodes, self.storage))
 
     def _check_reads(self) -> set[Node]:

@@ -20,8 +20,8 @@ from .text import Names, Source
 from .turns import place_variables
 from .types import constant
 
-THREADS = 256
 SIDE = 16  # threads along each side of a tile
+THREADS = SIDE * SIDE
 DEPTH = 16  # of the sum that is in shared memory at a time
 ENOUGH_BLOCKS = 132  # processors of a large GPU: smaller tiles below as many blocks
 

@@ -16,6 +16,7 @@ from jitnet.compiler.ir.loops import Check, Contract, For, Stmt, walk
 WARP = 32
 LARGEST_TEAM = 512
 THREADS = 256  # of a block
+SHARED_BYTES = 40 << 10  # for what a row keeps; a block has 48 KiB, and its warps meet there, too
 
 
 @dataclass(frozen=True)

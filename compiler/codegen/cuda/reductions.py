@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jitnet.compiler.codegen.accumulate import FARTHEST
 from jitnet.compiler.codegen.math import identity
 from jitnet.compiler.ir.loops import Begin, Local
 from jitnet.runtime.dtype import DType, bool_, int32, int64
@@ -17,7 +18,6 @@ from .nests import WARP
 from .text import INDENT, Names, Source
 from .types import computed, constant, from_memory, stored, to_memory
 
-FARTHEST = (1 << 63) - 1  # a position after every real one
 _WORDS = {"add": "sum", "mul": "product", "max": "maximum", "min": "minimum"}
 
 
