@@ -6,6 +6,7 @@ PyTorch's files are in test_serialize_pytorch.py, harmful ones in test_serialize
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import math
 import os
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 import jitnet
 from jitnet import nn
 from jitnet.serialize import CheckpointError, load_file, save_file
+from jitnet.serialize.objects import read_objects, write_objects
 
 DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64".split()
 
@@ -365,6 +367,19 @@ def test_a_file_of_modules_calls_nothing(tmp_path: Path, weights_only: bool | No
     with pytest.raises(CheckpointError, match="mkdir, which is code"):
         jitnet.load(file, weights_only=weights_only)
     assert not (tmp_path / "made").exists()
+
+
+def test_damaged_modules(tmp_path: Path) -> None:
+    whole = write_objects(nn.Sequential(nn.Linear(2, 3), nn.Tanh()))
+    rng = np.random.default_rng(0)
+    read_objects(whole, None)
+    for place in range(0, len(whole) - 1, 7):
+        with pytest.raises(CheckpointError):
+            read_objects(whole[:place], None)
+        changed = bytearray(whole)
+        changed[place] = int(rng.integers(256))
+        with contextlib.suppress(CheckpointError):  # what it gives otherwise is data all the same
+            read_objects(bytes(changed), False)
 
 
 def test_layers_need_no_leave(tmp_path: Path) -> None:

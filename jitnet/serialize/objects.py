@@ -38,6 +38,10 @@ _DATA = {
     ("numpy", "ndarray"),
     ("numpy._core.multiarray", "_reconstruct"),
 }
+_DAMAGED = (
+    pickle.UnpicklingError, EOFError, TypeError, ValueError, LookupError, AttributeError,
+    OverflowError, MemoryError, RecursionError,
+)  # fmt: skip
 _allowed: dict[tuple[str, str], Any] = {}
 
 
@@ -87,8 +91,13 @@ def write_objects(value: Any) -> bytes:
 
 
 def read_objects(blob: bytes, weights_only: bool | None) -> Any:
-    """Return what write_objects wrote; CheckpointError for what is not allowed."""
-    return _Careful(io.BytesIO(blob), any_module=weights_only is False).load()
+    """Return what write_objects wrote; CheckpointError for what is not allowed, or damaged."""
+    try:
+        return _Careful(io.BytesIO(blob), any_module=weights_only is False).load()
+    except CheckpointError:
+        raise
+    except _DAMAGED as error:
+        raise CheckpointError(f"the file's modules are damaged: {error}") from error
 
 
 class _Careful(pickle.Unpickler):
