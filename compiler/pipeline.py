@@ -25,6 +25,7 @@ from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.verify import verify
 from jitnet.compiler.passes.assemble import Assembler, Plan
 from jitnet.compiler.passes.complex_pairs import complex_pairs
+from jitnet.compiler.passes.crop import crop
 from jitnet.compiler.passes.decompose import decompose
 from jitnet.compiler.passes.image_lanes import images_in_lanes
 from jitnet.compiler.passes.join import join_parts
@@ -50,6 +51,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     widen,  # first: the others need not know that 16-bit floats are computed with as float32
     simplify,  # algebra and constant folding, on the ops that the user named
     share,  # equal values once: forward recomputed by backward meets itself here
+    crop,  # after these: equal values are one, which knows all that is read of it
     join_sums,  # before transposes: a weight's gradient over many time steps is one product
     transpose_products,  # gradients of weights come out in the weights' own layout
     mask_from_result,  # before fusion decides what to keep for the backward pass

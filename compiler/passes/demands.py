@@ -48,6 +48,11 @@ def demands(graph: Graph) -> Iterator[Demand]:
         yield Demand(value, low, size, error, text + where)
 
 
+def makes_demands(node: Node) -> bool:
+    """Whether an op asks something of data."""
+    return (_index(node) or _divisor(node)) is not None
+
+
 Found = tuple[Node, int, type[Exception], str]
 
 
