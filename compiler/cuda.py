@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jitnet.compiler.codegen.cuda.nests import SHARED_BYTES
-from jitnet.compiler.codegen.cuda.program import CudaProgram, render_cuda
+from jitnet.compiler.codegen.cuda.program import CudaProgram, render_cuda, with_spare
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.passes.assemble import Assembler
@@ -41,6 +41,7 @@ def lower_cuda(graph: Graph) -> CudaStages:
     for step in CUDA_PASSES:
         graph = step(graph)
     plan = Assembler(graph, SHARED_BYTES).plan()
+    plan = replace(plan, kernels=tuple(map(with_spare, plan.kernels)))
     steps, memory = schedule(plan)
     kernels = tuple(step.kernel for step in steps)
     return CudaStages(

@@ -60,6 +60,9 @@ def cases() -> Iterator[tuple[str, list[Graph]]]:
     )
     half = jitnet.randn(64, 64).to(jitnet.bfloat16)
     yield "bfloat16", graphs(lambda a: jitnet.sigmoid(a @ a), half)
+    rows = jitnet.randn(6, 5000)
+    yield "sorts", graphs(lambda x: (x.argsort(1), x.topk(5).indices, x.mode(1).indices), rows)
+    yield "counts", graphs(lambda x: (jitnet.histc(x, 9), x.kthvalue(40).values), rows)
     yield (
         "lookups",
         graphs(

@@ -5,6 +5,7 @@ The simulator knows neither libdevice nor what threads of a warp exchange; both 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -29,6 +30,7 @@ _SPECIAL = {
     "rsqrt": lambda x: type(x)(1) / np.sqrt(x),
     "int_as_float": lambda x: np.int32(x).view(np.float32),
     "float_as_int": lambda x: np.float32(x).view(np.int32),
+    "double_as_longlong": lambda x: np.float64(x).view(np.int64),
     "pow": np.power,
     "asin": np.arcsin,
     "acos": np.arccos,
@@ -157,11 +159,9 @@ def simulate(stages: CudaStages, pointers: list[np.ndarray]) -> int:
             start = stages.memory.offsets[buffer]
             flat = arena[start : start + size].view(buffer.dtype.numpy)
         else:
-            own = slots[buffer.slot]
-            flat = np.lib.stride_tricks.as_strided(
-                own, (buffer.offset + buffer.size,), (own.itemsize,)
-            )
-            flat = flat[buffer.offset :]
+            start = slots[buffer.slot].ctypes.data + buffer.offset * buffer.dtype.size
+            memory = (ctypes.c_char * (buffer.size * buffer.dtype.size)).from_address(start)
+            flat = np.frombuffer(memory, buffer.dtype.numpy)
         bits = flat.view(getattr(np, stored(buffer.dtype)))
         return devicearray.FakeCUDAArray(bits)  # an array would be copied there and back
 

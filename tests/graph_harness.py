@@ -50,6 +50,8 @@ def run(graph: Graph, arrays: list[np.ndarray], threads: int = 2) -> list[np.nda
 def assert_close(got: np.ndarray, want: np.ndarray, slack: float = 64) -> None:
     """Assert equality, for floats up to `slack` units in the last place of the largest."""
     assert got.shape == want.shape and got.dtype == want.dtype
+    if want.dtype.kind == "c":
+        got, want = (np.stack((each.real, each.imag)) for each in (got, want))
     if from_numpy_dtype(want.dtype).narrow:  # one rounding more or less, after float32's errors
         slack = 1.001
     elif want.dtype.kind != "f":

@@ -257,11 +257,13 @@ class CallHost:
     """Let NumPy compute a value; if it cannot, set the program's status to code.
 
     operands: where the arguments begin, and last the result: a buffer and an element of it.
+    spare: memory that a backend needs which computes the value itself.
     """
 
     call: HostCall
     operands: tuple[tuple[Buffer, int], ...]
     code: int
+    spare: tuple[Buffer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -395,3 +397,4 @@ def written(body: tuple[Stmt, ...]) -> Iterator[Buffer]:
             yield stmt.buffer
         if isinstance(stmt, CallHost):
             yield stmt.operands[-1][0]
+            yield from stmt.spare

@@ -34,7 +34,7 @@ def demands(graph: Graph) -> Iterator[Demand]:
     """Yield what a graph's ops ask of data, each demand once."""
     seen: set[tuple[Node, int]] = set()
     for node in graph.nodes:
-        if node.type.numel == 0 and node.op is not ops.put:
+        if node.type.numel == 0 and node.op not in (ops.put, ops.combine):
             continue
         found = _index(node) or _divisor(node)
         if found is None or found[0].type.numel == 0 or (found[0], found[1]) in seen:
@@ -57,7 +57,7 @@ Found = tuple[Node, int, type[Exception], str]
 
 
 def _index(node: Node) -> Found | None:
-    if node.op not in (ops.take, ops.put, ops.pick):
+    if node.op not in (ops.take, ops.put, ops.pick, ops.combine):
         return None
     size = node.args[0].shape[node.params["axis"]]
     text = f"index {{value}} is out of range: wanted 0 to {size - 1} for a dim of size {size}"

@@ -137,6 +137,23 @@ def nearest_float16(x):
     """The float32 next to x that a float16 can hold."""
     return float32(float16(x))
 ''',
+    "order_key_float32": '''
+def order_key_float32(x):
+    """A whole number in the order of the numbers: both zeros the same, NaN last."""
+    bits = float_as_int(x + float32(0))
+    return int64(bits ^ ((bits >> int32(31)) & int32(0x7FFFFFFF)) if x == x else int32(0x7FFFFFFF))
+''',
+    "order_key_float64": '''
+def order_key_float64(x):
+    """A whole number in the order of the numbers: both zeros the same, NaN last."""
+    bits = double_as_longlong(x + 0.0)
+    return bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF) if x == x else 0x7FFFFFFFFFFFFFFF
+''',
+    "order_key_uint64": '''
+def order_key_uint64(x):
+    """A whole number with a sign, in the order of the numbers."""
+    return int64(x ^ uint64(0x8000000000000000))
+''',
     "random_word": '''
 def random_word(index, seed, call, second):
     """Element index's word of a call: Philox4x32-10, see docs/architecture.md."""
@@ -190,7 +207,8 @@ def _functions() -> dict[str, str]:
 FUNCTIONS = _functions()
 _WORD = re.compile(r"\b\w+\b")
 _LIBDEVICE = re.compile(
-    r"\b((?:exp|fabs|fmod|floor|copysign|sqrt|log|cos)f?|int_as_float|float_as_int)\("
+    r"\b((?:exp|fabs|fmod|floor|copysign|sqrt|log|cos)f?"
+    r"|int_as_float|float_as_int|double_as_longlong|longlong_as_double|frexpf?|nextafterf?)\("
 )
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jitnet.compiler.codegen.contract import as_loops
-from jitnet.compiler.ir.kernel import Code, Kernel
-from jitnet.compiler.ir.loops import Buffer, Contract
+from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
+from jitnet.compiler.ir.loops import Buffer, CallHost, Check, Contract, walk
 
+from .calls import Native, Site, named
 from .contraction import THREADS, Product, tiling_of
+from .counts import COUNTS
 from .expressions import Calls, Expressions
 from .nests import Nest, nests_of
 from .prelude import FUNCTIONS, device_function, libdevice_of, needed
+from .sorts import SORTS
 from .text import INDENT, Names, Source
 from .turns import Turns
 from .types import stored
@@ -22,6 +25,8 @@ _RESERVED = (
     "column", "inner", "k", "tx", "ty", "tile_a", "tile_b", "first_row", "first_column",
 )  # fmt: skip
 _TYPES = "float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64"
+
+NATIVE: dict[str, Native] = {**SORTS, **COUNTS}
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def render_cuda(kernels: Sequence[Kernel]) -> CudaProgram:
         code = kernel.code
         if code not in functions:
             functions[code] = _Functions(kernel, calls, guarded).functions
-        guarded = guarded or code.checks
+        guarded = guarded or any(isinstance(stmt, Check) for stmt in walk(code.body))
         buffers = tuple(buffer for buffer in kernel.buffers if buffer.place != "scratch")
         launches.extend(
             Launch(function.name, function.grid, function.block, buffers)
@@ -91,6 +96,21 @@ def render_cuda(kernels: Sequence[Kernel]) -> CudaProgram:
     return CudaProgram(source, written, tuple(launches))
 
 
+def with_spare(kernel: Kernel) -> Kernel:
+    """Return a kernel that calls the host with what memory a GPU needs to do it itself."""
+    match kernel.code.body:
+        case (CallHost(call=call) as stmt,) if call.op in NATIVE:
+            spare = tuple(
+                Buffer(f"spare{number}", dtype, size, "arena")
+                for number, (dtype, size) in enumerate(NATIVE[call.op].spare(call))
+            )
+            body = (replace(stmt, spare=spare),)
+            buffers = parameters_of(body)
+            code = replace(kernel.code, body=body, parameters=buffers)
+            return replace(kernel, code=code, buffers=buffers)
+    return kernel
+
+
 class _Functions:
     """The functions that a kernel's code becomes."""
 
@@ -99,16 +119,30 @@ class _Functions:
         self._kernel = kernel
         self._calls = calls
         self._guarded = guarded
-        parts = nests_of(kernel.code.body)
-        for number, part in enumerate(parts):
-            name = kernel.code.name or kernel.name
-            self._write(name if len(parts) == 1 else f"{name}_{number}", part)
+        self._parameters = [b for b in kernel.code.parameters if b.place != "scratch"]
+        match kernel.code.body:
+            case (CallHost(call=call) as stmt,) if call.op in NATIVE:
+                self._call(stmt, NATIVE[call.op])
+            case body:
+                parts = nests_of(body)
+                for name, part in zip(self._names(len(parts)), parts, strict=True):
+                    self._write(name, part)
+
+    def _names(self, count: int) -> list[str]:
+        name = self._kernel.code.name or self._kernel.name
+        return [name] if count == 1 else [f"{name}_{number}" for number in range(count)]
+
+    def _call(self, stmt: CallHost, native: Native) -> None:
+        """Write the functions that compute what NumPy computes for the CPU."""
+        buffers = named(native, stmt)
+        steps = native.steps(Site(stmt, buffers, self._calls))
+        guard = [f"{INDENT}if status[0] != 0:", f"{INDENT * 2}return"] if self._guarded else []
+        for name, step in zip(self._names(len(steps)), steps, strict=True):
+            self._add(name, buffers, [*guard, *step.lines], (step.blocks,), (step.threads,))
 
     def _write(self, name: str, part: Nest | Contract) -> None:
         names, source = Names(_RESERVED), Source()
-        parameters = [b for b in self._kernel.code.parameters if b.place != "scratch"]
-        buffers = {buffer: names.new(buffer.name) for buffer in parameters}
-        signature = ", ".join(["status", *buffers.values()])
+        buffers = {buffer: names.new(buffer.name) for buffer in self._parameters}
         expressions = Expressions(source, names, self._calls, buffers)
         if isinstance(part, Contract) and (part.within or part.result.dtype.kind != "float"):
             (part,) = nests_of((as_loops(part),))
@@ -118,10 +152,21 @@ class _Functions:
             block: tuple[int, ...] = part.threads
         else:
             grid, block = self._product(part, source, names, expressions), (THREADS,)
+        self._add(name, buffers, source.lines, grid, block)
+
+    def _add(
+        self,
+        name: str,
+        buffers: dict[Buffer, str],
+        lines: Sequence[str],
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+    ) -> None:
+        """Add a function to those of the kernel."""
+        signature = ", ".join(["status", *(buffers[buffer] for buffer in self._parameters)])
         head = f"def {name}({signature}):"
-        lines = ["@cuda.jit", head, *_described(self._kernel), *source.lines]
-        text = "\n".join(lines) + "\n"
-        elements = tuple(stored(buffer.dtype) for buffer in parameters)
+        text = "\n".join(["@cuda.jit", head, *_described(self._kernel), *lines]) + "\n"
+        elements = tuple(stored(buffer.dtype) for buffer in self._parameters)
         self.functions.append(CudaFunction(name, text, elements, grid, block))
 
     def _product(
