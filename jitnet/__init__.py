@@ -518,6 +518,8 @@ from .typed import set_default_tensor_type as set_default_tensor_type
 
 newaxis = None
 strided = "strided"
+sparse_coo = "sparse_coo"
+sparse_csr = "sparse_csr"
 jagged = "jagged"
 channels_last = "channels_last"
 channels_last_3d = "channels_last_3d"
@@ -548,9 +550,12 @@ keywords.install(globals())
 
 
 _LATER = (
-    "_dynamo _inductor distributions func hub masked multiprocessing serialization special testing "
-    "types".split()
+    "_dynamo _inductor distributions func hub masked multiprocessing serialization sparse special "
+    "testing types".split()
 )
+_FOUND_LATER = {
+    "vmap": "func", "sparse_coo_tensor": "sparse", "sparse_csr_tensor": "sparse", "spmm": "sparse",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
@@ -559,8 +564,8 @@ def __getattr__(name: str) -> object:
 
     if name in _LATER:
         return import_module(f"jitnet.{name}")
-    if name == "vmap":
-        return import_module("jitnet.func").vmap
+    if name in _FOUND_LATER:
+        return getattr(import_module(f"jitnet.{_FOUND_LATER[name]}"), name)
     if name.startswith("_foreach_"):
         functions = import_module("jitnet.foreach").FUNCTIONS
         if name in functions:

@@ -6,14 +6,12 @@ So a program that imports more than it uses runs, and one that uses it learns wh
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NoReturn
 
 from .errors import at_line
 from .other_names import also
-from .tensor import Tensor
 from .typed import NAMES
 
 
@@ -29,7 +27,6 @@ _GRAPHS = "fn.dump('graph') prints the graph of a function that jitnet.compile c
 _EXPORT = "save model.state_dict(), load it in PyTorch, and export the model from there"
 _PROCESSES = "jitnet trains in one process: jitnet.distributed knows a group of one"
 _NO_CUDA = "there is no CUDA device; the names without cuda are there"
-_SPARSE = "all tensors are dense: index_add and scatter_add sum by index, a mask leaves out"
 
 ABSENT = {
     "ao": Absent("", "jitnet has no quantization: float16 and bfloat16 are its small types"),
@@ -98,22 +95,12 @@ ABSENT = {
         "quantize_dynamic",
         "jitnet has no quantization: float16 and bfloat16 are its small types",
     ),
-    "sparse": Absent(
-        "SparseSemiStructuredTensor addmm mm softmax sum to_sparse_semi_structured", _SPARSE
-    ),
     "utils.benchmark": Absent("Compare Fuzzer Measurement Timer", "use Python's timeit"),
     "utils.cpp_extension": Absent(
         "BuildExtension CUDAExtension CUDA_HOME CppExtension load load_inline",
         "jitnet.compile fuses what a kernel of one's own would; write it with jitnet's functions",
     ),
     "utils.mobile_optimizer": Absent("optimize_for_mobile", _EXPORT),
-}
-
-# Functions of jitnet itself.
-FUNCTIONS = {
-    "sparse_coo_tensor": _SPARSE,
-    "sparse_csr_tensor": _SPARSE,
-    "spmm": _SPARSE,
 }
 
 
@@ -127,18 +114,8 @@ def absent(path: str, instead: str) -> type:
     return type(name, (), {"__new__": refuse, "__doc__": f"Not there: {instead}."})
 
 
-def _refusing(path: str, instead: str) -> Callable[..., NoReturn]:
-    """Return a method that is not there."""
-
-    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-        raise NotImplementedError(at_line(f"there is no {path}: {instead}"))
-
-    return refuse
-
-
 def install() -> None:
     """Put the modules into sys.modules, and into the modules that they belong to."""
-    package = sys.modules["jitnet"]
     for path, what in ABSENT.items():
         module = ModuleType(f"jitnet.{path}", f"Not there: {what.instead}.")
         for name in what.names.split():
@@ -146,10 +123,6 @@ def install() -> None:
         owner, _, name = module.__name__.rpartition(".")
         also(owner, **{name: module})
         setattr(sys.modules[owner], name, module)
-    for name, instead in FUNCTIONS.items():
-        setattr(package, name, absent(name, instead))
-    for name in ("to_sparse", "to_sparse_coo", "to_sparse_csr", "coalesce"):
-        setattr(Tensor, name, _refusing(f"Tensor.{name}", _SPARSE))
     for name in NAMES:
         setattr(sys.modules["jitnet.cuda"], name, absent(f"cuda.{name}", _NO_CUDA))
     sys.modules["jitnet.fx"].wrap = lambda function: function  # type: ignore[attr-defined]

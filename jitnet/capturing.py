@@ -82,7 +82,8 @@ class Trace:
         node = self.values.get(id(tensor))
         if node is None:
             if tensor._array is None:
-                assert tensor._node is not None
+                if tensor._node is None:
+                    raise AssertionError(tensor._copied())  # says why there is no value
                 return tensor._node
             node = self._new_state(tensor)
         return node

@@ -59,3 +59,25 @@ def is_complex(self: Tensor) -> bool:
 def is_same_size(self: Tensor, other: Tensor) -> bool:
     """Return whether the shapes are equal."""
     return self._type.shape == other._type.shape
+
+
+def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None) -> Tensor:
+    """Return a sparse tensor of the elements that are not zero; outside of traces only."""
+    from . import sparse
+
+    return sparse.to_sparse(self, sparse_dim, layout=layout)
+
+
+def to_sparse_coo(self: Tensor) -> Tensor:
+    """Return a sparse tensor with coordinates."""
+    return to_sparse(self)
+
+
+def to_sparse_csr(self: Tensor, dense_dim: Any = None) -> Tensor:
+    """Return a sparse matrix that says how many elements each row has."""
+    return to_sparse(self, layout="sparse_csr")
+
+
+def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
+    """Return the elements at the places of a sparse tensor, as a sparse tensor."""
+    return mask.like(self[tuple(mask._indices())])  # type: ignore[no-any-return]

@@ -32,6 +32,7 @@ from .optim.groups import ParamGroup
 from .origins import is_users
 from .plain import dotted
 from .tensor import Tensor, base_of
+from .tree import CONTAINERS
 from .watches import Cells, Computed, Definition, Every, Names, Slots, Watch
 
 LEAF_TYPES = (
@@ -86,6 +87,10 @@ class Reach:
         """Open every object that waits."""
         while self._waiting:
             value, path = self._waiting.pop()
+            if type(value) in CONTAINERS:
+                keys, inside, _ = CONTAINERS[type(value)].open(value)
+                self._waiting += [(part, f"{path}.{key}") for key, part in zip(keys, inside)]  # noqa: B905
+                continue
             if isinstance(value, Tensor):
                 self._keep_name(value, path)
             if isinstance(value, np.ndarray) and id(value) not in self._seen:

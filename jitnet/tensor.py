@@ -343,10 +343,14 @@ _new = object.__new__
 
 
 def _base(
-    array: np.ndarray | None, node: Node | None, kind: TensorType, requires_grad: bool = False
+    array: np.ndarray | None,
+    node: Node | None,
+    kind: TensorType,
+    requires_grad: bool = False,
+    cls: type[Tensor] | None = None,
 ) -> Tensor:
     """Return a tensor that owns its memory."""
-    made = _new(Tensor)
+    made = _new(cls or Tensor)
     made._array = array
     made._node = node
     made._type = kind
@@ -422,7 +426,7 @@ def _compute(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[st
     for arg in args:
         array = arg._array
         if array is None:
-            raise CompileError(at_line(_NO_VALUE))
+            array = arg._copied()  # says why there is none
         arrays.append(array)
         narrow = narrow or arg._type.dtype.narrow
     out = compute(op, arrays, params, kind.dtype) if narrow else op.eval(*arrays, **params)

@@ -49,6 +49,17 @@ Tree = Leaf | Branch
 LEAF = Leaf()
 
 
+@dataclass(frozen=True)
+class Container:
+    """How values of a class are opened: (keys, children, note), and built of (note, children)."""
+
+    open: Callable[[Any], tuple[tuple[Any, ...], tuple[Any, ...], Any]]
+    build: Callable[[Any, list[Any]], Any]
+
+
+CONTAINERS: dict[type, Container] = {}  # jitnet's own, beside Python's
+
+
 def flatten(value: Any) -> tuple[list[Any], Tree]:
     """Return the leaves of a nested value, in order, and the tree that `rebuild` wants."""
     leaves: list[Any] = []
@@ -78,6 +89,8 @@ def _open(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], Any] | None:
         return tuple(value), tuple(value.values()), None
     if kind is defaultdict:
         return tuple(value), tuple(value.values()), value.default_factory
+    if kind in CONTAINERS:
+        return CONTAINERS[kind].open(value)
     if is_namedtuple(value):
         return value._fields, tuple(value), None
     if dataclasses.is_dataclass(kind) and kind not in _WHOLE:
@@ -107,6 +120,8 @@ def _build(branch: Branch, children: list[Any]) -> Any:
         return kind(zip(branch.keys, children, strict=True))
     if kind is defaultdict:
         return defaultdict(branch.note, zip(branch.keys, children, strict=True))
+    if kind in CONTAINERS:
+        return CONTAINERS[kind].build(branch.note, children)
     if issubclass(kind, tuple):
         return kind(*children)
     made = object.__new__(kind)  # not through __init__: its checks and effects ran once already
