@@ -36,8 +36,11 @@ from jitnet.runtime.dtype import int32 as int
 from jitnet.runtime.dtype import int32 as int32
 from jitnet.runtime.dtype import int64 as int64
 from jitnet.runtime.dtype import int64 as long
-from jitnet.runtime.dtype import promote as promote_types
+from jitnet.runtime.dtype import promote_types as promote_types
 from jitnet.runtime.dtype import uint8 as uint8
+from jitnet.runtime.dtype import uint16 as uint16
+from jitnet.runtime.dtype import uint32 as uint32
+from jitnet.runtime.dtype import uint64 as uint64
 from jitnet.runtime.threads import get_num_threads as get_num_threads
 from jitnet.runtime.threads import set_num_threads as set_num_threads
 

@@ -12,7 +12,6 @@ from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import constant
 from jitnet.runtime.dtype import (
     DType,
-    bfloat16,
     bool_,
     convert,
     float32,
@@ -24,6 +23,7 @@ from jitnet.runtime.dtype import (
 from . import capture
 from .device import check_device
 from .errors import at_line
+from .listed import array_of
 from .tensor import Tensor, filled, leaf
 from .tensor import counting as index_along
 
@@ -70,54 +70,6 @@ def _made(result: Tensor, requires_grad: bool) -> Tensor:
 # -- from values --------------------------------------------------------------------------------
 
 
-def _array_of(data: Any, dtype: DType | None) -> np.ndarray:
-    """Return nested lists, numbers and tensors as an array of PyTorch's dtype for them."""
-    if isinstance(data, np.ndarray | np.generic):
-        array = np.array(data, order="C")
-        if array.dtype.kind in "iufbc" and not array.dtype.isnative:
-            array = array.astype(array.dtype.newbyteorder("="))
-    else:
-        array = np.array(_plain(data))
-        if array.dtype.kind == "f" or array.size == 0:
-            array = convert(array, _default if dtype is None else dtype)
-        elif array.dtype.kind == "c":
-            array = _complex(array, _default.to_complex() if dtype is None else dtype)
-        elif array.dtype.kind in "iu":
-            array = array.astype(np.int64) if dtype is None else array
-    if array.dtype.kind not in "biufc" and array.dtype != bfloat16.numpy:
-        raise TypeError(
-            at_line(f"cannot make a tensor of {type(data).__name__} with elements {array.dtype}")
-        )
-    return array if dtype in (None, from_numpy_dtype(array.dtype)) else convert(array, dtype)
-
-
-def _complex(array: np.ndarray, dtype: DType) -> np.ndarray:
-    """Return Python's complex numbers as dtype; RuntimeError if that would drop imaginary parts."""
-    if not dtype.is_complex and array.imag.any():
-        raise RuntimeError(
-            at_line(f"complex numbers cannot be converted to {dtype}; take their .real first")
-        )
-    return convert(array, dtype)
-
-
-def _plain(data: Any) -> Any:
-    """Return nested lists with every tensor inside as a list."""
-    if isinstance(data, Tensor):
-        return data.tolist()
-    if isinstance(data, list | tuple) and any(
-        isinstance(item, list | tuple | Tensor) for item in data
-    ):
-        items = [_plain(item) for item in data]
-        if len({_shape_of(item) for item in items}) > 1:
-            raise ValueError(at_line("a tensor wants nested lists of equal lengths"))
-        return items
-    return data
-
-
-def _shape_of(item: Any) -> int:
-    return len(item) if isinstance(item, list | tuple) else -1
-
-
 def tensor(
     data: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -132,7 +84,7 @@ def tensor(
     if tracing() and isinstance(data, np.ndarray):
         copy = from_numpy(data).clone()
         return _made(copy if dtype is None else copy.to(dtype), requires_grad)
-    array = _array_of(data, dtype)
+    array = array_of(data, dtype, _default)
     if tracing():
         array.flags.writeable = False
         return _made(leaf(constant, value=array), requires_grad)

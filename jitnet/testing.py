@@ -84,10 +84,13 @@ def _apart(
     rtol, atol = given or map(max, zip(*(_CLOSE.get(name, (0, 0)) for name in names), strict=True))
     one, other = _values(a), _values(b)
     near = np.isclose(one, other, rtol, atol, equal_nan=nan)
+    if rtol == atol == 0:  # NumPy compares whole numbers as floats
+        near &= (one == other) | (one != one)
     if near.all():
         return ""
     with np.errstate(all="ignore"):
-        far = np.abs(one - other)
+        unsigned = one.dtype.kind == other.dtype.kind == "u"
+        far = np.where(one > other, one - other, other - one) if unsigned else np.abs(one - other)
         share = far / np.abs(other)
     return (
         f"Tensor-likes are not close!\n\nMismatched elements: {near.size - near.sum()} / "
@@ -100,6 +103,8 @@ def _values(tensor: Tensor) -> np.ndarray:
     """Return a tensor's values in the widest dtype of their kind."""
     if tensor.is_complex():
         return tensor.numpy().astype(np.complex128)
+    if tensor.dtype.kind == "uint":
+        return tensor.numpy().astype(np.uint64)
     return tensor.double().numpy() if tensor.is_floating_point() else tensor.long().numpy()  # type: ignore[no-any-return]
 
 

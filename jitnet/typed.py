@@ -18,6 +18,9 @@ from jitnet.runtime.dtype import (
     int32,
     int64,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 
 from . import making
@@ -60,6 +63,9 @@ ShortTensor = _named("ShortTensor", int16)
 IntTensor = _named("IntTensor", int32)
 LongTensor = _named("LongTensor", int64)
 ByteTensor = _named("ByteTensor", uint8)
+UInt16Tensor = _named("UInt16Tensor", uint16)
+UInt32Tensor = _named("UInt32Tensor", uint32)
+UInt64Tensor = _named("UInt64Tensor", uint64)
 BoolTensor = _named("BoolTensor", bool_)
 ComplexFloatTensor = _named("ComplexFloatTensor", complex64)
 ComplexDoubleTensor = _named("ComplexDoubleTensor", complex128)
@@ -67,7 +73,8 @@ ComplexDoubleTensor = _named("ComplexDoubleTensor", complex128)
 
 _TYPES = (
     FloatTensor, HalfTensor, BFloat16Tensor, DoubleTensor, CharTensor, ShortTensor, IntTensor,
-    LongTensor, ByteTensor, BoolTensor, ComplexFloatTensor, ComplexDoubleTensor,
+    LongTensor, ByteTensor, UInt16Tensor, UInt32Tensor, UInt64Tensor, BoolTensor,
+    ComplexFloatTensor, ComplexDoubleTensor,
 )  # fmt: skip
 NAMES = [made.__name__ for made in _TYPES]
 _NAMES = {made.dtype: made.__name__ for made in _TYPES}

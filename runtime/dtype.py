@@ -16,6 +16,10 @@ from ml_dtypes import bfloat16 as _bfloat16
 from .memory import aligned_copy
 
 
+class DTypeError(RuntimeError, TypeError):
+    """An op has no meaning for these dtypes."""
+
+
 @dataclass(frozen=True, eq=False)
 class DType:
     """An element type; `a is b` compares two."""
@@ -85,6 +89,9 @@ int8 = _dtype("int8", "i8", "i8", "int")
 int16 = _dtype("int16", "i16", "i16", "int")
 int32 = _dtype("int32", "i32", "i32", "int")
 int64 = _dtype("int64", "i64", "i64", "int")
+uint16 = _dtype("uint16", "u16", "i16", "uint")
+uint32 = _dtype("uint32", "u32", "i32", "uint")
+uint64 = _dtype("uint64", "u64", "i64", "uint")
 float16 = _narrow("float16", "f16", np.dtype(np.float16))
 bfloat16 = _narrow("bfloat16", "bf16", np.dtype(_bfloat16))
 float32 = _dtype("float32", "f32", "float", "float")
@@ -92,7 +99,9 @@ float64 = _dtype("float64", "f64", "double", "float")
 complex64 = _dtype("complex64", "c64", "<2 x float>", "complex")
 complex128 = _dtype("complex128", "c128", "<2 x double>", "complex")
 
-REALS = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+_WIDE_UNSIGNED = (uint16, uint32, uint64)
+_WHOLE = (uint8, int8, int16, int32, int64, *_WIDE_UNSIGNED)
+REALS = (bool_, *_WHOLE, float16, bfloat16, float32, float64)
 DTYPES = (*REALS, complex64, complex128)
 _PARTS = {complex64: float32, complex128: float64}
 _BY_NAME = {dtype.name: dtype for dtype in DTYPES}
@@ -116,9 +125,18 @@ def from_numpy_dtype(dtype: np.dtype) -> DType:
 
 @lru_cache(maxsize=None)
 def promote(a: DType, b: DType) -> DType:
-    """Return the dtype that holds both, as PyTorch's torch.promote_types."""
+    """Return the dtype that holds both, as PyTorch and the array API standard say.
+
+    DTypeError where neither does: uint64 with signed whole numbers, and uint16, uint32, uint64 with
+    bools and complex numbers.
+    """
     if a is b:
         return a
+    if not _meet(a, b):
+        raise DTypeError(
+            f"{a.name} and {b.name} do not promote to a dtype that holds both; cast one first, "
+            "such as by .to(jitnet.int64)"
+        )
     if a.is_complex or b.is_complex:
         parts = [dtype.to_real() for dtype in (a, b) if dtype.is_inexact]
         return promote(parts[0], parts[-1]).to_complex()
@@ -128,6 +146,28 @@ def promote(a: DType, b: DType) -> DType:
             return float32
         return max(floats, key=lambda dtype: dtype.size)
     return from_numpy_dtype(np.promote_types(a.numpy, b.numpy))
+
+
+def _meet(a: DType, b: DType) -> bool:
+    """Return whether there is a dtype for both, which are not the same."""
+    for wide, other in ((a, b), (b, a)):
+        if wide in _WIDE_UNSIGNED and other.kind != "float":
+            return other in _WHOLE and not (wide is uint64 and other.kind == "int")
+    return True
+
+
+def promote_types(type1: DType, type2: DType) -> DType:
+    """Return the dtype that holds both: torch.promote_types, which refuses what PyTorch refuses.
+
+    That is uint16, uint32 and uint64 with other dtypes than floats, most of which operators take.
+    """
+    for wide, other in ((type1, type2), (type2, type1)):
+        if wide in _WIDE_UNSIGNED and other is not wide and other.kind != "float":
+            raise DTypeError(
+                "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+                f"{type1.name} and {type2.name}; result_type follows the array API standard"
+            )
+    return promote(type1, type2)
 
 
 def convert(array: np.ndarray, dtype: DType) -> np.ndarray:
@@ -140,6 +180,8 @@ def convert(array: np.ndarray, dtype: DType) -> np.ndarray:
             array = array.real
         if dtype.narrow is not (array.dtype in _NARROW):
             array = array.astype(np.float32)
+        if dtype is uint32 and array.dtype.kind == "f":  # NumPy's own depends on the place in a row
+            array = array.astype(np.int64)
         return aligned_copy(array, dtype.numpy)
 
 

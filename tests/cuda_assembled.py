@@ -48,6 +48,12 @@ def training_step() -> list[Graph]:
     return graphs(step, jitnet.randn(8, 3, 16, 16), jitnet.randint(0, 10, (8,)))
 
 
+def whole_numbers(a: Any, b: Any) -> Any:
+    """Return what divides, shifts, orders and converts."""
+    made = (a // b, a % b, a**b, a << b, a >> b, -a, jitnet.maximum(a, b), a.float().to(a.dtype))
+    return *made, jitnet.fmod(a, b), a.amax(1), a.argmin(1), jitnet.where(a > b, a, 7)
+
+
 def cases() -> Iterator[tuple[str, list[Graph]]]:
     """Yield every form of kernel, by name."""
     yield "step", training_step()
@@ -58,6 +64,9 @@ def cases() -> Iterator[tuple[str, list[Graph]]]:
         "product",
         graphs(lambda a, b: F.gelu(a @ b), jitnet.randn(2048, 96), jitnet.randn(96, 2048)),
     )
+    for dtype in (jitnet.uint16, jitnet.uint64):
+        a = jitnet.arange(1, 601, dtype=dtype).reshape(20, 30)
+        yield f"unsigned{dtype.itemsize}", graphs(whole_numbers, a, a)
     half = jitnet.randn(64, 64).to(jitnet.bfloat16)
     yield "bfloat16", graphs(lambda a: jitnet.sigmoid(a @ a), half)
     rows = jitnet.randn(6, 5000)
@@ -90,6 +99,7 @@ def main() -> None:
                         "registers": code.registers,
                         "shared": code.shared_bytes,
                         "local": code.local_bytes,
+                        "doubles": text.count(".f64"),
                     }
     print(json.dumps(found))
 

@@ -16,7 +16,8 @@ import jitnet
 from tests.array_api_cases import NAMES, Case, cases, floats
 
 DOCS = Path(__file__).parents[1] / "docs" / "array-api.md"
-DTYPES = "bool uint8 int8 int16 int32 int64 float32 float64 complex64 complex128".split()
+DTYPES = "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float32 float64".split()
+DTYPES += ["complex64", "complex128"]
 
 
 @pytest.fixture(autouse=True)
@@ -94,8 +95,8 @@ def _listed(heading: str) -> set[str]:
     }
 
 
-def test_every_name_that_is_missing_is_listed() -> None:
-    assert {name for name in NAMES if not hasattr(jitnet, name)} == _listed("What is not there")
+def test_every_name_is_there() -> None:
+    assert not [name for name in NAMES if not hasattr(jitnet, name)]
 
 
 DIFFER: dict[str, list[Case]] = {
@@ -145,7 +146,7 @@ def test_the_namespace_says_what_it_is() -> None:
     assert jitnet.finfo(x).bits == jitnet.iinfo(x.long()).bits == 64
     assert list(info.dtypes(kind="real floating")) == ["float32", "float64"]
     assert set(info.dtypes()) == set(DTYPES)
-    assert set(info.dtypes(kind=("bool", "unsigned integer"))) == {"bool", "uint8"}
+    assert set(info.dtypes(kind=("bool", "unsigned integer"))) == {"bool", *DTYPES[1:5]}
     assert x.to_device(x.device) is x
     with pytest.raises(RuntimeError, match=r"cuda|CPU"):
         x.to_device("cuda")

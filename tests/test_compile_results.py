@@ -229,7 +229,9 @@ def test_state_returned_and_viewed() -> None:
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (3, 0, 2), (2, 3, 4)])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "int64", "int32", "uint8", "uint64", "bool"]
+)
 def test_dtypes_and_shapes(shape: tuple[int, ...], dtype: str) -> None:
     kind = getattr(jitnet, dtype)
     x = jitnet.from_numpy(np.ones(shape, kind.numpy))

@@ -116,8 +116,15 @@ def test_kernels_are_assembled_without_spills() -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert {key.split()[0] for key in found} >= {"step0", "rows0", "places0", "product0"}
+    assert {key.split()[0] for key in found} >= {
+        "step0",
+        "rows0",
+        "places0",
+        "product0",
+        "unsigned80",
+    }
     for key, taken in found.items():
         assert taken["local"] == 0, (key, taken)
         assert taken["registers"] <= HOT_REGISTERS, (key, taken)
         assert taken["bytes"] > 0
+        assert taken["doubles"] == 0 or not key.startswith("unsigned"), (key, taken)

@@ -9,7 +9,7 @@ import pytest
 
 import jitnet
 
-DTYPES = "bool uint8 int8 int16 int32 int64 float16 float32 float64".split()
+DTYPES = ("bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 float16 float32 float64").split()
 
 
 def test_numpys_functions_take_tensors_and_give_tensors() -> None:

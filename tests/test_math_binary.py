@@ -14,7 +14,7 @@ from jitnet.runtime.dtype import bool_, float32
 from tests.math_harness import apply, random_bits, run, specials, targets, ulps
 
 FLOATS = [np.float32, np.float64]
-INTEGERS = [np.uint8, np.int8, np.int16, np.int32, np.int64]
+INTEGERS = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
 COMPARISONS: dict[str, Callable[..., np.ndarray]] = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
     "gt": np.greater, "ge": np.greater_equal,

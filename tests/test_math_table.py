@@ -34,7 +34,8 @@ from jitnet.runtime.dtype import (
     float64,
     int32,
     int64,
-    uint8,
+    uint32,
+    uint64,
 )
 from tests.math_harness import kernel_text, random_bits, run, specials, targets
 
@@ -147,7 +148,7 @@ def _cast(x: np.ndarray, to: DType, lanes: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("source", REALS, ids=lambda dtype: dtype.name)
 def test_casts_are_numpys(source: DType, to: DType) -> None:
     if source.kind == "float":
-        low = 0 if to is uint8 else -100
+        low = 0 if to.kind == "uint" else -100
         x = convert(np.random.default_rng(0).uniform(low, 100, 500), source)
         if to.kind in ("float", "bool"):
             x = np.concatenate([x, convert(specials(np.float32), source)])
@@ -168,10 +169,21 @@ def test_casts_are_numpys(source: DType, to: DType) -> None:
 @pytest.mark.parametrize("to", INTEGERS, ids=lambda dtype: dtype.name)
 def test_casts_out_of_range_are_defined(source: DType, to: DType) -> None:
     x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 300.7, -1.9, 70000.0], source.numpy)
-    wide = np.int64 if to is int64 else np.int32
+    wide = np.int64 if to in (int64, uint32, uint64) else np.int32
     least = np.iinfo(wide).min
-    whole = np.array([least, least, least, least, least, 300, -1, 70000], wide)
-    np.testing.assert_array_equal(_cast(x, to), whole.astype(to.numpy))
+    whole = np.array([least, least, least, least, least, 300, -1, 70000], wide).astype(to.numpy)
+    if to is uint64:
+        whole[[1, 3]] = 0  # above 2^63 it is signed no more
+    np.testing.assert_array_equal(_cast(x, to), whole)
+    if to.size >= 4:  # as eager, on machines where NumPy does so
+        np.testing.assert_array_equal(convert(x, to), whole)
+
+
+@pytest.mark.parametrize("source", [float32, float64], ids=lambda dtype: dtype.name)
+def test_large_floats_become_unsigned_numbers(source: DType) -> None:
+    x = np.array([2.0**63, 1.5 * 2.0**63, 2.0**64 - 2.0**40, 2.0**64, 2.0**62, -3], source.numpy)
+    wanted = [1 << 63, 3 << 62, (1 << 64) - (1 << 40), 0, 1 << 62, (1 << 64) - 3]
+    assert _cast(x, uint64).tolist() == convert(x, uint64).tolist() == wanted
 
 
 # -- reductions ---------------------------------------------------------------------------------

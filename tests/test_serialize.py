@@ -27,7 +27,10 @@ from jitnet import nn
 from jitnet.serialize import CheckpointError, load_file, save_file
 from jitnet.serialize.objects import read_objects, write_objects
 
-DTYPES = "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64".split()
+DTYPES = (
+    "bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 float16 bfloat16 float32 float64 "
+    "complex64"
+).split()
 
 
 def _round_trip(value: Any) -> Any:

@@ -67,7 +67,9 @@ def test_like_pytorch(name: str) -> None:
     check(function, *arrays)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "uint64", "int32", "float16", "bfloat16", "float64"]
+)
 def test_dtypes(dtype: str) -> None:
     """Every dtype sorts, 16-bit floats with their NaN."""
     import torch

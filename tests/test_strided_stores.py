@@ -10,7 +10,7 @@ import jitnet
 
 @pytest.mark.parametrize("step", [2, 3, 4, 5])
 @pytest.mark.parametrize("count", [1, 7, 33, 100])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "uint64"])
 def test_every_few_elements(step: int, count: int, dtype: str) -> None:
     """Each of `step` values goes to its own places and touches no other's."""
 

@@ -38,7 +38,14 @@ def test_what_is_not_close(actual: object, expected: object, says: str) -> None:
 
 
 def test_tensors_to_test_with() -> None:
-    for dtype in (jitnet.float32, jitnet.bool, jitnet.uint8, jitnet.int64, jitnet.complex64):
+    for dtype in (
+        jitnet.float32,
+        jitnet.bool,
+        jitnet.uint8,
+        jitnet.uint64,
+        jitnet.int64,
+        jitnet.complex64,
+    ):
         made = make_tensor(50, 2, dtype=dtype, exclude_zero=True)
         assert made.dtype is dtype and made.shape == (50, 2) and (made != 0).all()
     assert make_tensor((3,), dtype=jitnet.float64, low=2, high=3).min() >= 2

@@ -1,12 +1,10 @@
 """Errors that users see, each saying what was got, what was wanted and what to do."""
 
+from jitnet.runtime.dtype import DTypeError as DTypeError
+
 
 class ShapeError(RuntimeError, ValueError):
     """Shapes do not fit together."""
-
-
-class DTypeError(RuntimeError, TypeError):
-    """An op has no meaning for these dtypes."""
 
 
 class HostError(RuntimeError):

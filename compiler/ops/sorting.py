@@ -19,6 +19,7 @@ from jitnet.runtime.dtype import int64
 from . import check
 from .elementwise import ORDERED
 
+_TOP_BIT = np.uint32(1 << 31)
 KEY_BYTES = 4  # of elements that share a 64-bit number with their place
 WORTH_FINDING = 4  # how many times more elements a line must have than are wanted of it
 
@@ -55,9 +56,12 @@ def _order_by_keys(lines: np.ndarray, descending: bool) -> np.ndarray:
 
 
 def _ordered_bits(x: np.ndarray) -> np.ndarray:
-    """Return whole numbers in the order of the elements, NaN last, both zeros the same."""
+    """Return whole numbers in the order of the elements, NaN last, both zeros the same.
+
+    As signed numbers they have 32 bits.
+    """
     if x.dtype.kind != "f":
-        return x
+        return (x ^ _TOP_BIT).view(np.int32) if x.dtype == np.uint32 else x
     with np.errstate(invalid="ignore"):  # of a signalling NaN
         bits = (x + np.float32(0)).view(np.int32)
     bits ^= (bits >> 31) & 0x7FFFFFFF  # of negative numbers, all but the sign

@@ -22,6 +22,8 @@ from .pickling import Call, Name, Persistent
 
 _PARAMETER = Name("torch._utils", "_rebuild_parameter")
 _TENSOR = Name("torch._utils", "_rebuild_tensor_v2")
+_TENSOR_OF_BYTES = Name("torch._utils", "_rebuild_tensor_v3")  # of a dtype without storages
+_BYTES = Name("torch.storage", "UntypedStorage")
 
 
 class Describer:
@@ -67,7 +69,10 @@ class Describer:
         """Return the tensor as a view of its storage, which is the memory of its base."""
         memory, (offset, shape, strides) = place_of(tensor)
         layout = (self._storage(memory.array), offset, shape, strides)
-        return Call(_TENSOR, (*layout, tensor.requires_grad, OrderedDict()))
+        rest = (tensor.requires_grad, OrderedDict())
+        if STORAGE_OF[tensor.dtype.name] is None:
+            return Call(_TENSOR_OF_BYTES, (*layout, *rest, Name("torch", tensor.dtype.name)))
+        return Call(_TENSOR, (*layout, *rest))
 
     def _storage(self, line: np.ndarray) -> Persistent:
         """Return the name of some memory: one, however many tensors or arrays show it."""
@@ -75,8 +80,10 @@ class Describer:
         number = self._numbers.setdefault(key, len(self.storages))
         if number == len(self.storages):
             self.storages.append(line)
-        kind = Name("torch", STORAGE_OF[line.dtype.name])
-        return Persistent(("storage", kind, str(number), "cpu", len(line)))
+        storage = STORAGE_OF[line.dtype.name]
+        kind = _BYTES if storage is None else Name("torch", storage)
+        size = line.nbytes if storage is None else len(line)
+        return Persistent(("storage", kind, str(number), "cpu", size))
 
 
 def _array(array: np.ndarray) -> Call:

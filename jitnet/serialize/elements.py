@@ -17,7 +17,7 @@ class Element:
     """What one element type is called."""
 
     dtype: str  # ours, and PyTorch's
-    storage: str  # the class of the storage in a .pth file
+    storage: str | None  # the class of the storage in a .pth file; None: one without a type
     safetensors: str
 
 
@@ -28,6 +28,9 @@ ELEMENTS = (
     Element("int16", "ShortStorage", "I16"),
     Element("int32", "IntStorage", "I32"),
     Element("int64", "LongStorage", "I64"),
+    Element("uint16", None, "U16"),
+    Element("uint32", None, "U32"),
+    Element("uint64", None, "U64"),
     Element("float16", "HalfStorage", "F16"),
     Element("bfloat16", "BFloat16Storage", "BF16"),
     Element("float32", "FloatStorage", "F32"),
@@ -36,7 +39,7 @@ ELEMENTS = (
     Element("complex128", "ComplexDoubleStorage", "C128"),
 )
 _HAVE = {dtype.name: dtype for dtype in DTYPES}
-BY_STORAGE = {element.storage: element.dtype for element in ELEMENTS}
+BY_STORAGE = {element.storage: element.dtype for element in ELEMENTS if element.storage}
 BY_SAFETENSORS = {element.safetensors: element.dtype for element in ELEMENTS}
 STORAGE_OF = {element.dtype: element.storage for element in ELEMENTS}
 

@@ -23,7 +23,7 @@ from jitnet.compiler.ir.loops import (
     subexpressions,
     walk,
 )
-from jitnet.runtime.dtype import DType, bfloat16, bool_, int64
+from jitnet.runtime.dtype import DType, bfloat16, bool_, int32, int64, uint32, uint64
 
 from .scalars import resolved, wrapped, write_scalar
 from .text import Names, Source
@@ -160,8 +160,7 @@ class Expressions:
         if target is bool_:
             return f"({text} != 0)"
         if source.kind == "float" and target.kind != "float":
-            width = 64 if target.size == 8 else 32
-            written = resolved(f"$to_int{width}_{source.name}({bare(text)})", source)
+            written = resolved(f"$to_{_whole(target)}_{source.name}({bare(text)})", source)
             self.calls.add((), written.prelude)
             return wrapped(written.text, target)
         return f"{target.name}({bare(text)})"
@@ -248,3 +247,10 @@ def _uses(body: tuple[Stmt, ...]) -> Counter[int]:
                 seen.add(id(part))
                 uses.update(id(arg) for arg in part.args) if isinstance(part, Apply) else None
     return uses
+
+
+def _whole(target: DType) -> str:
+    """Return the dtype that a float becomes first on its way to one of whole numbers."""
+    if target is uint64:
+        return target.name
+    return (int64 if target in (int64, uint32) else int32).name

@@ -48,6 +48,14 @@ def to_int64_{t}(x):
     """x towards zero; the least integer where there is none such."""
     return int64(x) if fabs{f}(x) < {t}(9223372036854775808) else -9223372036854775808
 ''',
+    "to_uint64": '''
+def to_uint64_{t}(x):
+    """x towards zero; 0 for what is too large, 2^63 where there is else none such."""
+    half = {t}(9223372036854775808)
+    if x >= half:
+        return uint64(to_int64_{t}(x - half)) ^ uint64(9223372036854775808)
+    return uint64(to_int64_{t}(x))
+''',
     "random_normal": '''
 def random_normal_{t}(index, seed, call):
     """A normal number (Box and Muller): sqrt(-2 ln u) cos(2 pi v)."""
@@ -86,6 +94,27 @@ def fmod_int(a, b):
     rest = rem_int(a, b)
     return rest - b if rest != 0 and (a < 0) != (b < 0) else rest
 ''',
+    "floordiv_uint": '''
+def floordiv_uint(a, b):
+    """a / b rounded down; 0 for b = 0."""
+    return a // b if b != uint64(0) else uint64(0)
+''',
+    "rem_uint": '''
+def rem_uint(a, b):
+    """The remainder; 0 for b = 0."""
+    return a % b if b != uint64(0) else uint64(0)
+''',
+    "power_unsigned": '''
+def power_unsigned(a, n):
+    """a^n modulo 2^64."""
+    result = uint64(1)
+    while n > uint64(0):
+        if n & uint64(1):
+            result = result * a
+        a = a * a
+        n = n >> uint64(1)
+    return result
+''',
     "power": '''
 def power(a, n):
     """a^n modulo 2^64; for n < 0 what is left of 1 / a^-n."""
@@ -110,10 +139,15 @@ def shift_right(a, count, bits):
     """a / 2^count towards minus infinity."""
     return a >> (count if count >= 0 and count < bits else bits - 1)
 ''',
+    "shift_left_unsigned": '''
+def shift_left_unsigned(a, count, bits):
+    """a times 2^count; all bits leave where there are fewer than count."""
+    return a << count if count < bits else uint64(0)
+''',
     "shift_right_unsigned": '''
 def shift_right_unsigned(a, count, bits):
     """a / 2^count rounded down."""
-    return a >> count if count >= 0 and count < bits else a * 0
+    return a >> count if count < bits else uint64(0)
 ''',
     "from_bfloat16": '''
 def from_bfloat16(bits):

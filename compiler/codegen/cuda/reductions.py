@@ -152,10 +152,15 @@ def _wins(partial: Partial, new: str, place: str) -> str:
 
 
 def _exchanged(name: str, dtype: DType, step: int) -> str:
-    """Return the value of the thread whose number differs in one bit."""
-    narrow = dtype is bool_ or (dtype.kind != "float" and dtype.size < int32.size)
-    value = f"int32({name})" if narrow else name
+    """Return the value of the thread whose number differs in one bit.
+
+    Threads exchange floats and signed whole numbers of at least 32 bits.
+    """
+    moved = dtype
+    if dtype.kind != "float":
+        moved = int64 if dtype.size == int64.size else int32
+    value = name if moved is dtype else f"{moved.name}({name})"
     text = f"cuda.shfl_xor_sync(0xFFFFFFFF, {value}, {step})"
     if dtype is bool_:
         return f"({text} != 0)"
-    return f"{dtype.name}({text})" if narrow else text
+    return text if moved is dtype else f"{dtype.name}({text})"

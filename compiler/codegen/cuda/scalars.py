@@ -2,7 +2,8 @@
 
 In a template {0}, {1} are arguments, {t} is the numbers' Numba type and {bits} their width.
 `@name` is a function of CUDA's libdevice, which has an f at its end for float32, and `$name` one of
-prelude.py.
+prelude.py. Numba makes a float64 of an unsigned number and a signed one, such as 1: functions of
+unsigned numbers get uint64 and say so of every number in them.
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ def _same(name: str, template: str, kinds: str = "float int uint bool") -> CudaS
     return CudaScalar(name, dict.fromkeys(kinds.split(), template))
 
 
-def _numbers(name: str, real: str, integer: str, boolean: str | None = None) -> CudaScalar:
-    templates = {"float": real, "int": integer, "uint": integer}
+def _numbers(
+    name: str, real: str, integer: str, boolean: str | None = None, unsigned: str | None = None
+) -> CudaScalar:
+    templates = {"float": real, "int": integer, "uint": unsigned or integer}
     return CudaScalar(name, templates if boolean is None else {**templates, "bool": boolean})
 
 
@@ -83,12 +86,22 @@ _ROWS = (
     _numbers("sub", "({0} - {1})", "({0} - {1})"),
     _numbers("mul", "({0} * {1})", "({0} * {1})", "({0} & {1})"),
     _real("div", "({0} / {1})"),
-    _numbers("floordiv", "$floordiv_{t}({0}, {1})", "$floordiv_int({0}, {1})"),
-    _numbers("rem", "$rem_{t}({0}, {1})", "$rem_int({0}, {1})"),
-    _kinds(
-        "fmod", float_="@fmod({0}, {1})", int_="$fmod_int({0}, {1})", uint_="$rem_int({0}, {1})"
+    _numbers(
+        "floordiv", "$floordiv_{t}({0}, {1})", "$floordiv_int({0}, {1})",
+        unsigned="$floordiv_uint(uint64({0}), uint64({1}))",
     ),
-    _numbers("pow", "@pow({0}, {1})", "$power({0}, {1})"),
+    _numbers(
+        "rem", "$rem_{t}({0}, {1})", "$rem_int({0}, {1})",
+        unsigned="$rem_uint(uint64({0}), uint64({1}))",
+    ),
+    _numbers(
+        "fmod", "@fmod({0}, {1})", "$fmod_int({0}, {1})",
+        unsigned="$rem_uint(uint64({0}), uint64({1}))",
+    ),
+    _numbers(
+        "pow", "@pow({0}, {1})", "$power({0}, {1})",
+        unsigned="$power_unsigned(uint64({0}), uint64({1}))",
+    ),
     _extreme("max", "$maximum({0}, {1})", "({0} | {1})"),
     _extreme("min", "$minimum({0}, {1})", "({0} & {1})"),
     _real("atan2", "@atan2({0}, {1})"),
@@ -104,11 +117,15 @@ _ROWS = (
     _same("bitand", "({0} & {1})", "int uint bool"),
     _same("bitor", "({0} | {1})", "int uint bool"),
     _same("bitxor", "({0} ^ {1})", "int uint bool"),
-    _same("shl", "$shift_left({0}, {1}, {bits})", "int uint"),
+    _kinds(
+        "shl",
+        int_="$shift_left({0}, {1}, {bits})",
+        uint_="$shift_left_unsigned(uint64({0}), uint64({1}), uint64({bits}))",
+    ),
     _kinds(
         "shr",
         int_="$shift_right({0}, {1}, {bits})",
-        uint_="$shift_right_unsigned({0}, {1}, {bits})",
+        uint_="$shift_right_unsigned(uint64({0}), uint64({1}), uint64({bits}))",
     ),
     _same("where", "({1} if {0} else {2})"),
 )  # fmt: skip

@@ -1,13 +1,14 @@
 """Conversion of values from one dtype to another.
 
-A float that no target integer holds (NaN too) becomes the least integer of 32 bits (64 for int64),
-of which a narrower type keeps the low bits: what NumPy and PyTorch give on x86, on every machine.
+A float that no target integer holds (NaN too) becomes the least integer of 32 bits (64 for int64,
+uint32 and uint64), of which a narrower type keeps the low bits: what NumPy and PyTorch give on x86,
+on every machine. What is too large for uint64 becomes 0.
 A float of 16 bits is computed with as a float32 that it could hold.
 """
 
 from __future__ import annotations
 
-from jitnet.runtime.dtype import DType, bool_, float32
+from jitnet.runtime.dtype import DType, bool_, float32, int64, uint32, uint64
 
 from ..emitter import I1, I8, I32, I64, Function, Value, vector
 from .narrow import from_bits, nearest, to_bits
@@ -47,7 +48,7 @@ def emit_cast(f: Function, value: Value, from_dtype: DType, to_dtype: DType) -> 
             op = "fpext" if to_dtype.size > from_dtype.size else "fptrunc"
             return f.convert(op, value, to_dtype.llvm)
         case "float", _:
-            return _to_integer(f, value, to_dtype.llvm)
+            return _to_integer(f, value, to_dtype)
         case "int", "float":
             return f.convert("sitofp", value, to_dtype.llvm)
         case _, "float":
@@ -65,13 +66,23 @@ def _resize(f: Function, value: Value, source: str, target: str, signed: bool) -
     return f.convert("trunc", value, target)
 
 
-def _to_integer(f: Function, value: Value, target: str) -> Value:
+def _to_integer(f: Function, value: Value, dtype: DType) -> Value:
     """Return a float rounded towards zero."""
-    wide = I64 if target == I64 else I32
+    wide = I64 if dtype in (int64, uint32, uint64) else I32
+    if dtype is not uint64:
+        return f.convert("trunc", _to_signed(f, value, wide), dtype.llvm)
+    half = 2.0**63
+    real = Real(f, value)
+    upper = real.compare("oge", value, half)
+    lower = real.select(upper, real.sub(value, half), value)
+    whole = _to_signed(f, lower, wide)
+    return f.select(upper, f.binary("xor", whole, f.const(whole.type, -(1 << 63))), whole)
+
+
+def _to_signed(f: Function, value: Value, wide: str) -> Value:
     bits = int(wide[1:])
     real = Real(f, value)
     fits = real.compare("olt", real.abs(value), 2.0 ** (bits - 1))
     least = f.const(vector(wide, value.lanes), -(1 << (bits - 1)))
     # Where the conversion is undefined, its result is not chosen.
-    whole = f.select(fits, f.convert("fptosi", value, wide), least)
-    return f.convert("trunc", whole, target)
+    return f.select(fits, f.convert("fptosi", value, wide), least)
