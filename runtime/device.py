@@ -10,11 +10,9 @@ from typing import Protocol
 
 from .target import Target
 
-# A kind of device is one file of this folder that offers what Backend says.
+# A kind of device for machine code in this process is one file of this folder, as Backend says.
 _BACKENDS = {"cpu": "jitnet.runtime.cpu"}
-_ABSENT = {
-    "cuda": "this jitnet has no CUDA support; use device='cpu'",
-}
+_KINDS = ("cpu", "cuda")
 
 
 class LoadedCode(Protocol):
@@ -59,13 +57,17 @@ CPU = Device("cpu")
 
 
 @cache
+def gpu_device(index: int) -> Device:
+    """Return the device of a GPU: one object for each."""
+    return Device("cuda", index)
+
+
+@cache
 def device_named(name: str) -> Device:
-    """Return the device that a text such as "cpu" or "cpu:0" names, or raise RuntimeError."""
+    """Return the device that a text such as "cpu" or "cuda:0" names, or raise RuntimeError."""
     kind, colon, number = name.partition(":")
-    if kind in _ABSENT:
-        raise RuntimeError(f"device {name!r}: {_ABSENT[kind]}")
-    if kind not in _BACKENDS:
-        raise RuntimeError(f"device {name!r} is unknown; jitnet has {', '.join(_BACKENDS)}")
+    if kind not in _KINDS:
+        raise RuntimeError(f"device {name!r} is unknown; jitnet has {', '.join(_KINDS)}")
     if not colon:
         return Device(kind)
     if not number.isdecimal():

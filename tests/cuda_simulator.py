@@ -11,6 +11,7 @@ import sys
 import threading
 import types
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
@@ -145,10 +146,26 @@ def _reference(name: str) -> Any:
 _install()
 
 
+def functions_of(source: str) -> dict[str, Any]:
+    """Return what a module of CUDA source defines."""
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "<cuda>", "exec"), namespace)
+    return namespace
+
+
+def launch(
+    function: Any, grid: Sequence[int], block: Sequence[int], memory: Sequence[np.ndarray]
+) -> None:
+    """Run a function on typed memory."""
+    given = [devicearray.FakeCUDAArray(each) for each in memory]  # arrays would be copied
+    with warnings.catch_warnings():  # of NumPy, in the simulator's own threads
+        warnings.simplefilter("ignore", RuntimeWarning)
+        function[tuple(grid), tuple(block)](*given)
+
+
 def simulate(stages: CudaStages, pointers: list[np.ndarray]) -> int:
     """Run a program on arrays (inputs, then fresh outputs) and return its status."""
-    namespace: dict[str, Any] = {}
-    exec(compile(stages.program.source, "<cuda>", "exec"), namespace)
+    functions = functions_of(stages.program.source)
     status = np.zeros(4, np.int64)
     slots = [status, *pointers, *stages.constants]
     arena = np.zeros(max(stages.memory.arena_bytes, 1), np.uint8)
@@ -160,18 +177,15 @@ def simulate(stages: CudaStages, pointers: list[np.ndarray]) -> int:
             flat = arena[start : start + size].view(buffer.dtype.numpy)
         else:
             start = slots[buffer.slot].ctypes.data + buffer.offset * buffer.dtype.size
-            memory = (ctypes.c_char * (buffer.size * buffer.dtype.size)).from_address(start)
-            flat = np.frombuffer(memory, buffer.dtype.numpy)
-        bits = flat.view(getattr(np, stored(buffer.dtype)))
-        return devicearray.FakeCUDAArray(bits)  # an array would be copied there and back
+            bytes_there = (ctypes.c_char * (buffer.size * buffer.dtype.size)).from_address(start)
+            flat = np.frombuffer(bytes_there, buffer.dtype.numpy)
+        return flat.view(getattr(np, stored(buffer.dtype)))
 
-    with warnings.catch_warnings():  # of NumPy, in the simulator's own threads
-        warnings.simplefilter("ignore", RuntimeWarning)
-        for launch in stages.program.launches:
-            function = namespace[launch.function]
-            function[launch.grid, launch.block](status, *map(memory, launch.buffers))
-            if status[0]:
-                break
+    for each in stages.program.launches:
+        arrays = [status, *map(memory, each.buffers)]
+        launch(functions[each.function], each.grid, each.block, arrays)
+        if status[0]:
+            break
     return int(status[0])
 
 

@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "jitnet": ("jitnet",),
 }
 LLVM_FILES = ("jitnet.runtime.",)
-NUMBA_FILES = ("jitnet.runtime.cuda",)
+NUMBA_FILES = ("jitnet.runtime.cuda.building",)
+NVIDIA_FILES = ("jitnet.runtime.cuda.building", "jitnet.runtime.cuda.bindings")
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,12 @@ def test_numba_stays_in_the_cuda_runtime_and_inside_functions() -> None:
     uses = [each for each in IMPORTS if _within(each.imported, "numba")]
     broken = [each for each in uses if not each.importer.startswith(NUMBA_FILES) or each.at_import]
     assert not broken, _listed(broken, "numba only in the runtime's CUDA file, inside functions:")
+
+
+def test_nvidias_packages_stay_in_two_files_of_the_cuda_runtime() -> None:
+    uses = [each for each in IMPORTS if _within(each.imported, "cuda")]
+    broken = [each for each in uses if each.importer not in NVIDIA_FILES or each.at_import]
+    assert not broken, _listed(broken, "cuda-bindings only in two files, inside functions:")
 
 
 @pytest.mark.parametrize("peer", ["torch", "jax", "tinygrad", "tensorflow"])

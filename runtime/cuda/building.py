@@ -1,16 +1,17 @@
-"""The only file that imports numba-cuda: CUDA source to PTX, for a GPU that need not be there."""
+"""The only file that imports numba-cuda: CUDA source to PTX and machine code; no GPU is needed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
 COMPUTE_CAPABILITY = (8, 0)  # of the PTX that is shown: A100, and what came after it
 
-_INSTALL = "pip install 'jitnet[cuda]'"
+INSTALL = "pip install 'jitnet[cuda]'"
 
 
 def _numba() -> Any:
@@ -20,7 +21,7 @@ def _numba() -> Any:
     """
     if find_spec("numba_cuda") is None:
         raise RuntimeError(
-            f"CUDA source is compiled by numba-cuda, which is not installed: {_INSTALL}"
+            f"CUDA source is compiled by numba-cuda, which is not installed: {INSTALL}"
         )
     from numba import cuda, types
 
@@ -49,6 +50,26 @@ def compile_ptx(
     return ptx
 
 
+def versions() -> str:
+    """Return the versions of what makes PTX and machine code of source."""
+    _numba()
+    names = ("numba-cuda", "numba", "nvidia-nvjitlink", "nvidia-nvvm", "cuda-toolkit")
+    return ", ".join(f"{name} {_version(name)}" for name in names)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # it came with a toolkit of the system
+        return "?"
+
+
+def symbol_of(ptx: str) -> str:
+    """Return the name that the only kernel of some PTX has there."""
+    (name,) = re.findall(r"^\s*\.visible\s+\.entry\s+([^\s(]+)", ptx, re.MULTILINE)
+    return str(name)
+
+
 @dataclass(frozen=True)
 class Assembled:
     """Machine code of one kernel, and what a thread of it takes.
@@ -68,7 +89,7 @@ def assemble(ptx: str, capability: tuple[int, int] = COMPUTE_CAPABILITY) -> Asse
         from cuda.bindings import nvjitlink
     except ImportError as error:
         raise RuntimeError(
-            f"PTX is assembled by nvJitLink, which is not installed: {_INSTALL}"
+            f"PTX is assembled by nvJitLink, which is not installed: {INSTALL}"
         ) from error
     text = ptx.encode()
     options = [f"-arch=sm_{capability[0]}{capability[1]}", "-verbose"]

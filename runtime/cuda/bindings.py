@@ -1,0 +1,270 @@
+"""GPUs as NVIDIA's driver gives them: the only file that calls it, through cuda-bindings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from .building import INSTALL, assemble, compile_ptx, symbol_of, versions
+from .driver import Code, CudaError, OutOfMemoryError, Properties
+
+_current = threading.local()  # the context that this thread's calls go to
+
+
+class NvidiaPlatform:
+    """The GPUs of this computer."""
+
+    def __init__(self) -> None:
+        self._drivers: dict[int, NvidiaDriver] = {}
+
+    @cached_property
+    def _reason(self) -> str | None:
+        if find_spec("cuda") is None or find_spec("cuda.bindings") is None:
+            return f"jitnet reaches GPUs through numba-cuda, which is not installed: {INSTALL}"
+        cu = _cu()
+        try:
+            status = cu.cuInit(0)[0]
+        except RuntimeError as error:  # what cuda-bindings raises where there is no libcuda
+            return f"no NVIDIA driver was found on this computer: {str(error).splitlines()[0]}"
+        if status == cu.CUresult.CUDA_ERROR_NO_DEVICE:
+            return "the NVIDIA driver finds no GPU; see what nvidia-smi says"
+        if status != cu.CUresult.CUDA_SUCCESS:
+            return f"the NVIDIA driver does not start: {_named(cu, status)}; see nvidia-smi"
+        has, wants = _version(_check(cu.cuDriverGetVersion())), _version(cu.CUDA_VERSION)
+        if has[0] < wants[0]:
+            return (
+                f"the NVIDIA driver is for CUDA {has[0]}.{has[1]}, the installed numba-cuda for "
+                f"CUDA {wants[0]}: update the driver, or pip install 'numba-cuda[cu{has[0]}]'"
+            )
+        return None if _check(cu.cuDeviceGetCount()) else "the NVIDIA driver finds no GPU"
+
+    def why_not(self) -> str | None:
+        """Return why no GPU can be used and what to do about it; None where one can."""
+        return self._reason
+
+    def count(self) -> int:
+        """Return how many GPUs there are."""
+        return 0 if self._reason else int(_check(_cu().cuDeviceGetCount()))
+
+    def open(self, index: int) -> NvidiaDriver:
+        """Return a GPU."""
+        if index not in self._drivers:
+            self._drivers[index] = NvidiaDriver(index)
+        return self._drivers[index]
+
+
+class NvidiaDriver:
+    """One GPU; see Driver."""
+
+    def __init__(self, index: int) -> None:
+        self._cu = cu = _cu()
+        device = _check(cu.cuDeviceGet(index))
+        self._context = _check(cu.cuDevicePrimaryCtxRetain(device))
+        attribute = cu.CUdevice_attribute
+        major, minor, processors = (
+            int(_check(cu.cuDeviceGetAttribute(each, device)))
+            for each in (
+                attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+                attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+                attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
+            )
+        )
+        name = bytes(_check(cu.cuDeviceGetName(256, device))).split(b"\0")[0].decode()
+        memory = int(_check(cu.cuDeviceTotalMem(device)))
+        self.properties = Properties(name, major, minor, memory, processors)
+        self._modules: list[Any] = []
+
+    def _do(self, name: str, *args: Any) -> Any:
+        """Call a function of the driver on this GPU; CudaError says what went wrong."""
+        if getattr(_current, "context", None) is not self._context:
+            _check(self._cu.cuCtxSetCurrent(self._context))
+            _current.context = self._context
+        return _check(getattr(self._cu, name)(*args))
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    def memory_info(self) -> tuple[int, int]:
+        """Return how many bytes are free, and how many there are."""
+        free, total = self._do("cuMemGetInfo")
+        return int(free), int(total)
+
+    def allocate(self, size: int) -> int:
+        """Return the address of so many bytes on the GPU."""
+        return int(self._do("cuMemAlloc", size))
+
+    def free(self, address: int) -> None:
+        """Give memory back; the driver waits for what uses it."""
+        self._do("cuMemFree", address)
+
+    def pin(self, size: int) -> int:
+        """Return the address of so many bytes of the host that the GPU reads by itself."""
+        return int(self._do("cuMemHostAlloc", size, int(self._cu.CU_MEMHOSTALLOC_PORTABLE)))
+
+    def unpin(self, address: int) -> None:
+        """Give memory of the host back."""
+        self._do("cuMemFreeHost", address)
+
+    def upload(self, target: int, source: int, size: int, stream: int) -> None:
+        """Copy from the host."""
+        self._do("cuMemcpyHtoDAsync", target, source, size, stream)
+
+    def download(self, target: int, source: int, size: int, stream: int) -> None:
+        """Copy to the host."""
+        self._do("cuMemcpyDtoHAsync", target, source, size, stream)
+
+    def copy(self, target: int, source: int, size: int, stream: int) -> None:
+        """Copy on the GPU."""
+        self._do("cuMemcpyDtoDAsync", target, source, size, stream)
+
+    def fill(self, target: int, byte: int, size: int, stream: int) -> None:
+        """Set every byte."""
+        self._do("cuMemsetD8Async", target, byte, size, stream)
+
+    # -- code ------------------------------------------------------------------------------------
+
+    def version(self) -> str:
+        """Return what decides the code of a source: the GPU, and numba-cuda."""
+        major, minor = self.properties.capability
+        return f"sm_{major}{minor}, {versions()}"
+
+    def build(self, source: str, functions: Mapping[str, Sequence[str]]) -> dict[str, Code]:
+        """Return the machine code of each function of a module."""
+        capability = self.properties.capability
+        ptx = compile_ptx(source, functions, capability)
+        return {
+            name: Code(symbol_of(text), assemble(text, capability).cubin)
+            for name, text in ptx.items()
+        }
+
+    def load(self, code: Code) -> int:
+        """Return a function that can be launched; it stays loaded."""
+        module = self._do("cuModuleLoadData", code.image)
+        self._modules.append(module)
+        return int(self._do("cuModuleGetFunction", module, code.symbol.encode()))
+
+    def launch(
+        self,
+        function: int,
+        grid: Sequence[int],
+        block: Sequence[int],
+        pointers: Sequence[int],
+        stream: int,
+    ) -> None:
+        """Run a function on so many blocks of so many threads."""
+        values = np.array(pointers, np.uint64)
+        places = values.ctypes.data + np.arange(len(pointers), dtype=np.uint64) * values.itemsize
+        across, threads = (*grid, 1, 1)[:3], (*block, 1, 1)[:3]
+        self._do("cuLaunchKernel", function, *across, *threads, 0, stream, places.ctypes.data, 0)
+
+    # -- streams and events ----------------------------------------------------------------------
+
+    def new_stream(self, priority: int = 0) -> int:
+        """Return a new stream, which the driver's own default stream waits for."""
+        flags = int(self._cu.CUstream_flags.CU_STREAM_DEFAULT)
+        return int(self._do("cuStreamCreateWithPriority", flags, priority))
+
+    def close_stream(self, stream: int) -> None:
+        """Let go of a stream; its work still ends."""
+        self._do("cuStreamDestroy", stream)
+
+    def synchronize(self, stream: int) -> None:
+        """Wait until all work of a stream has ended."""
+        self._do("cuStreamSynchronize", stream)
+
+    def stream_done(self, stream: int) -> bool:
+        """Whether all work of a stream has ended."""
+        return self._ready(self._cu.cuStreamQuery(stream)[0])
+
+    def new_event(self, timed: bool) -> int:
+        """Return a mark to put into streams."""
+        flags = self._cu.CUevent_flags
+        chosen = flags.CU_EVENT_DEFAULT if timed else flags.CU_EVENT_DISABLE_TIMING
+        return int(self._do("cuEventCreate", int(chosen)))
+
+    def close_event(self, event: int) -> None:
+        """Let go of an event."""
+        self._do("cuEventDestroy", event)
+
+    def record(self, event: int, stream: int) -> None:
+        """Put an event at the end of what a stream has to do."""
+        self._do("cuEventRecord", event, stream)
+
+    def wait(self, stream: int, event: int) -> None:
+        """Let what is asked of a stream from now on wait for an event."""
+        self._do("cuStreamWaitEvent", stream, event, 0)
+
+    def synchronize_event(self, event: int) -> None:
+        """Wait until a stream has got to an event."""
+        self._do("cuEventSynchronize", event)
+
+    def event_done(self, event: int) -> bool:
+        """Whether a stream has got to an event."""
+        return self._ready(self._cu.cuEventQuery(event)[0])
+
+    def elapsed(self, start: int, end: int) -> float:
+        """Return the milliseconds between two timed events."""
+        return float(self._do("cuEventElapsedTime", start, end))
+
+    def _ready(self, status: Any) -> bool:
+        if status == self._cu.CUresult.CUDA_ERROR_NOT_READY:
+            return False
+        _check((status,))
+        return True
+
+    # -- graphs ----------------------------------------------------------------------------------
+
+    def begin_capture(self, stream: int) -> None:
+        """Write down what is asked of a stream from now on, instead of doing it."""
+        modes = self._cu.CUstreamCaptureMode
+        self._do("cuStreamBeginCapture", stream, modes.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
+
+    def end_capture(self, stream: int) -> int:
+        """Return what was written down, as a graph that can be launched."""
+        graph = self._do("cuStreamEndCapture", stream)
+        made = self._do("cuGraphInstantiate", graph, 0)
+        self._do("cuGraphDestroy", graph)
+        return int(made)
+
+    def launch_graph(self, graph: int, stream: int) -> None:
+        """Do all that was written down."""
+        self._do("cuGraphLaunch", graph, stream)
+
+    def close_graph(self, graph: int) -> None:
+        """Let go of a graph."""
+        self._do("cuGraphExecDestroy", graph)
+
+
+def _cu() -> Any:
+    return import_module("cuda.bindings.driver")
+
+
+def _version(number: int) -> tuple[int, int]:
+    """Return major and minor of NVIDIA's 13050."""
+    return number // 1000, number % 1000 // 10
+
+
+def _named(cu: Any, status: Any) -> str:
+    """Return what the driver says of a status."""
+    (_, name), (_, text) = cu.cuGetErrorName(status), cu.cuGetErrorString(status)
+    return f"{name.decode()}: {text.decode()}"
+
+
+def _check(found: tuple[Any, ...]) -> Any:
+    """Return what a function of the driver gave besides its status, or raise what that says."""
+    status, *values = found
+    cu = _cu()
+    codes = cu.CUresult
+    if status != codes.CUDA_SUCCESS:
+        said = f"CUDA error: {_named(cu, status)}"
+        if status == codes.CUDA_ERROR_OUT_OF_MEMORY:
+            raise OutOfMemoryError(said)
+        if status in (codes.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, codes.CUDA_ERROR_NO_BINARY_FOR_GPU):
+            said += "; the NVIDIA driver is older than the installed numba-cuda: update the driver"
+        raise CudaError(said)
+    return values[0] if len(values) == 1 else values or None

@@ -1,0 +1,274 @@
+"""A GPU that is not there: memory is NumPy's, kernels run in Numba's simulator.
+
+Work on a stream waits until somebody waits for it, so that what forgets to wait reads old bytes;
+memory comes full of 0xA5, and touching what was given back is an error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import pickle
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitnet.runtime.cuda.driver import Code, CudaError, OutOfMemoryError, Properties
+
+_FIRST = 0x7F00_0000_0000
+_ALIGNED = 512
+
+
+class _Stream:
+    """What a stream has still to do; None where a graph is written down instead."""
+
+    def __init__(self) -> None:
+        self.queue: deque[Callable[[], None]] = deque()
+        self.captured: list[Callable[[], None]] | None = None
+
+
+class SimulatedDriver:
+    """One simulated GPU; see Driver.
+
+    log: the names of what was asked for, such as "launch", for tests to count.
+    """
+
+    def __init__(self, memory: int = 1 << 30, index: int = 0) -> None:
+        self.properties = Properties(f"Simulated GPU {index}", 8, 0, memory, 2)
+        self.log: list[str] = []
+        self._next = _FIRST + (index << 40)
+        self._blocks: dict[int, np.ndarray] = {}
+        self._addresses: list[int] = []
+        self._pinned: dict[int, Any] = {}
+        self._streams: dict[int, _Stream] = {}
+        self._events: dict[int, tuple[_Stream, Callable[[], None]] | None] = {}
+        self._graphs: dict[int, list[Callable[[], None]]] = {}
+        self._functions: dict[int, tuple[Any, Sequence[str]]] = {}
+        self._handle = 0
+
+    def _new(self) -> int:
+        self._handle += 1
+        return self._handle
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    @property
+    def used(self) -> int:
+        """The bytes that are allocated."""
+        return sum(map(len, self._blocks.values()))
+
+    def memory_info(self) -> tuple[int, int]:
+        total = self.properties.total_memory
+        return total - self.used, total
+
+    def allocate(self, size: int) -> int:
+        self.log.append("allocate")
+        if size > self.memory_info()[0]:
+            raise OutOfMemoryError("CUDA error: CUDA_ERROR_OUT_OF_MEMORY: out of memory")
+        address = self._next
+        self._next += -(-size // _ALIGNED) * _ALIGNED + _ALIGNED
+        self._blocks[address] = np.full(size, 0xA5, np.uint8)
+        self._addresses.append(address)
+        return address
+
+    def free(self, address: int) -> None:
+        self.log.append("free")
+        for stream in self._streams.values():
+            self._drain(stream)
+        del self._blocks[address]
+        self._addresses.remove(address)
+
+    def bytes_at(self, address: int, size: int | None = None) -> np.ndarray:
+        """Return the bytes from an address on; up to the end of what was allocated by default."""
+        place = bisect_right(self._addresses, address) - 1
+        if place < 0:
+            raise CudaError(f"CUDA error: illegal address {address:#x}")
+        start = self._addresses[place]
+        block = self._blocks[start][address - start :]
+        if len(block) < (1 if size is None else size):
+            raise CudaError(f"CUDA error: illegal address {address:#x}, {size} bytes")
+        return block[:size]
+
+    def pin(self, size: int) -> int:
+        memory = (ctypes.c_uint8 * size)()
+        self._pinned[ctypes.addressof(memory)] = memory
+        return ctypes.addressof(memory)
+
+    def unpin(self, address: int) -> None:
+        del self._pinned[address]
+
+    def upload(self, target: int, source: int, size: int, stream: int) -> None:
+        host = _host(source, size)
+        is_pinned = any(at <= source < at + len(each) for at, each in self._pinned.items())
+        kept = host if is_pinned else host.copy()
+        self._ask("upload", stream, lambda: np.copyto(self.bytes_at(target, size), kept))
+
+    def download(self, target: int, source: int, size: int, stream: int) -> None:
+        host = _host(target, size)
+        self._ask("download", stream, lambda: np.copyto(host, self.bytes_at(source, size)))
+
+    def copy(self, target: int, source: int, size: int, stream: int) -> None:
+        def copy() -> None:
+            np.copyto(self.bytes_at(target, size), self.bytes_at(source, size))
+
+        self._ask("copy", stream, copy)
+
+    def fill(self, target: int, byte: int, size: int, stream: int) -> None:
+        self._ask("fill", stream, lambda: self.bytes_at(target, size).fill(byte))
+
+    # -- code ------------------------------------------------------------------------------------
+
+    def version(self) -> str:
+        return "simulated"
+
+    def build(self, source: str, functions: Mapping[str, Sequence[str]]) -> dict[str, Code]:
+        self.log.append("build")
+        return {
+            name: Code(name, pickle.dumps((source, list(elements))))
+            for name, elements in functions.items()
+        }
+
+    def load(self, code: Code) -> int:
+        from tests.cuda_simulator import functions_of
+
+        source, elements = pickle.loads(code.image)
+        handle = self._new()
+        self._functions[handle] = functions_of(source)[code.symbol], ("int64", *elements)
+        return handle
+
+    def launch(
+        self,
+        function: int,
+        grid: Sequence[int],
+        block: Sequence[int],
+        pointers: Sequence[int],
+        stream: int,
+    ) -> None:
+        from tests.cuda_simulator import launch
+
+        kernel, elements = self._functions[function]
+        assert len(pointers) == len(elements), (pointers, elements)
+        given = list(pointers)
+
+        def run() -> None:
+            memory = []
+            for address, element in zip(given, elements, strict=True):
+                dtype = np.dtype(element)
+                found = self.bytes_at(address) if address else np.empty(0, np.uint8)
+                whole = len(found) // dtype.itemsize * dtype.itemsize
+                memory.append(found[:whole].view(dtype))
+            launch(kernel, grid, block, memory)
+
+        self._ask("launch", stream, run)
+
+    # -- streams and events ----------------------------------------------------------------------
+
+    def new_stream(self, priority: int = 0) -> int:
+        handle = self._new()
+        self._streams[handle] = _Stream()
+        return handle
+
+    def close_stream(self, stream: int) -> None:
+        self._drain(self._streams.pop(stream))
+
+    def _ask(self, name: str, stream: int, work: Callable[[], None]) -> None:
+        self.log.append(name)
+        found = self._streams[stream]
+        if found.captured is not None:
+            found.captured.append(work)
+        else:
+            found.queue.append(work)
+
+    def _drain(self, stream: _Stream, until: Callable[[], None] | None = None) -> None:
+        while stream.queue and (until is None or until in stream.queue):
+            stream.queue.popleft()()
+
+    def synchronize(self, stream: int) -> None:
+        self.log.append("synchronize")
+        assert self._streams[stream].captured is None, "a stream that is captured was waited for"
+        self._drain(self._streams[stream])
+
+    def stream_done(self, stream: int) -> bool:
+        return not self._streams[stream].queue
+
+    def new_event(self, timed: bool) -> int:
+        handle = self._new()
+        self._events[handle] = None
+        return handle
+
+    def close_event(self, event: int) -> None:
+        del self._events[event]
+
+    def record(self, event: int, stream: int) -> None:
+        found = self._streams[stream]
+
+        def mark() -> None:
+            pass
+
+        self._events[event] = found, mark
+        found.queue.append(mark)
+
+    def wait(self, stream: int, event: int) -> None:
+        marked = self._events[event]
+        if marked is not None:
+            self._streams[stream].queue.append(lambda: self._drain(*marked))
+
+    def synchronize_event(self, event: int) -> None:
+        marked = self._events[event]
+        if marked is not None:
+            self._drain(*marked)
+
+    def event_done(self, event: int) -> bool:
+        marked = self._events[event]
+        return marked is None or marked[1] not in marked[0].queue
+
+    def elapsed(self, start: int, end: int) -> float:
+        return float(end - start)
+
+    # -- graphs ----------------------------------------------------------------------------------
+
+    def begin_capture(self, stream: int) -> None:
+        self._streams[stream].captured = []
+
+    def end_capture(self, stream: int) -> int:
+        handle = self._new()
+        found = self._streams[stream]
+        assert found.captured is not None
+        self._graphs[handle], found.captured = found.captured, None
+        self.log.append("capture")
+        return handle
+
+    def launch_graph(self, graph: int, stream: int) -> None:
+        def run() -> None:
+            for work in self._graphs[graph]:
+                work()
+
+        self._ask("launch_graph", stream, run)
+
+    def close_graph(self, graph: int) -> None:
+        for stream in self._streams.values():
+            self._drain(stream)
+        del self._graphs[graph]
+
+
+class SimulatedPlatform:
+    """Some simulated GPUs, or a reason why there is none."""
+
+    def __init__(self, *drivers: SimulatedDriver, reason: str | None = None) -> None:
+        self.drivers = drivers
+        self.reason = reason
+
+    def why_not(self) -> str | None:
+        return self.reason
+
+    def count(self) -> int:
+        return len(self.drivers)
+
+    def open(self, index: int) -> SimulatedDriver:
+        return self.drivers[index]
+
+
+def _host(address: int, size: int) -> np.ndarray:
+    return np.frombuffer((ctypes.c_uint8 * size).from_address(address), np.uint8)
