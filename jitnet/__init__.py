@@ -210,6 +210,8 @@ from .functional.complex_numbers import resolve_conj as resolve_conj
 from .functional.complex_numbers import resolve_neg as resolve_neg
 from .functional.complex_numbers import view_as_complex as view_as_complex
 from .functional.complex_numbers import view_as_real as view_as_real
+from .functional.contraction import bilinear as bilinear
+from .functional.contraction import einsum as einsum
 from .functional.convolution import conv1d as conv1d
 from .functional.convolution import conv2d as conv2d
 from .functional.convolution import conv3d as conv3d
@@ -286,12 +288,10 @@ from .functional.linear_algebra import addmm as addmm
 from .functional.linear_algebra import addmv as addmv
 from .functional.linear_algebra import addr as addr
 from .functional.linear_algebra import baddbmm as baddbmm
-from .functional.linear_algebra import bilinear as bilinear
 from .functional.linear_algebra import bmm as bmm
 from .functional.linear_algebra import cdist as cdist
 from .functional.linear_algebra import cross as cross
 from .functional.linear_algebra import dot as dot
-from .functional.linear_algebra import einsum as einsum
 from .functional.linear_algebra import ger as ger
 from .functional.linear_algebra import inner as inner
 from .functional.linear_algebra import kron as kron

@@ -204,15 +204,14 @@ def arange(
     start, end, step = (_number(value, "arange") for value in (start, end, step))
     if not all(map(math.isfinite, (start, end, step))):
         raise RuntimeError(at_line(f"arange wants finite numbers, got {start}, {end}, {step}"))
+    given = start, end, step
     if dtype is not None and dtype.kind in ("int", "uint"):
         start, end, step = int(start), int(end), int(step)
-    if step == 0 or (end - start) * step < 0:
-        raise RuntimeError(
-            at_line(f"arange wants a step that leads from {start} to {end}, got {step}")
-        )
+    if dtype is int64:
+        given = start, end, step  # the other whole numbers count their steps in floats
+    count = _steps(*given)
     whole = all(isinstance(value, int) for value in (start, end, step))
     dtype = dtype or (int64 if whole else _default)
-    count = math.ceil((end - start) / step) if not whole else -((start - end) // step)
     if tracing() and whole and dtype is not bool_:
         line = counting((count,), 0)
         line = line if step == 1 else line * step
@@ -220,6 +219,17 @@ def arange(
     exact = np.int64 if whole else np.float64
     values = start + np.arange(count, dtype=exact) * exact(step)
     return _made(literal(convert(values, dtype)), requires_grad)
+
+
+def _steps(start: Any, end: Any, step: Any) -> int:
+    """Return how many steps lead from start to end."""
+    if step == 0 or (end - start) * step < 0:
+        raise RuntimeError(
+            at_line(f"arange wants a step that leads from {start} to {end}, got {step}")
+        )
+    if all(isinstance(value, int) for value in (start, end, step)):
+        return -((start - end) // step)
+    return math.ceil((end - start) / step)
 
 
 def _number(value: Any, name: str) -> Any:
@@ -258,7 +268,7 @@ def _bounds(start: Any, end: Any, dtype: DType) -> tuple[Any, Any]:
     """Return the bounds of a line; their whole parts, where it is one of whole numbers."""
     if dtype.kind not in ("int", "uint"):
         return start, end
-    return tuple(x.to(dtype) if isinstance(x, Tensor) else int(x) for x in (start, end))  # type: ignore[return-value]
+    return tuple(x.to(dtype).to(float64) if isinstance(x, Tensor) else int(x) for x in (start, end))  # type: ignore[return-value]
 
 
 def _line(start: Any, end: Any, steps: int, endpoint: bool, dtype: DType) -> Tensor:

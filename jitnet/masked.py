@@ -38,7 +38,7 @@ def _filled(x: Tensor, mask: Tensor | None, value: Any) -> Tensor:
 
 
 def _lowest(dtype: DType) -> Any:
-    if dtype.kind == "float":
+    if dtype.is_inexact:
         return -math.inf
     return False if dtype is bool_ else iinfo(dtype).min
 
@@ -70,7 +70,8 @@ def _along(function: Callable[..., Tensor], fill: float, name: str) -> Callable[
     def apply(
         input: Tensor, dim: int, *, dtype: DType | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        return function(_filled(input, mask, fill), dim, dtype=dtype)
+        x = to_dtype(input, dtype or input._type.dtype)
+        return function(_filled(x, mask, fill), dim, dtype=x._type.dtype)
 
     return _named(apply, name, "gives along dim of the elements where mask holds")
 
@@ -122,7 +123,7 @@ def logsumexp(
 ) -> Tensor:
     """Return log(sum(exp)) along dims of the elements where mask holds."""
     x = input if dtype is None else to_dtype(input, dtype)
-    found = F.logsumexp(_filled(to_float(x), mask, -math.inf), dim, keepdim)
+    found = F.logsumexp(to_float(_filled(x, mask, _lowest(x._type.dtype))), dim, keepdim)
     return to_dtype(found, x._type.dtype)
 
 
@@ -223,9 +224,9 @@ def var(
     dtype = dtype or (input._type.dtype if input._type.dtype.is_inexact else float32)
     x = to_dtype(input, dtype)
     if mask is None:
-        return F.var(x, dim, keepdim=keepdim, correction=correction)
+        return to_dtype(F.var(x, dim, keepdim=keepdim, correction=correction), dtype)
     away = x - mean(x, dim, keepdim=True, mask=mask)
-    total = sum(away * away, dim, keepdim=keepdim, mask=mask)
+    total = sum(away * F.conj(away), dim, keepdim=keepdim, mask=mask)
     return to_dtype(total / F.clamp(_count(x, mask, dim, keepdim) - correction, min=0), dtype)
 
 

@@ -39,6 +39,8 @@ def reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     function = inner(function)
 
     def apply(self: Tensor, other: Any) -> Any:
+        if not isinstance(self, Tensor):
+            raise TypeError(f"a reflected operator wants a Tensor as self, got {type(self)}")
         return function(other, self) if _operand(other) else NotImplemented
 
     return apply

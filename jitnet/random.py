@@ -259,6 +259,8 @@ def multinomial(
     count = input._type.shape[-1]
     if num_samples < 1 or (not replacement and num_samples > count):
         raise RuntimeError(at_line(f"multinomial cannot draw {num_samples} of {count} this way"))
+    if count > 1 << 24:
+        raise RuntimeError(at_line(f"number of categories cannot exceed 2^24, got {count}"))
     weights = input.detach().reshape(-1, count).to(float64)
     _check_weights(weights)
     rows = weights._type.shape[0]

@@ -34,6 +34,7 @@ class _Memory:
     def __init__(self, place: Place, writeable: bool) -> None:
         size = place.dtype.itemsize
         self._writeable = writeable
+        self._dtype = place.dtype
         self.__array_interface__: dict[str, Any] = {
             "version": 3,
             "typestr": place.dtype.str,
@@ -44,7 +45,9 @@ class _Memory:
     def at(self, address: int) -> NDArray[Any]:
         """Return the array that lies at an address."""
         self.__array_interface__["data"] = (address, not self._writeable)
-        return np.asarray(self)
+        found = np.asarray(self)
+        # The description of a type that is not NumPy's own, such as bfloat16, says its size only.
+        return found if found.dtype == self._dtype else found.view(self._dtype)
 
 
 class _Last(threading.local):

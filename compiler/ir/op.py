@@ -34,8 +34,8 @@ class Op:
     grad: (g, y, *args, **params) -> one gradient (or None) for each argument, written with ops;
           None when no argument has a gradient.
     lower: how it becomes loops, a record of ir/lowering.py; None for leaves.
-    moves: whether, with these params, it moves elements without computing anything of them: then
-          values of all dtypes are moved as they are stored.
+    moves: whether, with these params, it moves elements without computing anything of them, or
+          reads their bits: then it gets values of all dtypes as they are stored.
     keeps: which values the gradient reads: numbers of arguments, -1 for the result; all for None.
           Of the others it reads types only, so that the tape need not keep them.
     """

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jitnet.compiler.ir.lowering import Host
-from jitnet.compiler.ir.op import Op
+from jitnet.compiler.ir.op import Op, always
 from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import int32
 
@@ -36,6 +36,7 @@ nextafter = replace(
     _pair("nextafter", np.nextafter, FLOAT),
     grad=lambda g, y, a, b: (where(eq(a, b), full_like(g, value=0), g), None),
     keeps=(0, 1),
+    moves=always,  # the neighbours of a float are those of its own format
 )
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.compiler.ir.errors import DTypeError
 from jitnet.compiler.ir.lowering import Pointwise
 from jitnet.compiler.ir.op import Op, always
 from jitnet.compiler.ir.types import TensorType
@@ -209,10 +208,12 @@ def _integer_divisor(function: Callable[..., Any]) -> Callable[..., Any]:
     return divide
 
 
-def _whole_power(a: np.ndarray, b: np.ndarray) -> Any:
-    if b.dtype.kind == "i" and b.size and b.min() < 0:
-        raise DTypeError("whole numbers have no negative powers; cast to float first")
-    return np.power(a, b)
+def _power(a: np.ndarray, b: np.ndarray) -> Any:
+    """Return a ** b; of whole numbers, what is left of a fraction: 0 where |a| is not 1."""
+    if b.dtype.kind != "i" or not b.size or b.min() >= 0:
+        return np.power(a, b)
+    ones = np.where(np.abs(a) == 1, np.power(a, b & 1), np.zeros_like(a))
+    return np.where(b < 0, ones, np.power(a, np.maximum(b, 0)))
 
 
 def _power_of_base(g: Any, a: Any, b: Any) -> Any:
@@ -265,7 +266,7 @@ fmod = elementwise(
     grad=_quotient(lambda a, b: trunc(a / b)), keeps=BOTH,
 )  # fmt: skip
 pow = elementwise(
-    "pow", "pow", _whole_power, kinds=NUMBER,
+    "pow", "pow", _power, kinds=NUMBER,
     grad=holomorphic(lambda g, y, a, b: (
         lambda: _power_of_base(g, a, b),
         lambda: _power_of_exponent(g, y, a, b),

@@ -119,6 +119,7 @@ from .complex_numbers import (
     view_as_complex,
     view_as_real,
 )
+from .contraction import bilinear, einsum
 from .convolution import (
     conv1d,
     conv2d,
@@ -209,12 +210,10 @@ from .linear_algebra import (
     addmv,
     addr,
     baddbmm,
-    bilinear,
     bmm,
     cdist,
     cross,
     dot,
-    einsum,
     ger,
     inner,
     kron,

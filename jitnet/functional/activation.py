@@ -112,6 +112,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         shape = [1] * input.ndim
         shape[min(1, input.ndim - 1)] = weight.numel()
         weight = weight.reshape(shape)
+    elif not input.ndim:
+        weight = weight.reshape(())
     return where(input > 0, input, mul(input, weight))  # type: ignore[no-any-return]
 
 

@@ -17,6 +17,7 @@ from .precision import rounded_once
 from .promote import (
     Operand,
     as_operand,
+    as_tensor_like,
     meet,
     meet_as,
     result_type,
@@ -88,7 +89,7 @@ subtract = sub
 @rounded_once
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return other - alpha * input."""
-    return sub(other, input, alpha=alpha)
+    return sub(other, as_tensor_like(input, "rsub"), alpha=alpha)
 
 
 @with_out
@@ -145,7 +146,12 @@ floor_divide = _numbers(ops.floor_divide, "floor_divide")
 
 remainder = _numbers(ops.remainder, "remainder")
 
-fmod = _numbers(ops.fmod, "fmod")
+
+@with_out
+def fmod(input: Tensor, other: Any) -> Tensor:
+    """Return the remainder of each pair of elements, with the sign of input."""
+    return ops.fmod(*meet(as_tensor_like(input, "fmod"), other))
+
 
 left_shift = bitwise_left_shift = _numbers(ops.left_shift, "bitwise_left_shift")
 
@@ -185,6 +191,8 @@ arctan2 = atan2
 def pow(input: Any, exponent: Any) -> Tensor:
     """Return input ** exponent."""
     if isinstance(exponent, bool | int | float | complex) and isinstance(input, Tensor):
+        if not isinstance(exponent, float | complex) and exponent < 0 and _is_whole(input):
+            raise RuntimeError(at_line("Integers to negative integer powers are not allowed."))
         found = _small_power(input, exponent)
         if found is not None:
             return found
@@ -192,6 +200,10 @@ def pow(input: Any, exponent: Any) -> Tensor:
     if a._type.dtype is bool_ and not isinstance(exponent, Tensor):
         return ops.logical_or(a, ops.logical_not(b))
     return ops.pow(a, b)
+
+
+def _is_whole(x: Tensor) -> bool:
+    return x._type.dtype.kind in ("int", "uint")
 
 
 def _small_power(x: Tensor, exponent: complex) -> Tensor | None:

@@ -56,8 +56,8 @@ from .unary import (
 
 
 def _ignoring_nan(choose: Callable[[Any, Any], Tensor], name: str) -> Callable[[Any, Any], Tensor]:
-    def apply(input: Any, other: Any) -> Tensor:
-        a, b = meet(input, other)
+    def apply(input: Tensor, other: Tensor) -> Tensor:
+        a, b = meet(as_tensor_like(input, name), as_tensor_like(other, name))
         return where(isnan(a), b, where(isnan(b), a, choose(a, b)))  # type: ignore[no-any-return]
 
     apply.__name__ = apply.__qualname__ = name
@@ -224,7 +224,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 @with_out
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """Return 0 below 0, 1 above it, and values at 0."""
-    a, b = meet(input, values)
+    a, b = meet(as_tensor_like(input, "heaviside"), as_tensor_like(values, "heaviside"))
     return where(eq(a, 0), b, to_dtype(gt(a, 0), a._type.dtype))  # type: ignore[no-any-return]
 
 

@@ -17,7 +17,7 @@ from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor, strides_of
 from .arithmetic import eq, lt, mul
 from .choice import where
-from .out import with_out
+from .out import with_exact_out, with_out
 from .promote import as_tensor_like, broadcast_shapes, to_dtype, to_float, to_shape
 from .unary import cos, isnan, sin
 
@@ -27,7 +27,7 @@ def _wants_complex(name: str, x: Tensor, instead: str) -> None:
         raise DTypeError(at_line(f"{name} wants a complex tensor, got {x._type}; {instead}"))
 
 
-@with_out
+@with_exact_out
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """Return real + imag i, of two tensors of one float dtype that broadcast."""
     for part in (real, imag):
@@ -47,7 +47,8 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:
 @with_out
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """Return the complex numbers with these sizes and angles."""
-    return complex(mul(abs, cos(angle)), mul(abs, sin(angle)))  # type: ignore[no-any-return]
+    size, turn = as_tensor_like(abs, "polar"), as_tensor_like(angle, "polar")
+    return complex(mul(size, cos(turn)), mul(size, sin(turn)))  # type: ignore[no-any-return]
 
 
 def real(input: Tensor) -> Tensor:

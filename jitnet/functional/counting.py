@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jitnet.compiler.ir.dims import numel
 from jitnet.runtime.dtype import DType, convert, int64
 
 from .. import capture, creation
@@ -36,7 +37,7 @@ def unique_consecutive(
     array = _comparable(input)
     axis = None if dim is None else normal_dim(dim, input.ndim)
     lines = array.reshape(-1, 1) if axis is None else np.moveaxis(array, axis, 0)
-    rows = lines.reshape(lines.shape[0], -1)
+    rows = lines.reshape(lines.shape[0], numel(lines.shape[1:]))
     fresh = np.ones(rows.shape[0], bool)
     fresh[1:] = (rows[1:] != rows[:-1]).any(1)
     kept = lines[fresh].reshape(-1) if axis is None else np.moveaxis(lines[fresh], 0, axis)

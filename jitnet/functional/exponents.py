@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jitnet.compiler import ops
-from jitnet.runtime.dtype import float64, promote
+from jitnet.runtime.dtype import float64, int64, promote
 
 from ..errors import at_line
 from ..tensor import Tensor
@@ -44,7 +44,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
 @rounded_once
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """Return input * 2 ** other."""
-    return mul(input, pow(2.0, as_tensor_like(other, "ldexp")))
+    return mul(as_tensor_like(input, "ldexp"), pow(2.0, as_tensor_like(other, "ldexp")))
 
 
 @with_out
@@ -83,8 +83,6 @@ def nextafter(input: Any, other: Any) -> Tensor:
     """Return the floats next to input's in the direction of other's."""
     a, b = meet(input, other)
     need_float("nextafter", a)
-    if a._type.dtype.narrow:
-        raise TypeError(at_line(f"nextafter wants float32 or float64, got {a._type}"))
     return ops.nextafter(a, b)
 
 
@@ -95,7 +93,7 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
     sizes = [shape] if isinstance(shape, int) else [int(size) for size in shape]
     if any(size < 0 for size in sizes):
         raise ValueError(at_line(f"unravel_index wants sizes >= 0, got {sizes}"))
-    rest, found = indices, []
+    rest, found = to_dtype(indices, int64), []
     for size in reversed(sizes):
         found.append(rest % size if size else rest)
         rest = rest // size if size else rest

@@ -13,7 +13,7 @@ from .. import capture, creation
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
 from .choice import where
-from .out import with_out
+from .out import with_exact_out, with_out
 from .promote import normal_dim, to_dtype, to_shape
 
 
@@ -76,7 +76,7 @@ def _is_one_of_each_line(x: Tensor, index: Tensor, axis: int) -> bool:
     return index._type.shape == (*own[:axis], 1, *own[axis + 1 :])
 
 
-@with_out
+@with_exact_out
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Return input[..., index[...], ...]: along dim, the elements that index names."""
     index = _index(index, "gather")
@@ -259,7 +259,7 @@ def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False
     )
 
 
-@with_out
+@with_exact_out
 def take(input: Tensor, index: Tensor, *, dim: int | None = None) -> Tensor:
     """Return the elements of input, flattened, that index names; with dim, parts along it."""
     if dim is not None:
@@ -273,19 +273,17 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Return input with value where mask holds."""
     if mask._type.dtype is not bool_:
         raise DTypeError(at_line(f"masked_fill wants a bool mask, got {mask._type}"))
-    if isinstance(value, Tensor):
-        if value.ndim:
-            raise RuntimeError(
-                at_line(f"masked_fill wants one value, got {value._type}; use where instead")
-            )
-        value = to_dtype(value, input._type.dtype)
-    elif (isinstance(value, float) and not input._type.dtype.is_inexact) or (
-        isinstance(value, complex) and not input._type.dtype.is_complex
-    ):
+    own, given = input._type.dtype, isinstance(value, Tensor)
+    if given and value.ndim:
         raise RuntimeError(
-            at_line(f"value {value} cannot be converted to {input._type.dtype} without loss")
+            at_line(f"masked_fill wants one value, got {value._type}; use where instead")
         )
-    return to_dtype(where(mask, value, input), input._type.dtype)
+    is_complex = value._type.dtype.is_complex if given else isinstance(value, complex)
+    if (is_complex and not own.is_complex) or (isinstance(value, float) and not own.is_inexact):
+        raise RuntimeError(
+            at_line(f"value {value} cannot be converted to type {own} without overflow")
+        )
+    return to_dtype(where(mask, to_dtype(value, own) if given else value, input), own)
 
 
 @with_out

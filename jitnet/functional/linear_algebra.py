@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from jitnet.compiler import ops
@@ -129,6 +128,11 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 ger = outer
 
 
+def _total(x: Tensor, dims: Any, keepdim: bool = False) -> Tensor:
+    """Return sums in x's own dtype, as products have them: whole numbers do not become int64."""
+    return x.sum(dims, keepdim, dtype=x._type.dtype)
+
+
 def _scaled(x: Tensor, factor: Any) -> Tensor:
     if isinstance(factor, float) and x._type.dtype.kind in ("int", "uint"):
         factor = int(factor)
@@ -187,7 +191,7 @@ def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
     """Return beta * input + alpha * the sum of all products of a batch."""
-    return _plus_product(input, bmm(batch1, batch2).sum(0), beta, alpha)
+    return _plus_product(input, _total(bmm(batch1, batch2), 0), beta, alpha)
 
 
 @autocast_lowers
@@ -195,14 +199,6 @@ def addbmm(
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input @ weight.T + bias; weight is [out, in] (or [in])."""
     product = matmul(input, weight.t() if weight.ndim == 2 else weight)
-    return product if bias is None else add(product, bias)
-
-
-@autocast_passes
-@rounded_once
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return input1[..., i] weight[o, i, j] input2[..., j] + bias."""
-    product = einsum("...i,oij,...j->...o", input1, weight, input2)
     return product if bias is None else add(product, bias)
 
 
@@ -221,9 +217,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         raise _wrong("tensordot", a, b, f"as many dims of both, not {first} and {second}")
     for one, other in zip(first, second, strict=True):  # a dim of size 1 meets any other
         if a._type.shape[one] == 1 != b._type.shape[other]:
-            b = b.sum(other, keepdim=True)
+            b = _total(b, other, True)
         elif b._type.shape[other] == 1 != a._type.shape[one]:
-            a = a.sum(one, keepdim=True)
+            a = _total(a, one, True)
     inner = [a._type.shape[axis] for axis in first]
     if inner != [b._type.shape[axis] for axis in second]:
         raise _wrong("tensordot", a, b, f"equal sizes of dims {first} and {second}")
@@ -235,111 +231,6 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
 
 def _listed(dims: Any) -> list[int]:
     return [dims] if isinstance(dims, int) else list(dims)
-
-
-# -- einsum -------------------------------------------------------------------------------------
-
-
-def einsum(equation: str, *operands: Any) -> Tensor:
-    """Return the sum of products that a formula names: einsum("bij,bjk->bik", x, y)."""
-    if len(operands) == 1 and not isinstance(operands[0], Tensor):
-        operands = tuple(operands[0])
-    inputs, output, operands = _parse(equation.replace(" ", ""), operands)
-    name, x = inputs[0], operands[0]
-    name, x = _diagonals(name, x)
-    for position in range(1, len(inputs)):
-        other_name, other = _diagonals(inputs[position], operands[position])
-        later = set(output).union(*inputs[position + 1 :])
-        name, x = _contract(name, x, other_name, other, later)
-    name, x = _summed(name, x, set(output))
-    return x.permute([name.index(letter) for letter in output])  # type: ignore[no-any-return]
-
-
-def _parse(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str, tuple[Tensor, ...]]:
-    """Return the letters of each operand and of the result; "..." becomes capital letters."""
-    left, arrow, output = equation.partition("->")
-    inputs = left.split(",")
-    if len(inputs) != len(operands):
-        raise ValueError(
-            at_line(f"einsum '{equation}' names {len(inputs)} operands, got {len(operands)}")
-        )
-    extra = [
-        x.ndim - len(term.replace("...", "")) for term, x in zip(inputs, operands, strict=True)
-    ]
-    widest = max([count for term, count in zip(inputs, extra, strict=True) if "..." in term] or [0])
-    free = [chr(number) for number in range(0x2460, 0x2460 + widest)]
-    spelled, shaped = [], []
-    for term, x, count in zip(inputs, operands, extra, strict=True):
-        if count < 0 or (count and "..." not in term):
-            raise ValueError(
-                at_line(f"einsum '{equation}': '{term}' does not fit an operand of {x.ndim} dims")
-            )
-        spelled.append(term.replace("...", "".join(free[widest - count :])))
-        shaped.append(x)
-    if not arrow:
-        joined = "".join(spelled)
-        output = "".join(free) + "".join(
-            sorted(c for c in set(joined) if joined.count(c) == 1 and c not in free)
-        )
-    else:
-        output = output.replace("...", "".join(free))
-    unknown = set(output) - set("".join(spelled))
-    if unknown or len(set(output)) != len(output):
-        raise ValueError(at_line(f"einsum '{equation}': the result's letters must be operands'"))
-    return spelled, output, tuple(shaped)
-
-
-def _diagonals(name: str, x: Tensor) -> tuple[str, Tensor]:
-    """Take the diagonal for a letter that stands twice."""
-    for letter in dict.fromkeys(name):
-        while name.count(letter) > 1:
-            first, second = name.index(letter), name.rindex(letter)
-            x = x.diagonal(0, first, second)
-            name = "".join(c for i, c in enumerate(name) if i not in (first, second)) + letter
-    return name, x
-
-
-def _summed(name: str, x: Tensor, keep: set[str]) -> tuple[str, Tensor]:
-    """Sum over the letters that nothing needs any more."""
-    axes = [axis for axis, letter in enumerate(name) if letter not in keep]
-    if axes:
-        x = x.sum(axes)
-    return "".join(letter for letter in name if letter in keep), x
-
-
-_products = autocast_passes(matmul)  # of elements only: nothing is summed
-
-
-def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[str, Tensor]:
-    """Multiply two operands, summing over letters that only they share."""
-    a, x = _summed(a, x, later | set(b))
-    b, y = _summed(b, y, later | set(a))
-    sizes: dict[str, int] = {}
-    for name, value in ((a, x), (b, y)):
-        for letter, size in zip(name, value._type.shape, strict=True):
-            if sizes.setdefault(letter, size) == 1:
-                sizes[letter] = size
-            if size not in (1, sizes[letter]):
-                raise RuntimeError(
-                    at_line(f"einsum: '{letter}' has sizes {sizes[letter]} and {size}")
-                )
-    shared = [letter for letter in a if letter in b]
-    batch = [letter for letter in shared if letter in later]
-    inner = [letter for letter in shared if letter not in later]
-    left = [letter for letter in a if letter not in b]
-    right = [letter for letter in b if letter not in a]
-
-    def arranged(name: str, value: Tensor, order: list[str], groups: list[list[str]]) -> Tensor:
-        moved = value.permute([name.index(letter) for letter in order])
-        full = to_shape(moved, tuple(sizes[letter] for letter in order))
-        return full.reshape([numel(sizes[letter] for letter in group) for group in groups])  # type: ignore[no-any-return]
-
-    first = arranged(a, x, batch + left + inner, [batch, left, inner])
-    second = arranged(b, y, batch + inner + right, [batch, inner, right])
-    letters = batch + left + right
-    multiply = matmul if inner else _products
-    result = multiply(first, second).reshape([sizes[letter] for letter in letters])
-    return "".join(letters), result
 
 
 @autocast_widens

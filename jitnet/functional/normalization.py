@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitnet.compiler.ir.dims import numel
+
 from ..errors import ShapeError, at_line
 from ..grad_mode import no_grad
 from ..tensor import Tensor
@@ -11,7 +13,7 @@ from .arithmetic import add, div, mul, pow, sub
 from .padding import pad
 from .pooling import avg_pool2d
 from .precision import rounded_as_input
-from .promote import need_float
+from .promote import need_float, need_inexact
 from .reduction import mean
 from .unary import clone, rsqrt
 
@@ -139,7 +141,7 @@ def rms_norm(
     eps: float | None = None,
 ) -> Tensor:
     """Divide by the root of the mean of squares over the last dims."""
-    need_float("rms_norm", input)
+    need_inexact("rms_norm", input)
     dims = _last(input, normalized_shape, "rms_norm", weight)
     if eps is None:
         import numpy as np
@@ -217,7 +219,7 @@ def local_response_norm(
             at_line(f"local_response_norm wants [N, C, spatial ...], got {input._type}")
         )
     batch, channels = input._type.shape[:2]
-    square = mul(input, input).reshape(batch, 1, channels, -1)
+    square = mul(input, input).reshape(batch, 1, channels, numel(input._type.shape[2:]))
     padded = pad(square, (0, 0, size // 2, (size - 1) // 2))
     around = avg_pool2d(padded, (size, 1), stride=1).reshape(input._type.shape)
     return div(input, pow(add(mul(around, alpha), k), beta))

@@ -100,7 +100,9 @@ def _fractional(
         flat = flat * image[axis] + inside.reshape(shape)
     places = flat.reshape(batch, channels, numel(out), numel(kernel))
     lines = x.reshape(batch, channels, numel(image))
-    values = gather(lines, 2, places.reshape(batch, channels, -1)).reshape(places._type.shape)
+    values = gather(lines, 2, places.reshape(batch, channels, numel(out) * numel(kernel))).reshape(
+        places._type.shape
+    )
     found, at = largest(values, -1)
     shape = (*input._type.shape[: input.ndim - rank], *out)
     if not return_indices:

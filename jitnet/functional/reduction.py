@@ -17,9 +17,9 @@ from ..errors import at_line
 from ..tensor import Tensor
 from .arithmetic import div, eq, maximum, minimum, mul, sub, truth
 from .choice import where
-from .out import with_out
+from .out import with_exact_out, with_out
 from .precision import autocast_widens, rounded_once
-from .promote import need_inexact, normal_dim, normal_dims, to_dtype, to_float
+from .promote import as_tensor_like, need_inexact, normal_dim, normal_dims, to_dtype, to_float
 from .unary import abs as absolute
 from .unary import clone, exp, log, sqrt
 
@@ -208,7 +208,7 @@ def _on(x: Tensor, op: Op, on_bools: Op) -> Op:
     return on_bools if x._type.dtype is bool_ else op
 
 
-@with_out
+@with_exact_out
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Any, ...]:
     """Return the smallest and the largest elements."""
     return amin(input, dim, keepdim), amax(input, dim, keepdim)
@@ -243,20 +243,22 @@ def _with_index(
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the largest element; with dim, (values, indices); with a tensor, elementwise."""
     if isinstance(dim, Tensor):
-        return maximum(input, dim)
+        return maximum(as_tensor_like(input, "max"), dim)
+    x = as_tensor_like(input, "max")
     if dim is None or isinstance(dim, tuple):
-        return amax(input, dim or (), keepdim)
-    return _with_index(input, dim, keepdim, argmax, amax, max_result)
+        return amax(x, dim or (), keepdim)
+    return _with_index(x, dim, keepdim, argmax, amax, max_result)
 
 
 @with_out
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the smallest element; with dim, (values, indices); with a tensor, elementwise."""
     if isinstance(dim, Tensor):
-        return minimum(input, dim)
+        return minimum(as_tensor_like(input, "min"), dim)
+    x = as_tensor_like(input, "min")
     if dim is None or isinstance(dim, tuple):
-        return amin(input, dim or (), keepdim)
-    return _with_index(input, dim, keepdim, argmin, amin, min_result)
+        return amin(x, dim or (), keepdim)
+    return _with_index(x, dim, keepdim, argmin, amin, min_result)
 
 
 def _arg(op: Op, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
@@ -311,6 +313,8 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     x = to_float(input)
     axes = normal_dims(dim, x.ndim)
     if not x.ndim:
+        if x._type.dtype.is_complex:  # whose imaginary part comes back between -pi and pi
+            return logsumexp(x.reshape(1), 0).reshape(())  # type: ignore[no-any-return]
         return clone(x)
     if 0 in [x._type.shape[axis] for axis in axes] or not axes:
         return log(sum(exp(x), dim, keepdim))
@@ -352,14 +356,21 @@ def norm(
     if p == -math.inf:
         return amin(absolute(x), () if dim is None else dim, keepdim)
     if p == 0:
-        return to_dtype(
-            sum(ops.ne(x, ops.full_like(x, value=0)), dim, keepdim), x._type.dtype.to_real()
-        )
+        sizes = absolute(x)
+        return sum(where(eq(sizes, 0), sizes, 1.0), dim, keepdim)  # with a gradient, of zeros
     if p == 1:
         return sum(absolute(x), dim, keepdim)
     if isinstance(p, str):
         raise RuntimeError(at_line(f"norm knows 'fro', 'nuc' and numbers, got p={p!r}"))
-    return _safe_root((absolute(x) ** p).sum(dim, keepdim), p)
+    return _safe_root(_safe_power(absolute(x), p).sum(dim, keepdim), p)
+
+
+def _safe_power(sizes: Tensor, degree: float) -> Tensor:
+    """Return sizes ** degree, with gradient 0 at 0, where degrees below 1 have none."""
+    if degree >= 1 or not sizes.requires_grad:
+        return sizes**degree  # type: ignore[no-any-return]
+    zero = eq(sizes, 0)
+    return where(zero, 0.0 if degree > 0 else math.inf, where(zero, 1.0, sizes) ** degree)  # type: ignore[no-any-return]
 
 
 def _safe_root(total: Tensor, degree: float = 2) -> Tensor:

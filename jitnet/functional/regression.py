@@ -223,9 +223,9 @@ def hinge_embedding_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Return input where target is 1 and max(0, margin - input) where it is -1."""
+    """Return input where target is 1, max(0, margin - input) where it is -1, else their sum."""
     below = clamp(sub(margin, input), min=0)
-    loss = where(target.eq(1), input, where(target.eq(-1), below, 0.0))
+    loss = add(where(target.eq(1), 0.0, below), where(target.eq(-1), 0.0, input))
     return reduced(loss, _chosen(reduction, size_average, reduce))
 
 

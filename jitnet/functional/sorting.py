@@ -299,7 +299,9 @@ def unique(
     )
     values, *rest = found if isinstance(found, tuple) else (found,)
     results = [Tensor._from_array(convert(values, input._type.dtype))]
-    results += [Tensor._from_array(np.ascontiguousarray(part)) for part in rest]
+    if return_inverse and dim is None:
+        rest[0] = rest[0].reshape(input._type.shape)
+    results += [Tensor._from_array(np.asarray(part, order="C")) for part in rest]
     return tuple(results) if rest else results[0]
 
 

@@ -145,7 +145,7 @@ multigammaln = mvlgamma
 @rounded_once
 def igamma(input: Tensor, other: Tensor) -> Tensor:
     """Return the regularized lower incomplete gamma function P(input, other)."""
-    return ops.gamma_lower(*_pair(input, other))
+    return ops.gamma_lower(*_pair(as_tensor_like(input, "igamma"), as_tensor_like(other, "igamma")))
 
 
 gammainc = igamma
@@ -155,7 +155,9 @@ gammainc = igamma
 @rounded_once
 def igammac(input: Tensor, other: Tensor) -> Tensor:
     """Return the regularized upper incomplete gamma function Q(input, other)."""
-    return ops.gamma_upper(*_pair(input, other))
+    return ops.gamma_upper(
+        *_pair(as_tensor_like(input, "igammac"), as_tensor_like(other, "igammac"))
+    )
 
 
 gammaincc = igammac

@@ -107,14 +107,21 @@ def _of_values(x: Tensor, ord: Any) -> Tensor:
     values = svdvals(x)
     if ord == "nuc":
         return values.sum(-1)  # type: ignore[no-any-return]
-    return values.amax(-1) if ord == 2 else values.amin(-1)
+    return _largest(values, -1) if ord == 2 else values.amin(-1)  # type: ignore[no-any-return]
+
+
+def _largest(sizes: Tensor, dim: int, keepdim: bool = False) -> Tensor:
+    """Return the largest of sizes, 0 where there are none."""
+    if sizes._type.shape[dim] == 0:
+        return sizes.sum(dim, keepdim)  # type: ignore[no-any-return]
+    return sizes.amax(dim, keepdim)  # type: ignore[no-any-return]
 
 
 def _of_sums(sizes: Tensor, ord: float, pair: tuple[int, int]) -> Tensor:
     """Return the largest or smallest sums of columns (1) or rows (inf)."""
     first, second = pair if abs(ord) == 1 else pair[::-1]
     sums = sizes.sum(first, keepdim=True)
-    found = sums.amax(second, True) if ord > 0 else sums.amin(second, True)
+    found = _largest(sums, second, True) if ord > 0 else sums.amin(second, True)
     return found.squeeze(pair)  # type: ignore[no-any-return]
 
 
@@ -225,7 +232,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     solution = matmul(pinv(whole, rcond), right)
     values = svdvals(x.detach())
     rank = matrix_rank(x.detach(), rtol=rcond)
-    nothing = x.new_zeros((0,))
+    nothing = x.new_zeros((0,), dtype=x._type.dtype.to_real())
     residuals = nothing
     if _has_residuals(x, rank, driver):
         residuals = (matmul(whole, solution) - right).abs().square().sum(-2)

@@ -47,6 +47,8 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
     if not fits:
         raise ShapeError(at_line(f"size {list(wanted)} does not broadcast to {input._type}"))
     axes = [axis for axis, have in enumerate(own) if axis < extra or wanted[axis - extra] != have]
+    if not wanted:
+        return total(input)  # of a scalar, too: whole numbers become int64
     return total(input, axes).reshape(wanted) if axes else input  # type: ignore[no-any-return]
 
 

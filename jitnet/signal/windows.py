@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.runtime.dtype import DType
+from jitnet.runtime.dtype import DType, float64
 
 from .. import creation, keywords
 from ..errors import at_line
@@ -38,8 +38,8 @@ def _made(
     kind = dtype or creation.get_default_dtype()
     if M < 0:
         raise ValueError(at_line(f"a window wants a length >= 0, got {M}"))
-    if kind.kind != "float":
-        raise ValueError(at_line(f"a window wants floating point, got {kind}"))
+    if kind.kind != "float" or kind.narrow:
+        raise RuntimeError(at_line(f"a window expects float32 or float64 dtypes, got: {kind}"))
     last = M - 1 if sym else M
     values = np.ones(M) if M <= 1 else shape(np.arange(M, dtype=np.float64), last)
     return creation.tensor(values.astype(np.float64), kind, device, requires_grad)
@@ -182,11 +182,27 @@ def kaiser(
     return _made(shape, M, sym, dtype, device, requires_grad)
 
 
+def _rounded(
+    window: Callable[..., Tensor],
+    length: int,
+    periodic: bool,
+    dtype: DType | None = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """Return a window as PyTorch's older functions do: of 16 bits, too."""
+    kind = dtype or creation.get_default_dtype()
+    if kind.kind != "float":
+        raise RuntimeError(at_line(f"a window wants floating point, got {kind}"))
+    made = window(length, sym=not periodic, dtype=float64, **options)
+    return made.to(kind).requires_grad_(requires_grad)  # type: ignore[no-any-return]
+
+
 def _older(window: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     """Return PyTorch's older function of a window: periodic by default."""
 
     def apply(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
-        return window(window_length, sym=not periodic, **options)
+        return _rounded(window, window_length, periodic, **options)
 
     apply.__name__ = apply.__qualname__ = name
     apply.__doc__ = f"Return {window.__name__}(window_length), periodic unless told otherwise."
@@ -202,7 +218,7 @@ def kaiser_window(
     window_length: int, periodic: bool = True, beta: float = 12.0, **options: Any
 ) -> Tensor:
     """Return Kaiser's window, periodic unless told otherwise."""
-    return kaiser(window_length, beta=beta, sym=not periodic, **options)
+    return _rounded(kaiser, window_length, periodic, beta=beta, **options)
 
 
 def hamming_window(
@@ -213,7 +229,7 @@ def hamming_window(
     **options: Any,
 ) -> Tensor:
     """Return alpha - beta cos(2 pi k / window_length), periodic unless told otherwise."""
-    return general_cosine(window_length, a=(alpha, beta), sym=not periodic, **options)
+    return _rounded(general_cosine, window_length, periodic, a=(alpha, beta), **options)
 
 
 keywords.install(globals())
