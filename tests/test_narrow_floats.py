@@ -90,7 +90,20 @@ CASES = [
     case
     for case in (*elementwise_cases(), *structural_cases())
     if any(arg.dtype.kind == "f" for arg in case.args)
+    and case.op is not ops.nextafter  # of its own format
 ]
+
+
+@NARROW
+def test_neighbours_are_those_of_the_own_format(dtype: DType) -> None:
+    x = jitnet.tensor([0.0, 1.0, -1.0, 2.0], dtype=dtype)
+    for function in (jitnet.nextafter, jitnet.compile(jitnet.nextafter)):
+        above = function(x, jitnet.full_like(x, 8.0))
+        np.testing.assert_array_equal((above > x).numpy(), True)
+        between = (x.float() + above.float()) / 2
+        np.testing.assert_array_equal(
+            ((between.to(dtype) == x) | (between.to(dtype) == above)).numpy(), True
+        )
 
 
 @NARROW
