@@ -1,9 +1,9 @@
-"""Images: transforms, datasets, models and grids, with torchvision's names.
+"""Images: transforms, datasets, models, boxes and grids, with torchvision's names.
 
 Transforms and datasets need Pillow: `pip install 'jitnet[vision]'`. Nothing of this is imported by
 `import jitnet`; each part is imported when it is first named.
 
->>> from jitnet.vision import datasets, models, transforms
+>>> from jitnet.vision import datasets, models, ops, transforms
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import ModuleType
 
 from jitnet.missing import missing
 
-__all__ = ["datasets", "models", "transforms", "utils"]
+__all__ = ["datasets", "models", "ops", "transforms", "utils"]
 
 _missing = missing(__name__, dict.fromkeys(__all__))
 

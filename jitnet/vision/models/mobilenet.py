@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jitnet.nn.functional as F
 from jitnet import Tensor, nn
+from jitnet.vision.ops import Conv2dNormActivation
 
 from .weights import imagenet, refuse_weights
 
@@ -28,31 +30,7 @@ SETTING = (
 )
 
 
-class Conv2dNormActivation(nn.Sequential):
-    """A convolution that keeps the size but for its stride, a norm, and ReLU6."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        stride: int = 1,
-        groups: int = 1,
-        norm_layer: Norm = nn.BatchNorm2d,
-    ) -> None:
-        super().__init__(
-            nn.Conv2d(
-                in_channels,
-                out_channels,
-                kernel_size,
-                stride,
-                padding=(kernel_size - 1) // 2,
-                groups=groups,
-                bias=False,
-            ),
-            norm_layer(out_channels),
-            nn.ReLU6(inplace=True),
-        )
+_layers = partial(Conv2dNormActivation, activation_layer=nn.ReLU6)
 
 
 class InvertedResidual(nn.Module):
@@ -72,9 +50,9 @@ class InvertedResidual(nn.Module):
         hidden = round(inp * expand_ratio)
         layers: list[nn.Module] = []
         if expand_ratio != 1:
-            layers.append(Conv2dNormActivation(inp, hidden, 1, norm_layer=norm_layer))
+            layers.append(_layers(inp, hidden, 1, norm_layer=norm_layer))
         layers += [
-            Conv2dNormActivation(hidden, hidden, 3, stride, hidden, norm_layer),
+            _layers(hidden, hidden, 3, stride, groups=hidden, norm_layer=norm_layer),
             nn.Conv2d(hidden, oup, 1, 1, 0, bias=False),
             norm_layer(oup),
         ]
@@ -109,9 +87,7 @@ class MobileNetV2(nn.Module):
             raise ValueError(f"inverted_residual_setting has rows of 4 numbers, got {setting}")
         channels = _divisible(32 * width_mult, round_nearest)
         self.last_channel = _divisible(1280 * max(1.0, width_mult), round_nearest)
-        features: list[nn.Module] = [
-            Conv2dNormActivation(3, channels, stride=2, norm_layer=norm_layer)
-        ]
+        features: list[nn.Module] = [_layers(3, channels, stride=2, norm_layer=norm_layer)]
         for expand, wanted, count, first_stride in setting:
             out_channels = _divisible(wanted * width_mult, round_nearest)
             for number in range(count):
@@ -119,7 +95,7 @@ class MobileNetV2(nn.Module):
                 made = block(channels, out_channels, stride, expand, norm_layer=norm_layer)
                 features.append(made)
                 channels = out_channels
-        features.append(Conv2dNormActivation(channels, self.last_channel, 1, norm_layer=norm_layer))
+        features.append(_layers(channels, self.last_channel, 1, norm_layer=norm_layer))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(
             nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes)
