@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.device import Device, device
+from jitnet.device import Device, check_device
 from jitnet.memory import Memory
 from jitnet.runtime.dtype import DType
 from jitnet.tensor import Tensor
@@ -111,7 +111,7 @@ def placed(storage: Storage, location: str, where: MapLocation) -> Storage:
     elif where is not None:
         location = str(where)
     try:
-        device(location)
+        check_device(location)
     except (RuntimeError, ValueError) as error:
         raise RuntimeError(
             f"the file's tensors were on {location!r}: {error}; load(..., map_location='cpu') "
@@ -123,7 +123,7 @@ def placed(storage: Storage, location: str, where: MapLocation) -> Storage:
 def check_map_location(where: Any) -> MapLocation:
     """Return map_location; TypeError, or RuntimeError for a device that is not there."""
     if isinstance(where, str | Device):
-        device(where)
+        check_device(where)
     elif not (where is None or isinstance(where, dict) or callable(where)):
         raise TypeError(f"map_location wants a device, a dict or a function, got {where!r}")
     return where  # type: ignore[no-any-return]
