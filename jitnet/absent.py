@@ -29,6 +29,7 @@ _PROCESSES = "jitnet trains in one process: jitnet.distributed knows a group of 
 _NO_CUDA = "there is no CUDA device; the names without cuda are there"
 
 ABSENT = {
+    "_C": Absent("Graph Node Value", "jitnet has no parts in C++"),
     "ao": Absent("", "jitnet has no quantization: float16 and bfloat16 are its small types"),
     "ao.quantization": Absent(
         "quantize quantize_dynamic prepare prepare_qat convert QConfig get_default_qconfig "
@@ -54,6 +55,7 @@ ABSENT = {
         "fully_shard",
         _PROCESSES,
     ),
+    "distributed.nn": Absent("all_gather all_reduce broadcast reduce_scatter", _PROCESSES),
     "distributed.optim": Absent("DistributedOptimizer ZeroRedundancyOptimizer", _PROCESSES),
     "distributed.rpc": Absent(
         "RRef TensorPipeRpcBackendOptions get_worker_info init_rpc remote rpc_async rpc_sync "

@@ -28,6 +28,10 @@ class ReduceOp(Enum):
     MAX = 4
 
 
+class ProcessGroup:
+    """A group of processes, for annotations: jitnet's has no object of its own."""
+
+
 def is_available() -> bool:
     """Return True: there are groups, of one process."""
     return True

@@ -60,15 +60,24 @@ class Container:
 CONTAINERS: dict[type, Container] = {}  # jitnet's own, beside Python's
 
 
-def flatten(value: Any) -> tuple[list[Any], Tree]:
-    """Return the leaves of a nested value, in order, and the tree that `rebuild` wants."""
+def flatten(value: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Tree]:
+    """Return the leaves of a nested value, in order, and the tree that `rebuild` wants.
+
+    is_leaf(part) says which containers stay whole, beside what is none.
+    """
     leaves: list[Any] = []
-    return leaves, _take_apart(value, leaves, ())
+    return leaves, _take_apart(value, leaves, (), is_leaf or _never)
 
 
-def _take_apart(value: Any, leaves: list[Any], above: tuple[int, ...]) -> Tree:
+def _never(value: Any) -> bool:
+    return False
+
+
+def _take_apart(
+    value: Any, leaves: list[Any], above: tuple[int, ...], is_leaf: Callable[[Any], bool]
+) -> Tree:
     """Append the leaves of value and return its tree; a container inside itself is an error."""
-    opened = _open(value)
+    opened = None if is_leaf(value) else _open(value)
     if opened is None:
         leaves.append(value)
         return LEAF
@@ -76,7 +85,7 @@ def _take_apart(value: Any, leaves: list[Any], above: tuple[int, ...]) -> Tree:
         raise ValueError(f"a {type(value).__name__} that contains itself cannot be taken apart")
     keys, inside, note = opened
     above = (*above, id(value))
-    children = tuple(_take_apart(item, leaves, above) for item in inside)
+    children = tuple(_take_apart(item, leaves, above, is_leaf) for item in inside)
     return Branch(type(value), keys, children, note)
 
 

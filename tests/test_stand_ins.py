@@ -200,3 +200,66 @@ def test_memory_formats_are_accepted() -> None:
     assert model(x).clone(memory_format=jitnet.preserve_format).shape == (2, 2, 2, 2)
     assert jitnet.empty_like(x, memory_format=jitnet.contiguous_format).shape == x.shape
     assert nn.Linear(2, 2).to_empty(device="cpu").weight.shape == (2, 2)
+
+
+def test_every_device_can_be_named_but_tensors_are_on_the_cpu() -> None:
+    assert isinstance(jitnet.device("cuda:1"), jitnet.device)
+    assert jitnet.device("cuda", 1) == jitnet.device(jitnet.device("cuda:1"))
+    assert str(jitnet.device("cuda:1")) == "cuda:1" and jitnet.device("meta").index is None
+    with pytest.raises(RuntimeError, match="CPU only, not on cuda"):
+        jitnet.zeros(1, device=jitnet.device("cuda"))
+    with pytest.raises(RuntimeError, match="no device is called 'gpu'"):
+        jitnet.device("gpu")
+    with jitnet.device("cpu"):
+        assert jitnet.zeros(1).device == jitnet.device("cpu")
+
+
+def test_generators_of_gpus_have_no_states() -> None:
+    from jitnet.utils.checkpoint import get_device_states, set_device_states
+
+    set_device_states(*get_device_states(jitnet.zeros(1)))
+
+
+def test_tensors_are_grouped_by_kind() -> None:
+    from jitnet.utils._foreach_utils import _group_tensors_by_device_and_dtype
+
+    params = [jitnet.zeros(1), jitnet.zeros(1).long(), jitnet.zeros(2)]
+    grads = [jitnet.ones(1), None, jitnet.ones(2)]
+    groups = _group_tensors_by_device_and_dtype([params, grads], with_indices=True)
+    lists, places = groups[jitnet.device("cpu"), jitnet.float32]
+    assert places == [0, 2] and lists[0][1] is params[2] and lists[1][1] is grads[2]
+    assert groups[jitnet.device("cpu"), jitnet.int64][0][1] == [None]
+
+
+def test_convolutions_of_other_weights() -> None:
+    class Standardized(nn.Conv2d):
+        def forward(self, input: Any) -> Any:
+            return self._conv_forward(input, self.weight - self.weight.mean(), self.bias)
+
+    layer = Standardized(2, 3, 3, padding=1, padding_mode="circular")
+    x = jitnet.ones(1, 2, 5, 5)
+    np.testing.assert_allclose(layer(x)[0, :, 0, 0].tolist(), layer(x)[0, :, 2, 2].tolist(), 1e-5)
+    assert np.abs((layer(x).sum((0, 2, 3)) / 25).sum().item() - layer.bias.sum().item()) < 1e-4
+
+
+def test_distributions_can_be_written_elsewhere() -> None:
+    from jitnet.distributions import Normal, utils
+
+    class Doubled(Normal):
+        calls = 0
+
+        @utils.lazy_property
+        def twice(self) -> Any:
+            type(self).calls += 1
+            return self.loc * 2
+
+    loc, scale = utils.broadcast_all(jitnet.zeros(3, requires_grad=True), 1.0)
+    made = Doubled(loc, scale)
+    with jitnet.no_grad():
+        assert made.twice is made.twice and made.twice.requires_grad and Doubled.calls == 1
+    assert utils._sum_rightmost(jitnet.ones(2, 3), 1).tolist() == [3, 3]
+    probs = jitnet.tensor([0.25, 0.75])
+    np.testing.assert_allclose(
+        utils.logits_to_probs(utils.probs_to_logits(probs)).tolist(), probs.tolist(), 1e-5
+    )
+    assert utils._standard_normal((4, 2), jitnet.float64, "cpu").dtype is jitnet.float64

@@ -104,3 +104,27 @@ def test_dtypes_and_devices_stay_what_they_are() -> None:
 
     result = cast(jitnet.ones(2), dtype=jitnet.float64, device=jitnet.device("cpu"))
     assert result.tolist() == [2.0, 2.0]
+
+
+def test_pytorchs_words_for_trees() -> None:
+    from jitnet.utils import _pytree as pytree
+
+    @dataclass
+    class Pair:
+        a: int
+        b: int
+
+    pair = Pair(1, 2)
+    value = {"x": [1, (2, None)], "y": pair}
+    leaves, spec = pytree.tree_flatten(value)
+    assert leaves == [1, 2, None, pair] and spec == pytree.tree_structure(value)
+    assert pytree.tree_unflatten([5, 6, 7, 8], spec) == {"x": [5, (6, 7)], "y": 8}
+    with pytest.raises(ValueError, match="4 leaves, got 3"):
+        pytree.tree_unflatten([5, 6, 7], spec)
+    assert pytree.tree_map(lambda a, b: (a, b), [1, [2]], [3, [[4]]]) == [(1, 3), [(2, [4])]]
+    with pytest.raises(ValueError, match="trees differ"):
+        pytree.tree_map(lambda a, b: a, [1, [2]], [3, (4,)])
+    assert pytree.tree_map_only(int, lambda n: -n, [1, "a", (2,)]) == [-1, "a", (-2,)]
+    assert pytree.tree_map_only(lambda n: n == 1, lambda n: 0, [1, 2]) == [0, 2]
+    assert pytree.tree_leaves([[1], 2], is_leaf=lambda part: part == [1]) == [[1], 2]
+    assert pytree.tree_all(bool, [1, (2,)]) and not pytree.tree_any(bool, [0, (0,)])

@@ -13,7 +13,7 @@ from ..tape import RELEASED, STALE, TapeNode
 from ..tensor import Tensor, Unavailable
 
 
-class Context:
+class FunctionCtx:
     """What forward hands to backward: saved tensors and any attributes."""
 
     def __init__(self) -> None:
@@ -70,7 +70,9 @@ class FunctionNode(TapeNode):
 
     __slots__ = ("ctx", "dtypes", "function", "kinds")
 
-    def __init__(self, function: type[Function], ctx: Context, args: Any, kinds: list[Any]) -> None:
+    def __init__(
+        self, function: type[Function], ctx: FunctionCtx, args: Any, kinds: list[Any]
+    ) -> None:
         super().__init__(args)
         self.function = function
         self.ctx = ctx
@@ -142,7 +144,7 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward and record it on the tape."""
-        ctx = Context()
+        ctx = FunctionCtx()
         ctx._name = cls.__name__
         ctx.needs_input_grad = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
         with no_grad():
@@ -156,7 +158,7 @@ class Function:
         return _recorded(cls, ctx, args, result)
 
 
-def _recorded(cls: type[Function], ctx: Context, args: tuple[Any, ...], result: Any) -> Any:
+def _recorded(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], result: Any) -> Any:
     """Attach a node to the results."""
     single = not isinstance(result, tuple | list)
     results = [result] if single else list(result)
@@ -176,7 +178,7 @@ def _recorded(cls: type[Function], ctx: Context, args: tuple[Any, ...], result: 
     return results[0] if single else type(result)(results)
 
 
-def _saved_results(ctx: Context, results: list[Any]) -> None:
+def _saved_results(ctx: FunctionCtx, results: list[Any]) -> None:
     """Keep saved results without their own node, which would hold itself."""
     mine = {id(value) for value in results if isinstance(value, Tensor)}
     saved = []
@@ -193,7 +195,7 @@ def _saved_results(ctx: Context, results: list[Any]) -> None:
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a backward that has no second derivative."""
 
-    def run(ctx: Context, *grads: Any) -> Any:
+    def run(ctx: FunctionCtx, *grads: Any) -> Any:
         again = mode.now.enabled and any(isinstance(g, Tensor) and g.requires_grad for g in grads)
         with no_grad():
             found = backward(ctx, *grads)

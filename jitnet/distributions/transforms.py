@@ -33,7 +33,7 @@ class Transform:
     @property
     def inv(self) -> Transform:
         """The inverse."""
-        return _Inverse(self)
+        return _InverseTransform(self)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the transformed tensor."""
@@ -57,7 +57,7 @@ class Transform:
         return f"{type(self).__name__}()"
 
 
-class _Inverse(Transform):
+class _InverseTransform(Transform):
     """The other direction of a transform."""
 
     def __init__(self, forward: Transform) -> None:

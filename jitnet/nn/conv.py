@@ -165,11 +165,13 @@ class _Conv(_Convolution):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the convolution of the input with the weight, plus the bias."""
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return what forward returns, of other weights: subclasses call it by this name."""
         padded, padding = self._pad(input)
         function = type(self)._function
-        return function(
-            padded, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        return function(padded, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv):

@@ -1,5 +1,5 @@
 """Tools around training; `jitnet.utils.data` feeds it."""
 
-from . import checkpoint, data, dlpack
+from . import _foreach_utils, _pytree, checkpoint, data, dlpack, hooks
 
-__all__ = ["checkpoint", "data", "dlpack"]
+__all__ = ["checkpoint", "data", "dlpack", "hooks"]

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from typing import Any, Final, NoReturn
 
-from .errors import at_line
-from .missing import missing
+from ..errors import at_line
+from ..missing import missing
+from ..nn import Module
 
 __all__ = ["Final", "annotate", "export", "ignore", "script", "trace", "unused"]
+
+
+class ScriptModule(Module):
+    """What a scripted module would be: no module is one."""
+
+
+class ScriptFunction:
+    """What a scripted function would be: no function is one."""
 
 
 def is_scripting() -> bool:
