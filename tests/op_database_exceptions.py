@@ -32,14 +32,6 @@ EXCEPTIONS = (
         "a Python number may stand for one of the tensors, as the array API standard 2024.12 says",
     ),
     Exceptions(
-        "nn.functional.conv1d nn.functional.conv2d nn.functional.conv3d "
-        "nn.functional.conv_transpose1d nn.functional.conv_transpose2d "
-        "nn.functional.conv_transpose3d nn.functional.avg_pool1d nn.functional.avg_pool2d "
-        "nn.functional.avg_pool3d nn.functional.local_response_norm",
-        "int64",
-        "images of whole numbers are refused: cast them",
-    ),
-    Exceptions(
         "argsort topk sort msort kthvalue mode median nanmedian",
         "int8 int16 int32 int64 uint8 bool bfloat16 float16",
         "of equal elements PyTorch promises no order; ours is the first",

@@ -21,6 +21,7 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 
 from . import check
+from .elementwise import REAL
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -98,7 +99,7 @@ def _result_shape(name: str, image: Shape, weight: Shape, window: Window, groups
 def _conv_type(
     x: TensorType, w: TensorType, *, stride: Shape, padding: Pairs, dilation: Shape, groups: int
 ) -> TensorType:
-    check.kind("conv", ("float",), x, w)
+    check.kind("conv", REAL, x, w)
     check.same_dtype("conv", x, w)
     window = Window(w.shape[2:], stride, padding, dilation)
     return TensorType(x.dtype, _result_shape("conv", x.shape, w.shape, window, groups))
@@ -115,7 +116,7 @@ def _input_grad_type(
     groups: int,
 ) -> TensorType:
     name = "conv_input_grad"
-    check.kind(name, ("float",), g, w)
+    check.kind(name, REAL, g, w)
     check.same_dtype(name, g, w)
     window = Window(w.shape[2:], stride, padding, dilation)
     wanted = _result_shape(name, shape, w.shape, window, groups)
@@ -135,7 +136,7 @@ def _weight_grad_type(
     groups: int,
 ) -> TensorType:
     name = "conv_weight_grad"
-    check.kind(name, ("float",), g, x)
+    check.kind(name, REAL, g, x)
     check.same_dtype(name, g, x)
     window = Window(shape[2:], stride, padding, dilation)
     wanted = _result_shape(name, x.shape, shape, window, groups)

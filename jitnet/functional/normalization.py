@@ -218,6 +218,8 @@ def local_response_norm(
         raise ShapeError(
             at_line(f"local_response_norm wants [N, C, spatial ...], got {input._type}")
         )
+    if 0 in input._type.shape:
+        return input
     batch, channels = input._type.shape[:2]
     square = mul(input, input).reshape(batch, 1, channels, numel(input._type.shape[2:]))
     padded = pad(square, (0, 0, size // 2, (size - 1) // 2))

@@ -9,6 +9,7 @@ import numpy as np
 from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import numel
 from jitnet.compiler.ops.pool import pooled_size
+from jitnet.runtime.dtype import int64
 
 from .. import creation
 from ..errors import ShapeError, at_line
@@ -135,18 +136,22 @@ def _avg_pool(
     divisor_override: int | None,
 ) -> Tensor:
     name = f"avg_pool{rank}d"
-    need_float(name, input)
+    whole = input._type.dtype is int64  # as in PyTorch, the only whole numbers that have means
+    if not whole:
+        need_float(name, input)
+    rounding = "trunc" if whole else None
     image = _spatial(input, rank, name)
     window = _window(rank, kernel_size, stride, padding, 1, ceil_mode, name)
     total = ops.sum_pool(input, **window)
     if divisor_override is not None:
         if divisor_override == 0:
             raise RuntimeError(at_line("divisor must be not zero"))
-        return div(total, divisor_override)
+        return div(total, divisor_override, rounding_mode=rounding)
     counts = _counts(image, window, count_include_pad)
     if (counts == counts.flat[0]).all():
-        return div(total, int(counts.flat[0]))
-    return div(total, creation.literal(counts.astype(input._type.dtype.numpy)))
+        return div(total, int(counts.flat[0]), rounding_mode=rounding)
+    divisors = creation.literal(counts.astype(input._type.dtype.numpy))
+    return div(total, divisors, rounding_mode=rounding)
 
 
 @rounded_once
