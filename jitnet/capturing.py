@@ -83,7 +83,7 @@ class Trace:
         if node is None:
             if tensor._array is None:
                 if tensor._node is None:
-                    raise AssertionError(tensor._copied())  # says why there is no value
+                    raise AssertionError(tensor._copied())  # it says why there is no value
                 return tensor._node
             node = self._new_state(tensor)
         return node

@@ -229,7 +229,7 @@ def linear_index(parts: Sequence[tuple[Tensor, int, int]]) -> Tensor:
 
 def _checked(index: Tensor, size: int, axis: int) -> Tensor:
     """Return an eager index with negative numbers counted from the end; IndexError outside."""
-    values = index._copied()
+    values = index._whole()._copied()
     if not values.size:
         return index
     low, high = values.min(), values.max()
@@ -238,7 +238,7 @@ def _checked(index: Tensor, size: int, axis: int) -> Tensor:
         raise IndexError(
             at_line(f"index {bad} is out of bounds for dimension {axis} with size {size}")
         )
-    return index if low >= 0 else Tensor._from_array(np.where(values < 0, values + size, values))
+    return index if low >= 0 else where(lt(index, 0), add(index, size), index)  # type: ignore[no-any-return]
 
 
 def _joined(view: Tensor, places: _Places) -> Tensor:
@@ -293,6 +293,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
 
 
 def _is_view(view: Tensor, x: Tensor) -> bool:
+    view, x = view._whole(), x._whole()
     base = base_of(x)
     return view is x or view._base is base or not view._type.numel
 

@@ -6,6 +6,7 @@ import os
 import threading
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 from jitnet.runtime.dtype import DType, bfloat16, float16
 
@@ -52,6 +53,7 @@ class Mode(threading.local):
     """Each thread's switches, set by setting `now`."""
 
     now: Modes = ALL[True, False, _DISABLED, None]
+    mapping: Any = None  # the innermost call of vmap, a func.batched.Mapping
 
 
 mode = Mode()

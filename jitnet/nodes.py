@@ -191,10 +191,13 @@ class OpNode(TapeNode):
         if self.result is None:
             return self._absent(kind)
         array, node, counter, count = self.result
-        y = tensors._base(array, node, kind, requires_grad=True)
+        y = self._remade(array, node, kind)
         y._counter = counter
         y._grad_fn = self
         return y if counter.count == count else self._stale("the result", y, count)
+
+    def _remade(self, array: Any, node: Any, kind: TensorType) -> Tensor:
+        return tensors._base(array, node, kind, requires_grad=True)
 
     def release(self) -> None:
         """Keep only the types: some rules need no more."""

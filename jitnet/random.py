@@ -24,6 +24,7 @@ from .generator import seed as seed
 from .generator import set_rng_state as set_rng_state
 from .grad_mode import no_grad
 from .limits import finfo
+from .modes import mode
 from .tensor import Tensor
 
 _drawing = threading.Lock()  # two threads never read the same call's number
@@ -32,9 +33,14 @@ _drawing = threading.Lock()  # two threads never read the same call's number
 def draw(op: Op, shape: Sequence[int], dtype: DType, generator: Generator | None = None) -> Tensor:
     """Return random numbers of an op, and count the call."""
     source = default_generator if generator is None else generator
+    mapping = mode.mapping
+    if mapping is not None:
+        shape = mapping.drawn_shape(tuple(shape))
     with _drawing:
         made = op(source.state, shape=tuple(shape), dtype=float32 if dtype.narrow else dtype)
         source.advance()
+    if mapping is not None:
+        made = mapping.drawn(made)
     if not dtype.narrow:
         return made
     if op is ops.random_uniform:  # cut off, not rounded: 1 is never drawn

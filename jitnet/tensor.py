@@ -300,10 +300,13 @@ class Tensor:
             return filled(kind, params["value"])
         if op is iota_like:
             return counting(kind, params["axis"])
-        if trace is None:
-            result = _compute(op, kind, args, params)
-        else:
-            result = _traced(op, kind, args, params)
+        try:
+            if trace is None:
+                result = _compute(op, kind, args, params)
+            else:
+                result = _traced(op, kind, args, params)
+        except _ElsewhereError as found:
+            return found.tensor.__bind__(op, args, params)
         if op.grad is not None and mode.now.enabled and kind.dtype.is_inexact:
             for arg in args:
                 if arg.requires_grad:
@@ -319,6 +322,10 @@ class Tensor:
         """
         if value._type != self._type:
             raise ShapeError(at_line(f"cannot write {value._type} into {self._type}"))
+        if value._elsewhere():
+            raise RuntimeError(
+                at_line(f"cannot write a {type(value).__name__} into a tensor that is none")
+            )
         graph = mode.now.enabled and (self.requires_grad or value.requires_grad)
         if graph:
             _check_writable(self)
@@ -328,11 +335,27 @@ class Tensor:
             tape.rebase(self, before, value)
         return self
 
+    def _elsewhere(self) -> bool:
+        """Whether ops on this tensor are its own: Tensor's do not know how to read it."""
+        return False
+
+    def _whole(self) -> Tensor:
+        """Return the tensor that holds all elements there are, of other items too."""
+        return self
+
     def _copied(self) -> np.ndarray:
         """Return the value as an array, or say why there is none."""
         if self._array is None:
             raise CompileError(at_line(_NO_VALUE))
         return self._array
+
+
+class _ElsewhereError(Exception):
+    """An argument of an op has ops of its own."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        super().__init__()
+        self.tensor = tensor
 
 
 _NO_VALUE = (
@@ -426,6 +449,8 @@ def _compute(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[st
     for arg in args:
         array = arg._array
         if array is None:
+            if arg._elsewhere():
+                raise _ElsewhereError(arg)
             array = arg._copied()  # says why there is none
         arrays.append(array)
         narrow = narrow or arg._type.dtype.narrow
@@ -505,6 +530,9 @@ def node_of(tensor: Tensor) -> Node:
 
 def _traced(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor:
     """Grow the graph by op."""
+    for arg in args:
+        if arg._elsewhere():
+            raise _ElsewhereError(arg)
     node = Node(op, tuple([node_of(arg) for arg in args]), params, kind, user_line())
     if op in _VIEWS:
         strides = moved_strides(op, params, args[0]._type.shape, strides_of(args[0]))

@@ -7,11 +7,11 @@ from typing import Any
 
 from .. import creation
 from ..errors import at_line
-from ..functional import stack
 from ..grad_mode import enable_grad
 from ..tape import run_backward
 from ..tensor import Tensor
 from ..tree import flatten, rebuild
+from .mapping import vmap
 
 Argnums = int | tuple[int, ...]
 
@@ -147,21 +147,39 @@ def jvp(
     return made.settled(made.result), made.settled(rebuild(tree, iter(changes)))
 
 
-def jacrev(func: Callable[..., Tensor], argnums: Argnums = 0) -> Callable[..., Any]:
-    """Return a function that gives func's Jacobians: [*result shape, *argument shape]."""
+def jacrev(
+    func: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """Return a function that gives func's Jacobians: [*result shape, *argument shape].
+
+    The rows are computed together. has_aux: func returns (results, anything), and the function
+    gives (Jacobians, anything). chunk_size: rows at a time.
+    """
 
     def run(*args: Any) -> Any:
         made = _Run(func, args, argnums)
-        with enable_grad():
-            flat = made.result.reshape(-1)
-        rows = [made.gradients([flat[i]], [None], made.keep) for i in range(made.result.numel())]
-        found = [
-            stack([row[place] for row in rows]).reshape(*made.result.shape, *leaf.shape)
-            for place, leaf in enumerate(made.leaves)
-        ]
-        return made.settled(made.rebuilt(found))
+        result, aux = made.result if has_aux else (made.result, None)
+        outputs, tree = flatten(result)
+        found = rebuild(tree, iter([_rows(made, y, chunk_size) for y in outputs]))
+        return (made.settled(found), made.settled(aux)) if has_aux else made.settled(found)
 
     return run
+
+
+def _rows(made: _Run, output: Tensor, chunk_size: int | None) -> Any:
+    """Return one output's Jacobians, nested as the arguments are."""
+    count = output._type.numel
+    ones = creation.eye(count, dtype=output.dtype).reshape(count, *output._type.shape)
+    pull = vmap(lambda row: made.gradients([output], [row], made.keep), chunk_size=chunk_size)
+    shapes = [(*output._type.shape, *leaf._type.shape) for leaf in made.leaves]
+    if not count:
+        return made.rebuilt([creation.zeros(shape, dtype=output.dtype) for shape in shapes])
+    rows = pull(ones)
+    return made.rebuilt([row.reshape(shape) for row, shape in zip(rows, shapes, strict=True)])
 
 
 jacfwd = jacrev

@@ -62,7 +62,7 @@ def _inside(index: Tensor, size: int, axis: int, total: int) -> Tensor:
     """
     if creation.tracing():
         return where((index < 0) | (index >= size), -max(total, 1), index)  # type: ignore[no-any-return]
-    values = index._copied()
+    values = index._whole()._copied()
     if values.size and (values.min() < 0 or values.max() >= size):
         bad = values[(values < 0) | (values >= size)].flat[0]
         raise IndexError(
@@ -337,7 +337,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         shape = (num_classes, num_classes)
         identity = creation.counting(shape, 0).eq(creation.counting(shape, 1))
         return to_dtype(ops.take(identity, index, axis=0), int64)
-    values = index._copied()
+    values = index._whole()._copied()
     wrong = values[(values < 0) | (values >= num_classes)]
     if wrong.size:
         raise RuntimeError(

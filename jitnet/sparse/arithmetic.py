@@ -145,7 +145,7 @@ def _add(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _sub(left: Tensor, right: Tensor) -> Tensor:
-    return _add(left, -right)
+    return _add(left, -right)  # type: ignore[operator]
 
 
 def _matmul(left: Tensor, right: Tensor) -> Tensor:

@@ -238,19 +238,8 @@ class SparseTensor(Tensor):
             raise self._refused(op.name)
         return rule(*args, **params)
 
-    def __radd__(self, other: Any) -> Tensor:
-        return other + self.to_dense()  # type: ignore[no-any-return]
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return other - self.to_dense()  # type: ignore[no-any-return]
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return self * other
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        from .products import dense_by_sparse
-
-        return dense_by_sparse(other, self)
+    def _elsewhere(self) -> bool:
+        return True
 
     def _copied(self) -> NoReturn:
         raise self._refused("what reads every element")
