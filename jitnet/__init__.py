@@ -252,6 +252,7 @@ from .functional.gamma import lgamma as lgamma
 
 # functions
 from .functional.grids import *
+from .functional.histograms import *
 from .functional.indexing import argwhere as argwhere
 from .functional.indexing import bincount as bincount
 from .functional.indexing import gather as gather

@@ -166,6 +166,7 @@ from .exponents import *
 from .factors import cholesky, geqrf, lu, lu_solve, lu_unpack, orgqr, ormqr, qr, svd
 from .gamma import digamma, lgamma
 from .grids import *
+from .histograms import *
 from .indexing import (
     argwhere,
     bincount,

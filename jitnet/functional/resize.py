@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from jitnet.runtime.dtype import uint8
+
 from .. import creation
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
@@ -53,22 +55,42 @@ def interpolate(
         )
     if mode == "area":
         return _AREA[rank](input, sizes)
-    if not mode.startswith("nearest"):
-        need_float("interpolate", input)
+    dims = list(enumerate(zip(image, sizes, scales, strict=True), 2))
     x = input
-    for offset, (old, new, scale) in enumerate(zip(image, sizes, scales, strict=True)):
-        if mode.startswith("nearest"):
-            x = _nearest(x, 2 + offset, new, scale, mode == "nearest-exact")
+    if mode.startswith("nearest"):
+        for axis, (_, new, scale) in dims:
+            x = _nearest(x, axis, new, scale, mode == "nearest-exact")
+        return x
+    in_bytes = x._type.dtype is uint8 and rank == 2  # rounded after each dim, the last one first
+    if not in_bytes:
+        need_float("interpolate", x)
+    for axis, spans in reversed(dims) if in_bytes else dims:
+        places, weights = _weights(mode, *spans, bool(align_corners), antialias)
+        if not in_bytes:
+            x = _mixed(x, axis, places, weights)
             continue
-        if align_corners:
-            scale = (old - 1) / (new - 1) if new > 1 else 0.0
-        kernel = _cubic if mode == "bicubic" else _linear
-        if antialias:
-            places, weights = _smooth(old, new, scale, mode == "bicubic")
-        else:
-            places, weights = kernel(old, new, scale, bool(align_corners))
-        x = _mixed(x, 2 + offset, places, weights)
+        mixed = _mixed(x.float(), axis, places, _in_fixed_point(weights))
+        x = (mixed + 0.5).floor().clamp(0, 255).to(uint8)
     return x
+
+
+def _in_fixed_point(weights: np.ndarray) -> np.ndarray:
+    """Return weights rounded as PyTorch's 16-bit integers hold them, so that bytes agree."""
+    bits = 0
+    while bits < 22 and int(0.5 + weights.max(initial=0) * 2.0 ** (bits + 1)) < 1 << 15:
+        bits += 1
+    return np.trunc(weights * 2.0**bits + np.copysign(0.5, weights)) / 2.0**bits
+
+
+def _weights(
+    mode: str, old: int, new: int, scale: float, corners: bool, antialias: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows each new row is mixed of, and how much of each."""
+    if corners:
+        scale = (old - 1) / (new - 1) if new > 1 else 0.0
+    if antialias:
+        return _smooth(old, new, scale, mode == "bicubic")
+    return (_cubic if mode == "bicubic" else _linear)(old, new, scale, corners)
 
 
 upsample = interpolate
