@@ -28,14 +28,15 @@ _warn_lock = threading.Lock()
 _warned: set[str] = set()
 
 
-def compile_cached(text: str, target: Target) -> tuple[bytes, bool]:
+def compile_cached(text: str, target: Target, level: int = cpu.FAST_CODE) -> tuple[bytes, bool]:
     """Return the object code of LLVM IR text, and whether it came from disk."""
-    return keep(text_key(text, target), lambda: cpu.compile_object(text, target))
+    return keep(text_key(text, target, level), lambda: cpu.compile_object(text, target, level))
 
 
-def text_key(text: str, target: Target) -> bytes:
+def text_key(text: str, target: Target, level: int = cpu.FAST_CODE) -> bytes:
     """Return the digest of everything that decides what the object code of a text will be."""
-    return digest(str(FORMAT), cpu.llvm_version(), target.triple, target.cpu, target.features, text)
+    versions = (str(FORMAT), cpu.llvm_version(), str(level))
+    return digest(*versions, target.triple, target.cpu, target.features, text)
 
 
 def digest(*parts: str) -> bytes:

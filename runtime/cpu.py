@@ -136,14 +136,20 @@ def level_2_bytes(root: Path) -> int:
 # -- compiling ----------------------------------------------------------------------------------
 
 
+# LLVM's levels. 1 makes code as fast as 3 from vector IR. 0 makes kernels 1.5 to 4x slower, but of
+# the runtime's own scalar code, which mostly waits and asks CPython, nearly the same in a tenth of
+# the time.
+FAST_CODE = 1
+FAST_COMPILE = 0
+
+
 @cache
-def _target_machine(cpu: str, features: str, triple: str) -> Any:
+def _target_machine(cpu: str, features: str, triple: str, level: int) -> Any:
     # Small, position-independent code reads constants as operands of the instruction that needs
     # them; the large model that a JIT gets by default loads an address into a register first.
-    # Level 1 makes code as fast as level 3 from vector IR, level 0 makes it 1.5 to 4x slower.
     target = _llvm().Target.from_triple(triple)
     return target.create_target_machine(
-        cpu=cpu, features=features, opt=1, reloc="pic", codemodel="small", jit=True
+        cpu=cpu, features=features, opt=level, reloc="pic", codemodel="small", jit=True
     )
 
 
@@ -164,10 +170,10 @@ def _parse(text: str) -> Any:
     return module
 
 
-def compile_object(text: str, target: Target) -> bytes:
+def compile_object(text: str, target: Target, level: int = FAST_CODE) -> bytes:
     """Return the object code of a module of LLVM IR text; no pass runs, only code generation."""
     with llvm_lock:
-        machine = _target_machine(target.cpu, target.features, target.triple)
+        machine = _target_machine(target.cpu, target.features, target.triple, level)
         code: bytes = machine.emit_object(_parse(text))
     return code
 
@@ -176,7 +182,7 @@ def assembly(text: str, target: Target | None = None) -> str:
     """Return the assembly of a module of LLVM IR text, for people to read."""
     target = target or host_target()
     with llvm_lock:
-        machine = _target_machine(target.cpu, target.features, target.triple)
+        machine = _target_machine(target.cpu, target.features, target.triple, FAST_CODE)
         printed: str = machine.emit_assembly(_parse(text))
     return printed
 

@@ -178,7 +178,8 @@ def _native() -> Callable[[Any], None]:
     """Return what sets the native profile function, given a record."""
     target = cpu.host_target()
     text = with_layout(_TEXT, CALL=_CALL, BUILTIN_CALL=_BUILTIN_CALL)
-    object_code, _ = compile_cached(f'target triple = "{target.triple}"\n{text}', target)
+    text = f'target triple = "{target.triple}"\n{text}'
+    object_code, _ = compile_cached(text, target, cpu.FAST_COMPILE)
     imports = {name: python_address(name) for name in _FUNCTIONS}
     module = cpu.load(object_code, {**imports, "PyCFunction_Type": id(type(len))})
     address = ctypes.c_void_p(module.address("jitnet_profile"))

@@ -123,7 +123,8 @@ class _Native:
     def __init__(self) -> None:
         threads, target = pool(), cpu.host_target()
         self._start = threads.start  # a bound method is a new object each time: keep this one
-        object_code, _ = compile_cached(routine_text(target.triple, 8 * LINE_WORDS), target)
+        text = routine_text(target.triple, 8 * LINE_WORDS)
+        object_code, _ = compile_cached(text, target, cpu.FAST_COMPILE)
         imports = {
             **{name: python_address(name) for name in PYTHON_FUNCTIONS},
             **{name: array_function(place) for name, place in ARRAY_FUNCTIONS.items()},

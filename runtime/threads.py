@@ -89,7 +89,7 @@ class Pool:
         self._num_threads = threads
         target = cpu.host_target()
         code = pool_code(target)
-        object_code, _ = compile_cached(code.text, target)
+        object_code, _ = compile_cached(code.text, target, cpu.FAST_COMPILE)
         imports = {**code.imports, "jitnet_control": self._control.address}
         self._module = cpu.load(object_code, imports)
         self._lock = self._native("jitnet_lock")

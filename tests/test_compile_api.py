@@ -216,9 +216,9 @@ def test_garbage_waits_while_something_is_compiled(monkeypatch: pytest.MonkeyPat
     seen: list[bool] = []
     compile_object = cpu.compile_object
 
-    def look(text: str, target: Target) -> bytes:
+    def look(text: str, target: Target, level: int = cpu.FAST_CODE) -> bytes:
         seen.append(gc.isenabled())
-        return compile_object(text, target)
+        return compile_object(text, target, level)
 
     monkeypatch.setenv("JITNET_CACHE", "0")
     monkeypatch.setattr(cpu, "compile_object", look)

@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_llvm(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let nothing be compiled from the call on."""
 
-    def refuse(text: str, target: object) -> bytes:
+    def refuse(text: str, target: object, level: int = 1) -> bytes:
         raise AssertionError("LLVM was asked to compile")
 
     return lambda: monkeypatch.setattr(cpu, "compile_object", refuse)

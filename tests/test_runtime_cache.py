@@ -13,6 +13,7 @@ import pytest
 from jitnet.runtime import cache, cpu
 from jitnet.runtime.cache import compile_cached
 from jitnet.runtime.device import host_target
+from jitnet.runtime.target import Target
 
 ROOT = Path(__file__).parents[1]
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
@@ -43,9 +44,9 @@ def compile_counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     compiled: list[str] = []
     original = cpu.compile_object
 
-    def compile_object(text: str, target: object) -> bytes:
+    def compile_object(text: str, target: Target, level: int) -> bytes:
         compiled.append(text)
-        return original(text, target)  # type: ignore[arg-type]
+        return original(text, target, level)
 
     monkeypatch.setattr(cpu, "compile_object", compile_object)
     return compiled
@@ -74,6 +75,7 @@ def test_the_key_names_all_that_decides(monkeypatch: pytest.MonkeyPatch) -> None
     keys = {
         cache.text_key(text(), target),
         cache.text_key(text(2), target),
+        cache.text_key(text(), target, cpu.FAST_COMPILE),
         cache.text_key(text(), replace(target, cpu="other")),
         cache.text_key(text(), replace(target, features="+other")),
         cache.text_key(text(), replace(target, triple="other")),
@@ -82,7 +84,7 @@ def test_the_key_names_all_that_decides(monkeypatch: pytest.MonkeyPatch) -> None
     keys.add(cache.text_key(text(), target))
     monkeypatch.setattr(cpu, "llvm_version", lambda: "0.0")
     keys.add(cache.text_key(text(), target))
-    assert len(keys) == 7
+    assert len(keys) == 8
 
 
 def damage_nothing_left(data: bytes) -> bytes:
