@@ -28,7 +28,21 @@ class Draws:
 
     def __init__(self) -> None:
         self._sources: list[_Source] = []
-        self._add("np.random", np.random.get_state, np.random.set_state)
+        self._knows_numpy = False  # its global one, which nothing can reach until it is loaded
+        if _has_generators():
+            self.note_numpy()
+
+    @staticmethod
+    def is_generator(value: Any) -> bool:
+        """Tell whether numbers can be drawn from a value."""
+        kinds = (np.random.Generator, np.random.RandomState) if _has_generators() else ()
+        return isinstance(value, kinds)
+
+    def note_numpy(self) -> None:
+        """Remember the state of NumPy's global generator: code is about to run that may use it."""
+        if not self._knows_numpy:
+            self._knows_numpy = True
+            self._add("np.random", np.random.get_state, np.random.set_state)
 
     def note(self, generator: Any, path: str) -> None:
         """Remember the state of a generator that was reached, before code can draw from it."""
@@ -38,11 +52,19 @@ class Draws:
         bits = generator.bit_generator
         self._add(path, lambda **_: bits.state, lambda state: setattr(bits, "state", state))
 
-    def _add(self, name: str, read: Callable[..., Any], write: Callable[[Any], None]) -> None:
-        self._sources.append(_Source(name, lambda: read(legacy=False), write, read(legacy=False)))
+    def _add(
+        self,
+        name: str,
+        read: Callable[..., Any],
+        write: Callable[[Any], None],
+        before: State | None = None,
+    ) -> None:
+        before = before or read(legacy=False)
+        self._sources.append(_Source(name, lambda: read(legacy=False), write, before))
 
     def check(self) -> None:
         """Raise CompileError if the trace drew from a generator, or seeded it."""
+        self._add_loaded()
         for source in self._sources:
             if not _same(source.before, source.read()):
                 raise CompileError(
@@ -52,9 +74,23 @@ class Draws:
 
     def restore(self) -> None:
         """Put the states back that the trace changed."""
+        self._add_loaded()
         for source in self._sources:
             if not _same(source.before, source.read()):
                 source.write(source.before)
+
+    def _add_loaded(self) -> None:
+        """If the trace has loaded np.random unseen, compare with the state that it began with."""
+        if not self._knows_numpy and _has_generators():
+            self._knows_numpy = True
+            seeds = np.random.get_bit_generator().seed_seq  # None once somebody has seeded it
+            fresh = np.random.RandomState(np.random.MT19937(seeds)).get_state(legacy=False)
+            self._add("np.random", np.random.get_state, np.random.set_state, fresh)
+
+
+def _has_generators() -> bool:
+    """Tell whether np.random has been loaded, which takes 5 ms that most programs need not."""
+    return "random" in vars(np)
 
 
 def _same(before: Any, after: Any) -> bool:

@@ -46,3 +46,8 @@ def is_users(filename: str) -> bool:
     if path.startswith((*_LIBRARY, *_SITE, "<frozen")):
         return False
     return not is_ours(filename) and not path.startswith(_USER_LIKE)
+
+
+def is_being_imported(globals_: dict[str, Any]) -> bool:
+    """Tell whether these are the globals of a module whose import has not ended."""
+    return getattr(globals_.get("__spec__"), "_initializing", False)

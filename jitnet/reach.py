@@ -175,7 +175,7 @@ class Reach:
                 if len(value) <= MOST_ITEMS:
                     self._add(Members(value, path))
                     self._waiting += [(item, path) for item in value]
-            case np.random.Generator() | np.random.RandomState():
+            case _ if Draws.is_generator(value):
                 self.draws.note(value, path)
             case Optimizer():
                 self._open_optimizer(value, path)

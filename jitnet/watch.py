@@ -24,7 +24,7 @@ from .errors import CompileError, at_line
 from .guards import Guards
 from .nn import Module
 from .optim import Optimizer
-from .origins import file_of, is_followed, is_users
+from .origins import file_of, is_being_imported, is_followed, is_users
 from .plain import MISSING, brief, is_plain
 from .reach import LEAF_TYPES, Reach
 from .reads import Reads, reads_of
@@ -83,6 +83,8 @@ class Watcher(Reach):
         if not is_followed(file):
             self._quiet.add(code)
             return
+        if is_being_imported(frame.f_globals):
+            return  # what a module makes of itself is no change, and nothing to undo
         owner = self._owner(frame)
         if owner is not None:
             if code.co_name in ("__init__", "__new__", "__setstate__"):
@@ -104,6 +106,8 @@ class Watcher(Reach):
         """Watch all that code with these names can read; its globals too, if they are settings."""
         for name, line in reads.stored.items():
             self._stored.setdefault(name, line)
+        if "random" in reads.attributes or "numpy.random" in reads.modules:
+            self.draws.note_numpy()
         if has_settings:
             names, interesting = self._names_of_globals(globals_)
             for name, line in (*reads.globals.items(), *reads.stored.items()):

@@ -7,10 +7,11 @@ entry, and by value only where an object was replaced.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
-from types import FunctionType, MappingProxyType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from jitnet.runtime import facts, looks
@@ -201,8 +202,16 @@ class Names(Watch):
     def _appeared(self) -> Any:
         """Yield a Change for every interesting name that did not exist."""
         for name in list(self.mapping):
-            if name in self.interesting and name not in self._known:
+            is_new = name in self.interesting and name not in self._known
+            if is_new and not self._is_submodule(name):
                 yield Change(self.label(name), name, MISSING, self.mapping[name])
+
+    def _is_submodule(self, name: str) -> bool:
+        """Tell whether an entry is what importing a module leaves in its package."""
+        value = self.mapping[name]
+        if not isinstance(value, ModuleType):
+            return False
+        return sys.modules.get(f"{self.mapping.get('__name__')}.{name}") is value
 
     def label(self, key: Any) -> str:
         return f"global {key}" if self.are_globals else dotted(self.path, key)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -210,6 +213,39 @@ def test_draws_of_numpy_are_refused(name: str) -> None:
         compile(DRAWS[name])(x)
     after = np.random.get_state()[2], GENERATOR.bit_generator.state, LEGACY.get_state()[2]
     assert after == before
+
+
+_FIRST_TO_ASK = """
+import jitnet, numpy
+from jitnet.errors import CompileError
+use = lambda x: {use} * x
+assert "random" not in vars(numpy), "NumPy or jitnet loads it: test another way"
+for _ in range(2):
+    try:
+        jitnet.compile(use)(jitnet.ones(3))
+    except CompileError as error:
+        print("draws from np.random" in str(error))
+    else:
+        print("fine")
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        ("numpy.random.rand()", "True"),
+        ("getattr(numpy, 'ran' + 'dom'.lower()).rand()", "True"),
+        ("getattr(numpy, 'ran' + 'dom'.lower()).rand(312).sum()", "True"),  # a whole block
+        ("(getattr(numpy, 'ran' + 'dom'.lower()).seed(0) or 1)", "True"),
+        ("(numpy.random.get_state() and 1)", "fine"),
+        ("numpy.random.default_rng(0).random()", "fine"),
+    ],
+)
+def test_draws_are_noticed_if_the_trace_itself_loads_the_generator(use: str, said: str) -> None:
+    command = [sys.executable, "-c", _FIRST_TO_ASK.format(use=use)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.split() == [said, said]
 
 
 def test_a_number_as_an_attribute_is_refused_with_advice() -> None:
