@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jitnet.compiler.ir.host import HostCall
+from jitnet.runtime.dataclass import dataclass
 
 _LENGTH_BYTES = 8
 

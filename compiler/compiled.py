@@ -6,7 +6,6 @@ kept does without the passes and code generation, whose import would take longer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jitnet.compiler.binary import Binary
@@ -14,6 +13,7 @@ from jitnet.compiler.clock import Clock
 from jitnet.compiler.identity import graph_key
 from jitnet.compiler.ir.graph import Graph
 from jitnet.runtime import cache
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.target import Target
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from jitnet.compiler.passes.panels import pack_operands
 from jitnet.compiler.passes.turns import turn_once
 from jitnet.compiler.passes.winograd import winograd
 from jitnet.compiler.pipeline import GRAPH_PASSES, schedule
+from jitnet.runtime.dataclass import dataclass
 
 # What lays data out for a processor's registers and caches.
 _FOR_PROCESSORS = (winograd, images_in_lanes, pack_operands, turn_once)

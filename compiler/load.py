@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +14,7 @@ from jitnet.compiler.ir.host import HostCall, host_symbol
 from jitnet.compiler.ops import HOST_OPS
 from jitnet.runtime import cache, cpu
 from jitnet.runtime.cpu import NativeModule
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.host import HostFunction, Place
 from jitnet.runtime.memory import aligned_empty
 from jitnet.runtime.pool_layout import MAX_THREADS

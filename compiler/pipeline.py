@@ -11,7 +11,7 @@ unless a program of the same graph is kept on disk.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ from jitnet.compiler.passes.widen import widen
 from jitnet.compiler.passes.winograd import winograd
 from jitnet.runtime import cpu
 from jitnet.runtime.cpu import debugging
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.target import Target
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (

@@ -7,12 +7,12 @@ A complex number is two floats side by side, the real part first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from ml_dtypes import bfloat16 as _bfloat16
 
+from .dataclass import dataclass
 from .memory import aligned_copy
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .dataclass import dataclass
 
 FINE, FAILED = 0, 1
 

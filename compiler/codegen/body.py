@@ -7,7 +7,9 @@ open scope that has all its operands, and written once there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from jitnet.runtime.dataclass import dataclass
 
 from .module import Module
 from .values import I64, Value, element_of, lanes_of, literal, vector

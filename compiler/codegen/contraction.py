@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+
+from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import affine, column_of, vectors_of
 from .contraction_ahead import of_next_panel, of_next_rows

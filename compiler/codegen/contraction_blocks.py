@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
+
+from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import affine, column_of, fill_table, lanes_of
 from .contraction_form import Sizes

@@ -7,8 +7,9 @@ least; else element by element.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
+
+from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import affine, narrower
 from .contraction_form import Contraction, Sizes, merged

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
 from .contraction_plan import Plan

@@ -9,9 +9,10 @@ it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType
 
 Sizes = tuple[int, ...]

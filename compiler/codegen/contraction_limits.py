@@ -7,8 +7,9 @@ with zeros around these, nothing is copied, and nothing is multiplied by zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
+
+from jitnet.runtime.dataclass import dataclass
 
 from .contraction_form import Contraction, Limit, Sizes
 

@@ -6,8 +6,9 @@ in the same order whoever computes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import lcm, prod
+
+from jitnet.runtime.dataclass import dataclass
 
 from .contraction_form import Contraction, Sizes
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from jitnet.runtime.dataclass import dataclass
 
 from .arithmetic import IndexArithmetic
 from .body import Scope

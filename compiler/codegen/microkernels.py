@@ -18,8 +18,8 @@ Strides known only at run time and no unrolling cost nothing that could be measu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
 

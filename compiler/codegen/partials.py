@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jitnet.compiler.ir.loops import Accumulate, Begin, For, Local, walk
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType
 
 from . import accumulate

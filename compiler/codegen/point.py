@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from jitnet.compiler.ir.index import Var
 from jitnet.compiler.ir.kernel import Code
 from jitnet.compiler.ir.loops import Buffer, Local
+from jitnet.runtime.dataclass import dataclass
 
 from .emitter import I64, PTR, Function, Module, Value
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from jitnet.compiler.ir.host import HostCall
 from jitnet.compiler.ir.kernel import Code, Kernel
 from jitnet.compiler.ir.loops import Buffer, Contract, walk
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.target import Target
 
 from .contract import scratch_of

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
+
+from jitnet.runtime.dataclass import dataclass
 
 I1, I8, I32, I64, PTR = "i1", "i8", "i32", "i64", "ptr"
 F32, F64 = "float", "double"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType
 
 from .lowering import Host

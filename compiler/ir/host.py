@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType, dtype_named
 
 from .types import TensorType

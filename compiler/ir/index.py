@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from jitnet.runtime.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
+
+from jitnet.runtime.dataclass import dataclass
 
 from .host import HostCall, spelled
 from .index import Var

@@ -8,10 +8,10 @@ are compared by identity. A Stmt does something. Loops say what they are for (`p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
 
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.dtype import int64 as _INDEX
 

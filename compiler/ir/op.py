@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload
+
+from jitnet.runtime.dataclass import dataclass
 
 from .types import TensorType
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType
 
 from .dims import Shape, numel

@@ -8,7 +8,6 @@ each spatial dim. Evaluation gathers patches into a matrix (im2col) and multipli
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from jitnet.compiler.ir.errors import ShapeError
 from jitnet.compiler.ir.lowering import Contraction
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
+from jitnet.runtime.dataclass import dataclass
 
 from . import check
 from .elementwise import REAL

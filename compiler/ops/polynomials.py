@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from jitnet.compiler.ir.lowering import Host
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
+from jitnet.runtime.dataclass import dataclass
 
 from . import check
 from .elementwise import FLOAT

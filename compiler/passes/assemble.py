@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from jitnet.compiler import ops
@@ -15,6 +15,7 @@ from jitnet.compiler.ir.index import of
 from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
 from jitnet.compiler.ir.loops import Buffer, CallHost, Check, For, Stmt
 from jitnet.compiler.ir.lowering import Joined, Reduction
+from jitnet.runtime.dataclass import dataclass
 
 from .codes import Codes
 from .demands import demands, surely_holds

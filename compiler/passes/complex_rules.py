@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ops import add, div, mul, neg, sub
+from jitnet.runtime.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ what the rest of the graph needs as a whole. What several readers ask for become
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node, make
 from jitnet.compiler.ir.lowering import Contraction, Pointwise, Reduction
 from jitnet.compiler.ops.movement import inverse
+from jitnet.runtime.dataclass import dataclass
 
 from .demands import makes_demands
 from .progressions import Part, both, reshaped, shape_of, whole, within

@@ -6,11 +6,11 @@ A program looks at these before it writes anything that outlives it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.loops import Const, Expr, Position
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import int64
 
 from .simplify import uniform

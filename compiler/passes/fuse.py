@@ -10,7 +10,7 @@ row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of
@@ -26,6 +26,7 @@ from jitnet.compiler.ir.lowering import (
     Scatter,
     Transform,
 )
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import int64
 
 from .orders import reduced_axes

@@ -7,7 +7,7 @@ unit-stride accesses becomes the vector, and neighbours that memory does not tel
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of, unravel
@@ -27,6 +27,7 @@ from jitnet.compiler.ir.loops import (
     subexpressions,
 )
 from jitnet.compiler.ir.lowering import BandSum, Reduction
+from jitnet.runtime.dataclass import dataclass
 
 from .ahead import fetch_ahead
 from .fuse import Group, spread

@@ -6,12 +6,12 @@ Everything else is recomputed, element by element, inside the kernels that read 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.loops import Buffer, Load
 from jitnet.compiler.ir.lowering import Contraction, Host, Inline, Joined, Pointwise
+from jitnet.runtime.dataclass import dataclass
 
 from .orders import Orders
 from .parts import parts_of

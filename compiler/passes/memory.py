@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -21,6 +20,7 @@ from jitnet.compiler.ir.loops import (
     loads,
     walk,
 )
+from jitnet.runtime.dataclass import dataclass
 
 ALIGN = 64
 SLACK = 64  # bytes after each value that a vector load may touch without using them

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
 from typing import Any
 
 from jitnet.compiler.ir.graph import Node
+from jitnet.runtime.dataclass import dataclass
 
 from .share import params_key
 

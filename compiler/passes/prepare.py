@@ -6,12 +6,13 @@ is made of them alone, and read by what is not, is computed once and kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import contiguous_strides
 from jitnet.compiler.ir.graph import Graph, Input, Node, Output
 from jitnet.compiler.ir.op import Op
+from jitnet.runtime.dataclass import dataclass
 
 from .parts import source_of
 from .rewrite import rebuild, substitute, with_args

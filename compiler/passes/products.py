@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Node
@@ -12,6 +11,7 @@ from jitnet.compiler.ir.index import Index, Var, of
 from jitnet.compiler.ir.loops import Bound
 from jitnet.compiler.ir.lowering import Contraction
 from jitnet.compiler.ops.phases import Phase, phases
+from jitnet.runtime.dataclass import dataclass
 
 from .orders import place_of
 from .storage import Place

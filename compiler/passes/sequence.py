@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import heappop, heappush
 
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.loops import Check
+from jitnet.runtime.dataclass import dataclass
 
 from .fuse import Group
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import assert_never
 
@@ -24,6 +23,7 @@ from jitnet.compiler.ir.lowering import (
     Scatter,
     Transform,
 )
+from jitnet.runtime.dataclass import dataclass
 
 Place = tuple[Index, ...]
 Conditions = tuple[Bound, ...]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..dataclass import dataclass
 from .driver import Driver, OutOfMemoryError
 
 GRAIN = 512  # bytes: sizes and addresses are multiples

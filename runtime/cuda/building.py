@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
+
+from ..dataclass import dataclass
 
 COMPUTE_CAPABILITY = (8, 0)  # of the PTX that is shown: A100, and what came after it
 

@@ -7,8 +7,9 @@ waits for it but what says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from ..dataclass import dataclass
 
 
 class CudaError(RuntimeError):

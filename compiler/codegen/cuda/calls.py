@@ -8,12 +8,12 @@ kernel.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from jitnet.compiler.ir.host import Block, HostCall
 from jitnet.compiler.ir.loops import Buffer, CallHost
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType
 
 from .expressions import Calls, divided, remainder

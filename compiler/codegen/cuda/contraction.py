@@ -9,11 +9,11 @@ matrix of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
 
 from jitnet.compiler.ir.index import Var
 from jitnet.compiler.ir.loops import Contract, Operand, Stmt
+from jitnet.runtime.dataclass import dataclass
 
 from .expressions import Expressions, divided, remainder
 from .text import Names, Source

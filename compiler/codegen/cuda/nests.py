@@ -7,11 +7,11 @@ block, that meet where they reduce.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from jitnet.compiler.ir.index import Var
 from jitnet.compiler.ir.loops import Check, Contract, For, Stmt, walk
+from jitnet.runtime.dataclass import dataclass
 
 WARP = 32
 LARGEST_TEAM = 512

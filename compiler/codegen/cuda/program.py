@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jitnet.compiler.codegen.contract import as_loops
 from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
 from jitnet.compiler.ir.loops import Buffer, CallHost, Check, Contract, walk
+from jitnet.runtime.dataclass import dataclass
 
 from .calls import Native, Site, named
 from .contraction import THREADS, Product, tiling_of

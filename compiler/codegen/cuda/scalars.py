@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType
 
 from .types import computed

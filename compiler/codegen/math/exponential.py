@@ -7,7 +7,7 @@ after the other, the rest fitted again): relative error 2^-28 for float, 2^-60 f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from jitnet.runtime.dataclass import dataclass
 
 from ..emitter import F32, F64, I32, Function, Value
 from .estimate import reciprocal, scaled

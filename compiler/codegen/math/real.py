@@ -7,7 +7,8 @@ fused multiply-adds are asked for by name, and become two roundings where a proc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from jitnet.runtime.dataclass import dataclass
 
 from ..emitter import F32, F64, I32, I64, Function, Value, vector
 

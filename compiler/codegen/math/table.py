@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType
 
 from ..emitter import Function, Value
