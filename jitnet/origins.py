@@ -8,11 +8,15 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+import numpy as np
+
 from .frames import is_ours
 
 _HERE = Path(__file__).resolve().parent
 _LIBRARY = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib"))
-_SITE = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("purelib", "platlib"))
+# Packages may also lie elsewhere on Python's path: there, where NumPy does.
+_SITE_FOLDERS = (*map(sysconfig.get_path, ("purelib", "platlib")), Path(np.__file__).parents[1])
+_SITE = tuple(str(Path(folder).resolve()) for folder in _SITE_FOLDERS)
 _COMPUTES_NOTHING = tuple(f"{folder}/{name}" for folder in _SITE for name in ("numpy", "llvmlite"))
 _USER_LIKE = tuple(str(_HERE / name) for name in ("nn", "optim"))
 
