@@ -98,12 +98,17 @@ def detach_(self: Tensor) -> Tensor:
 
 def _leave(base: Tensor) -> None:
     """Let those who view a base's memory have another base: this one is to take other memory."""
+    if getrefcount(base._counter) > 2:  # base's own and the argument: nobody else's
+        base._base = leave(base)
+
+
+def leave(base: Tensor) -> Tensor:
+    """Return another base of a base's memory, for all who view it."""
     counter = base._counter
-    if getrefcount(counter) <= 3:  # base's own, `counter` and the argument: nobody else's
-        return
-    home = _base(base._array, None, base._type)
+    home = _base(base._array, None if base._array is not None else base._node, base._type)
     home._counter, home._strides = counter, base._strides
-    base._base = counter.home = home
+    counter.home = home
+    return home
 
 
 def set_data(self: Tensor, value: Tensor) -> None:

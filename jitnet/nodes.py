@@ -276,7 +276,7 @@ view_assign = Op(
 
 def rebase(tensor: Tensor, before: Tensor, value: Tensor) -> None:
     """Make the history of a tensor that was just overwritten: value, written over `before`."""
-    origin = tensor if tensor._origin is None else tensor._origin
+    origin = tensors.origin_of(tensor)
     node, number = value._grad_fn, value._output_nr
     if origin is not tensor or node is None:
         steps = tensor._view[len(origin._view) :] if origin is not tensor else ()

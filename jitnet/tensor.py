@@ -329,7 +329,7 @@ class Tensor:
         graph = mode.now.enabled and (self.requires_grad or value.requires_grad)
         if graph:
             _check_writable(self)
-            before = (self if self._origin is None else self._origin)._snapshot()
+            before = origin_of(self)._snapshot()
         _write(self, value)
         if graph:
             tape.rebase(self, before, value)
@@ -434,7 +434,7 @@ def _view_of(
     made._seen = tensor._counter.count
     made._strides = strides
     if mode.now.enabled:
-        origin = tensor if tensor._origin is None else tensor._origin
+        origin = origin_of(tensor)
         made._origin = origin
         made._origin_fn = origin._grad_fn
     return made  # type: ignore[no-any-return]
@@ -558,7 +558,7 @@ def strides_of(tensor: Tensor) -> tuple[int, ...]:
 
 def _check_writable(tensor: Tensor) -> None:
     """Raise where PyTorch does: a write into a leaf that requires gradients."""
-    origin = tensor if tensor._origin is None else tensor._origin
+    origin = origin_of(tensor)
     if origin._grad_fn is None and origin._requires_grad:
         kind = "a leaf" if origin is tensor else "a view of a leaf"
         raise RuntimeError(
@@ -591,13 +591,22 @@ def _write(tensor: Tensor, value: Tensor) -> None:
     set_attribute(tensor._counter, "count", tensor._counter.count + 1)
 
 
+def origin_of(tensor: Tensor) -> Tensor:
+    """Return the tensor whose history a write into this one changes."""
+    origin = tensor._origin
+    if origin is None:
+        return tensor
+    while origin._origin is not None:  # it became a view itself: its shape was changed in place
+        tensor._origin = origin = origin._origin
+    return origin
+
+
 def _follow_origin(view: Tensor) -> None:
     """Make the view's history anew: its origin was written in place since.
 
     Movement's gradients read types only, so the steps between need no values.
     """
-    now = origin = view._origin
-    assert now is not None and origin is not None
+    now = origin = origin_of(view)
     for op, params in view._view[len(origin._view) :]:
         kind = op.type(now._type, **params)
         moved = _view_of(now, (op, params), kind, None, None, None)

@@ -19,7 +19,17 @@ from jitnet.runtime.dtype import (
     uint8,
 )
 
-from . import alike, exchange, functional, history, layout, namespace_info, values, writing
+from . import (
+    alike,
+    exchange,
+    functional,
+    history,
+    layout,
+    namespace_info,
+    reshaping,
+    values,
+    writing,
+)
 from .functional import complex_numbers
 from .indexing import getitem, setitem
 from .keywords import with_words
@@ -88,6 +98,7 @@ IN_PLACE = (
 
 # Of the methods that write in place, the ones that are functions too: jitnet.sqrt_(x).
 OVERWRITING = (
+    "resize_as_",
     "abs_", "acos_", "acosh_", "addmv_", "arccos_", "arccosh_", "arcsin_", "arcsinh_", "arctan_",
     "arctanh_", "asin_", "asinh_", "atan_", "atanh_", "ceil_", "clamp_", "clamp_max_", "clamp_min_",
     "clip_", "cos_", "cosh_", "deg2rad_", "detach_", "erf_", "erfc_", "exp2_", "exp_", "expm1_",
@@ -186,8 +197,8 @@ BY_NAME = (
     history.retain_grad, history.detach, history.detach_,
     history.share_memory_, alike.new_tensor, alike.new_full, alike.new_zeros, alike.new_ones,
     alike.new, writing.copy_, writing.fill_, writing.zero_,
+    reshaping.resize_, reshaping.resize_as_, reshaping.set_,
 )  # fmt: skip
-CHANGING_SHAPE = ("squeeze_", "unsqueeze_", "t_", "transpose_", "resize_")
 
 
 def install() -> None:
@@ -206,8 +217,8 @@ def install() -> None:
         found[name] = values.converter(dtype)
     for function in BY_NAME:
         found[function.__name__] = function
-    for name in CHANGING_SHAPE:
-        found[name] = writing.refuse_new_shape
+    for name in reshaping.NAMES:
+        found[f"{name}_"] = with_words(reshaping.in_place(name))
     for name, value in (found | OWN).items():
         setattr(Tensor, name, value)
 

@@ -85,10 +85,3 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0."""
     return fill_(self, 0)
-
-
-def refuse_new_shape(self: Tensor, *args: Any) -> Tensor:
-    """Say that a shape cannot change in place."""
-    raise RuntimeError(
-        at_line("changing a tensor's shape in place is not there; use the function without '_'")
-    )

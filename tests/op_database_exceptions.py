@@ -75,7 +75,6 @@ EXCEPTIONS = (
         "eager compiled gradient",
         "eigenvectors have any sign; test_linalg.py compares what does not depend on it",
     ),
-    Exceptions("resize_", "eager compiled gradient error", "shapes never change in place"),
     Exceptions(
         "cholesky_inverse cholesky_solve",
         "gradient compiled",
