@@ -480,6 +480,7 @@ from .grad_mode import is_grad_enabled as is_grad_enabled
 from .grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from .grad_mode import no_grad as no_grad
 from .grad_mode import set_grad_enabled as set_grad_enabled
+from .history import detach as detach
 from .layout import is_complex as is_complex
 from .layout import is_floating_point as is_floating_point
 from .limits import finfo as finfo

@@ -1,7 +1,8 @@
 """NumPy's words for PyTorch's arguments: `axis` for dim, `keepdims` for keepdim, and their kin.
 
 PyTorch takes the first two everywhere; the others are the array API standard's. They hold for the
-functions of `jitnet` and the methods of Tensor, not inside the package.
+functions of `jitnet` and the methods of Tensor, not inside the package. So do Python's types as
+dtypes: `dtype=int`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping, Set
 from functools import wraps
 from types import FunctionType
 from typing import Any
+
+from jitnet.runtime.dtype import of_python
 
 WORDS = {
     "dim": "axis",
@@ -51,13 +54,17 @@ def with_words(function: Any) -> Any:
         if code.co_flags & inspect.CO_VARARGS and code.co_varnames[named] in _LISTED:
             listed = code.co_varnames[named]
             together = {listed, words.get(listed, listed)}
-        change = renamed or together
+        has_dtype = "dtype" in code.co_varnames[:named] or code.co_flags & inspect.CO_VARKEYWORDS
+        change = renamed or together or has_dtype
         _made[function] = _renaming(function, renamed, together) if change else function
     return _made[function]
 
 
 def _renaming(function: Callable[..., Any], words: Mapping[str, str], together: Set[str]) -> Any:
-    """Return function with other words for its arguments, and its *arguments as a keyword."""
+    """Return function with other words for its arguments, and its *arguments as a keyword.
+
+    A dtype may be one of Python's types.
+    """
 
     @wraps(function)
     def call(*args: Any, **options: Any) -> Any:
@@ -71,6 +78,8 @@ def _renaming(function: Callable[..., Any], words: Mapping[str, str], together: 
         for word in together & options.keys():
             value = options.pop(word)
             args = (*args, value) if value is not None else args
+        if "dtype" in options:
+            options["dtype"] = of_python(options["dtype"])
         return function(*args, **options)
 
     return call

@@ -12,6 +12,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+PYTORCH = "2.13.0+jitnet"
+
 
 def also(package: str, **modules: ModuleType) -> None:
     """Let modules be imported as package.name, too, even if the package is one file."""
@@ -59,6 +61,10 @@ def install() -> None:
 
 
 def be_pytorch() -> None:
-    """Be what `import torch` and `import torchvision` give in this process."""
-    sys.modules["torch"] = import_module("jitnet")
+    """Be what `import torch` and `import torchvision` give in this process.
+
+    Programs that ask for a version get PyTorch's, whose names these are.
+    """
+    sys.modules["torch"] = jitnet = import_module("jitnet")
+    jitnet.__version__ = PYTORCH  # type: ignore[attr-defined]
     sys.modules["torchvision"] = import_module("jitnet.vision")

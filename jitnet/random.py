@@ -17,6 +17,7 @@ from . import capture, making
 from .device import check_device
 from .errors import at_line
 from .generator import Generator, default_generator
+from .generator import fork_rng as fork_rng
 from .generator import get_rng_state as get_rng_state
 from .generator import initial_seed as initial_seed
 from .generator import manual_seed as manual_seed

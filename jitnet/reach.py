@@ -114,6 +114,9 @@ class Reach:
         self._tensor_names.setdefault(id(base), path)
         if id(tensor) not in self.tensors and tensor._hooks is not None:
             self._add(Items(tensor._hooks, f"{path}'s hooks", False))
+        attributes = _attributes(tensor)  # of a parameter
+        if attributes is not None and id(tensor) not in self.tensors:
+            self._add_names(tensor, attributes, path, False, of_instance=True)
         self.tensors[id(tensor)] = tensor
 
     def name_of(self, tensor: Tensor) -> str:

@@ -216,7 +216,7 @@ def install() -> None:
     for name, dtype in CONVERSIONS.items():
         found[name] = values.converter(dtype)
     for function in BY_NAME:
-        found[function.__name__] = function
+        found[function.__name__] = with_words(function)
     for name in reshaping.NAMES:
         found[f"{name}_"] = with_words(reshaping.in_place(name))
     for name, value in (found | OWN).items():

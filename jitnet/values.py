@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.runtime.dtype import DType, bfloat16
+from jitnet.runtime.dtype import DType, bfloat16, of_python
 from jitnet.runtime.layout import address_of
 
 from . import capture, creation
@@ -175,9 +175,9 @@ def storage_offset(self: Tensor) -> int:
 
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Return the tensor as another dtype, on another device, or like another tensor."""
-    dtype, force = kwargs.get("dtype"), bool(kwargs.get("copy", False))
+    dtype, force = of_python(kwargs.get("dtype")), bool(kwargs.get("copy", False))
     check_device(kwargs.get("device"))
-    for position, arg in enumerate(args):
+    for position, arg in enumerate(map(of_python, args)):
         if isinstance(arg, DType):
             dtype = arg
         elif isinstance(arg, Tensor):

@@ -8,6 +8,7 @@ A complex number is two floats side by side, the real part first.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from ml_dtypes import bfloat16 as _bfloat16
@@ -188,3 +189,11 @@ def convert(array: np.ndarray, dtype: DType) -> np.ndarray:
 def rounded(value: complex, dtype: DType) -> float:
     """Return the number of a dtype that is nearest to a Python number."""
     return convert(np.array(value), dtype).item()  # type: ignore[no-any-return]
+
+
+_OF_PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
+
+
+def of_python(given: Any) -> Any:
+    """Return the dtype that Python's bool, int, float or complex stands for; else what is given."""
+    return _OF_PYTHON.get(given, given) if isinstance(given, type) else given

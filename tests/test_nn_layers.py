@@ -358,3 +358,11 @@ def test_wrong_settings_are_refused(make: Any, message: str) -> None:
 def test_options_that_do_not_exist_are_refused() -> None:
     with pytest.raises(TypeError, match="unexpected keyword"):
         nn.Linear(1, 1, nonsense=True)
+
+
+def test_sizes_of_one_number_count_for_every_dim() -> None:
+    x = jitnet.randn(1, 2, 6, 6)
+    layer = nn.Conv2d(2, 3, (3,), stride=(2,), padding=[1])
+    assert layer(x).shape == (1, 3, 3, 3)
+    with pytest.raises(ValueError, match="2 ints"):
+        nn.Conv2d(2, 3, 3, stride=(1, 2, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -453,3 +454,29 @@ def test_what_is_replaced_keeps_its_place() -> None:
     model.first, model.a = nn.Linear(2, 3), nn.Parameter(jitnet.ones(3))
     assert [name for name, _ in model.named_children()] == ["first", "second"]
     assert [p.numel() for p in model.parameters()] == [3, 2, 6, 3, 1, 1]
+
+
+def test_parameters_take_attributes_that_compiled_code_sees() -> None:
+    layer = nn.Linear(2, 2)
+    assert not hasattr(layer.weight, "factor")
+
+    @jitnet.compile
+    def scaled(x: Any) -> Any:
+        return layer(x) * getattr(layer.weight, "factor", 1)
+
+    x = jitnet.ones(1, 2)
+    for factor in (None, 3, 3, 4):
+        if factor is not None:
+            layer.weight.factor = factor
+        assert jitnet.equal(scaled(x), layer(x) * (factor or 1))
+    assert len(scaled.variants) == 3
+
+
+def test_lists_of_parameters_nest_and_hold_other_values() -> None:
+    inner = nn.ParameterList([jitnet.zeros(3)])
+    values = nn.ParameterList([nn.Parameter(jitnet.ones(2)), inner, "word"])
+    assert list(values.state_dict()) == ["0", "1.0"] and len(list(values.parameters())) == 2
+    assert values[1] is inner and values[-1] == "word" and list(values)[2] == "word"
+    assert "(2): Object of type: str" in repr(values)
+    values[2] = jitnet.zeros(1)
+    assert list(values.state_dict()) == ["0", "2", "1.0"] and len(values) == 3

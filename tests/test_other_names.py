@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.distributed.fsdp import FullyShardedDataParallel
 import torch, torch.nn.parallel.distributed, torchvision.transforms as transforms
 
+assert torch.__version__.split(".") >= ["2", "0"]
 assert torch.__name__ == "jitnet" and nn.__spec__.name == "jitnet.nn", nn.__spec__
 assert F is nn.functional and AdamW is optim.AdamW and _pair(2) == (2, 2)
 assert transforms.__name__ == "jitnet.vision.transforms"

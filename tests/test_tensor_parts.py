@@ -65,3 +65,26 @@ def test_gradients_of_many_parts_take_time_linear_in_their_number() -> None:
     assert len({part.grad_fn for part in parts}) == 1
     sum(part.sum() for part in parts).backward()
     assert x.grad.tolist() == [[1.0] * 4] * 50
+
+
+def test_pythons_types_are_dtypes() -> None:
+    assert jitnet.zeros(2, dtype=int).dtype is jitnet.int64
+    assert jitnet.tensor([1], dtype=float).dtype is jitnet.float64
+    assert jitnet.full((2,), 1, dtype=bool).dtype is jitnet.bool
+    x = jitnet.ones(3)
+    assert x.sum(dtype=int).dtype is jitnet.int64 and x.to(bool).dtype is jitnet.bool
+    assert x.to("cpu", dtype=complex).dtype is jitnet.complex128
+    assert x.new_zeros(2, dtype=int).dtype is jitnet.int64
+    assert (
+        jitnet.compile(lambda y: y.to(int) + jitnet.ones_like(y, dtype=int))(x).tolist() == [2] * 3
+    )
+
+
+def test_forked_generators_come_back() -> None:
+    jitnet.manual_seed(3)
+    with jitnet.random.fork_rng():
+        inside = jitnet.rand(4)
+    assert jitnet.equal(inside, jitnet.rand(4))
+    with jitnet.random.fork_rng(enabled=False):
+        inside = jitnet.rand(4)
+    assert not jitnet.equal(inside, jitnet.rand(4))

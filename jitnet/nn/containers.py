@@ -220,10 +220,14 @@ def _as_parameter(value: Any) -> Any:
 
 
 class ParameterList(Module):
-    """A list of parameters that is registered; plain tensors become parameters."""
+    """A list of parameters that is registered; plain tensors become parameters.
+
+    It holds other values, too: lists of this kind are registered, all else is only kept.
+    """
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
+        self._size = 0
         if values is not None:
             self.extend(values)
 
@@ -236,20 +240,21 @@ class ParameterList(Module):
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return ParameterList(list(self)[index])
-        return self._parameters[_position(index, len(self), self)]
+        return getattr(self, _position(index, len(self), self))
 
     def __setitem__(self, index: int, value: Any) -> None:
-        self.register_parameter(_position(index, len(self), self), _as_parameter(value))
+        setattr(self, _position(index, len(self), self), _as_parameter(value))
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return self._size
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._parameters.values())
+        return (self[place] for place in range(len(self)))
 
     def append(self, value: Any) -> Self:
         """Add a parameter at the end."""
-        self.register_parameter(str(len(self)), _as_parameter(value))
+        self._size += 1
+        self[-1] = value
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
@@ -262,8 +267,13 @@ class ParameterList(Module):
         return self.extend(values)
 
     def extra_repr(self) -> str:
-        """Return one line for each parameter."""
-        return "\n".join(f"({key}): {_summary(value)}" for key, value in self._parameters.items())
+        """Return one line for each value that is no list."""
+        values = enumerate(self)
+        return "\n".join(
+            f"({place}): {_summary(value)}"
+            for place, value in values
+            if not isinstance(value, Module)
+        )
 
 
 class ParameterDict(Module):
@@ -315,8 +325,8 @@ class ParameterDict(Module):
         return "\n".join(f"({key}): {_summary(value)}" for key, value in self._parameters.items())
 
 
-def _summary(value: Tensor | None) -> str:
-    if value is None:
-        return "None"
+def _summary(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return "None" if value is None else f"Object of type: {type(value).__name__}"
     sizes = "x".join(map(str, value.shape))
     return f"Parameter containing: [{value.dtype} of size {sizes}]"

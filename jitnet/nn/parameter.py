@@ -10,9 +10,10 @@ from jitnet.tensor import Tensor
 
 
 class Parameter(Tensor):
-    """A tensor that is learned: a leaf that shares the memory of `data` and wants a gradient."""
+    """A tensor that is learned: a leaf that shares the memory of `data` and wants a gradient.
 
-    __slots__ = ()
+    It may be given attributes, such as `weight.decays = False`.
+    """
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         """Return a parameter over data's memory; None makes an empty one."""

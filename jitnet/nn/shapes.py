@@ -8,10 +8,12 @@ Size = int | Sequence[int]
 
 
 def spread(value: Size, count: int, name: str) -> tuple[int, ...]:
-    """Return `value` as `count` ints: repeated if it is one int, checked if it is a sequence."""
+    """Return `value` as `count` ints: repeated if it is one, checked if it is a sequence."""
     if isinstance(value, int):
         return (value,) * count
     values = tuple(value)
+    if len(values) == 1:
+        return values * count
     if len(values) != count:
         raise ValueError(f"{name} wants one int or {count} ints, got {values}")
     return values
