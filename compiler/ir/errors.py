@@ -15,5 +15,9 @@ class LinAlgError(RuntimeError):
     """A matrix has no such inverse or decomposition: torch.linalg.LinAlgError."""
 
 
+class DivisionError(ZeroDivisionError, RuntimeError):
+    """Whole numbers were divided by zero: RuntimeError as in PyTorch, Python's own error too."""
+
+
 class CompileError(RuntimeError):
     """A function cannot be compiled as written."""

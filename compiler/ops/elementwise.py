@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jitnet.compiler.ir.errors import DivisionError
 from jitnet.compiler.ir.lowering import Pointwise
 from jitnet.compiler.ir.op import Op, always
 from jitnet.compiler.ir.types import TensorType
@@ -202,7 +203,7 @@ def _integer_divisor(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def divide(a: np.ndarray, b: np.ndarray) -> Any:
         if b.dtype.kind in "iu" and not np.all(b):
-            raise ZeroDivisionError("whole numbers cannot be divided by zero; cast to float first")
+            raise DivisionError("whole numbers cannot be divided by zero; cast to float first")
         return function(a, b)
 
     return divide

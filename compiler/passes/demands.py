@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jitnet.compiler import ops
+from jitnet.compiler.ir.errors import DivisionError
 from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.compiler.ir.loops import Const, Expr, Position
 from jitnet.runtime.dataclass import dataclass
@@ -41,9 +42,9 @@ def demands(graph: Graph) -> Iterator[Demand]:
             continue
         seen.add((found[0], found[1]))
         value, size, error, text = found
-        if error is ZeroDivisionError:
+        if error is DivisionError:
             value = ops.cast(ops.ne(value, ops.full_like(value, value=0)), dtype=int64)
-        low = 1 if error is ZeroDivisionError else 0
+        low = 1 if error is DivisionError else 0
         where = f"; {node.line}" if node.line else ""
         yield Demand(value, low, size, error, text + where)
 
@@ -72,7 +73,7 @@ def _divisor(node: Node) -> Found | None:
     if uniform(divisor):
         return None
     text = "whole numbers cannot be divided by zero; cast to float first"
-    return divisor, 2, ZeroDivisionError, text
+    return divisor, 2, DivisionError, text
 
 
 def surely_holds(demand: Demand, expr: Expr) -> bool:
