@@ -560,6 +560,15 @@ _LATER = (
 )
 _FOUND_LATER = {
     "vmap": "func", "sparse_coo_tensor": "sparse", "sparse_csr_tensor": "sparse", "spmm": "sparse",
+    **dict.fromkeys("celu_ pdist rrelu rrelu_ selu_ threshold_".split(), "functional"),
+    **dict.fromkeys(
+        "_assert _check binomial cond constant_pad_nd ctc_loss detach get_autocast_gpu_dtype "
+        "get_device get_num_interop_threads grid_sampler grid_sampler_2d grid_sampler_3d gru_cell "
+        "is_nonzero is_same_size is_signed lstm_cell native_batch_norm native_dropout "
+        "native_group_norm native_layer_norm numel poisson range rnn_relu_cell rnn_tanh_cell "
+        "set_num_interop_threads typename".split(),
+        "flat_names",
+    ),
 }  # fmt: skip
 
 

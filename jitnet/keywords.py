@@ -8,7 +8,7 @@ dtypes: `dtype=int`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import wraps
 from types import FunctionType
 from typing import Any
@@ -38,6 +38,8 @@ OWN: dict[str, dict[str, str]] = {  # functions whose words differ
 }
 _LISTED = ("size", "shape", "dims")  # parameters that take f(2, 3), f((2, 3)) and f(size=(2, 3))
 
+_MEMORIES = ("strided", "contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
+
 _made: dict[Any, Any] = {}
 
 
@@ -57,7 +59,25 @@ def with_words(function: Any) -> Any:
         has_dtype = "dtype" in code.co_varnames[:named] or code.co_flags & inspect.CO_VARKEYWORDS
         change = renamed or together or has_dtype
         _made[function] = _renaming(function, renamed, together) if change else function
+        if set(code.co_varnames[:named]) >= {"device", "requires_grad"}:
+            _made[function] = _in_any_memory(_made[function], code.co_varnames[:named])
     return _made[function]
+
+
+def _in_any_memory(function: Callable[..., Any], known: Sequence[str]) -> Any:
+    """Return a function that makes tensors, taking words for kinds of memory: there is one kind."""
+    unknown = {"pin_memory", "layout", "memory_format"}.difference(known)
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        for word in unknown & options.keys():
+            if options.pop(word) not in (None, True, False, *_MEMORIES):
+                raise NotImplementedError(
+                    f"{function.__name__}() makes strided tensors only; leave {word!r} out"
+                )
+        return function(*args, **options)
+
+    return call
 
 
 def _renaming(function: Callable[..., Any], words: Mapping[str, str], together: Set[str]) -> Any:

@@ -120,8 +120,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return made
 
 
-def legacy(*data: Any) -> Tensor:
+def legacy(*data: Any, device: Any = None) -> Tensor:
     """Return what `Tensor(...)` makes: float32 from data, or memory of the given sizes."""
+    check_device(device)
     if len(data) == 1 and not isinstance(data[0], int):
         return tensor(data[0], dtype=_default)
     return zeros(sizes(data) if data else (0,))

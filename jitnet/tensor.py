@@ -143,11 +143,11 @@ class Tensor:
         def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
         def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
 
-    def __new__(cls, *data: Any) -> Tensor:
+    def __new__(cls, *data: Any, device: Any = None) -> Tensor:
         """Make a float32 tensor from nested lists, or an uninitialised one from sizes."""
         from .making import legacy
 
-        return cls._make_subclass(legacy(*data))  # type: ignore[no-any-return]
+        return cls._make_subclass(legacy(*data, device=device))  # type: ignore[no-any-return]
 
     # -- making ---------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from . import (
     layout,
     namespace_info,
     reshaping,
+    storage,
     values,
     writing,
 )
@@ -186,6 +187,13 @@ OWN: dict[str, Any] = {
     "is_nonzero": values.as_bool,
     "is_signed": lambda self: self._type.dtype.is_signed,
     "get_device": lambda self: -1,
+    "is_shared": lambda self: False,
+    "is_inference": lambda self: False,
+    "is_nested": property(lambda self: False),
+    "is_mkldnn": property(lambda self: False),
+    "is_xla": property(lambda self: False),
+    "is_xpu": property(lambda self: False),
+    "dim_order": lambda self: tuple(sorted(range(self.ndim), key=lambda d: -self.stride()[d])),
     "output_nr": property(lambda self: self._output_nr),
 }
 BY_NAME = (
@@ -196,8 +204,9 @@ BY_NAME = (
     history.backward, history.register_hook, history.register_post_accumulate_grad_hook,
     history.retain_grad, history.detach, history.detach_,
     history.share_memory_, alike.new_tensor, alike.new_full, alike.new_zeros, alike.new_ones,
-    alike.new, writing.copy_, writing.fill_, writing.zero_,
+    alike.new, writing.copy_, writing.fill_, writing.fill_diagonal_, writing.zero_,
     reshaping.resize_, reshaping.resize_as_, reshaping.set_,
+    storage.storage, storage.untyped_storage, storage.is_set_to, values.apply_, values.map_,
 )  # fmt: skip
 
 

@@ -36,8 +36,9 @@ class _OfType(type):
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, Tensor) and instance._type.dtype is cls.dtype
 
-    def __call__(cls, *data: Any) -> Tensor:
+    def __call__(cls, *data: Any, device: Any = None) -> Tensor:
         """Return a tensor of values, or zeros of given sizes."""
+        making.check_device(device)
         if len(data) == 1 and isinstance(data[0], Tensor):
             if data[0]._type.dtype is not cls.dtype:
                 raise DTypeError(

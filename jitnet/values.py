@@ -233,3 +233,23 @@ def converter(dtype: DType) -> Callable[[Tensor], Tensor]:
 
     convert.__doc__ = f"Return the tensor as {dtype.name}."
     return convert
+
+
+def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
+    """Write what a Python function makes of each element; eager only."""
+    return _by_elements(self, "apply_", callable)
+
+
+def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+    """Write what a Python function makes of each element and that of tensor; eager only."""
+    return _by_elements(self, "map_", callable, tensor.expand(self._type.shape))
+
+
+def _by_elements(self: Tensor, name: str, function: Callable[..., Any], *others: Tensor) -> Tensor:
+    from .creation import tensor
+    from .writing import write
+
+    capture.refuse(f"{name}()", "use functions of whole tensors")
+    rows = [x.detach().reshape(-1).tolist() for x in (self, *others)]
+    made = [function(*each) for each in zip(*rows, strict=True)]
+    return write(self.detach(), tensor(made, dtype=self._type.dtype).reshape(self._type.shape))

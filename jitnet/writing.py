@@ -82,6 +82,22 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     return self._assign(creation.full(self._type.shape, value, dtype=self._type.dtype))
 
 
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Write fill_value to the main diagonal: [i, i, ...]; wrap goes on below a tall matrix."""
+    shape = self._type.shape
+    if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+        raise RuntimeError(
+            at_line(f"fill_diagonal_ wants a matrix, or equal dims of more, got {self._type}")
+        )
+    places: Any = creation.counting(shape, 0)
+    if wrap and len(shape) == 2:
+        places = places.remainder(shape[1] + 1)
+    held = places.eq(creation.counting(shape, 1))
+    for axis in range(2, len(shape)):
+        held = held.logical_and(places.eq(creation.counting(shape, axis)))
+    return write(self, source(self, "masked_fill", ()).masked_fill(held, fill_value))
+
+
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0."""
     return fill_(self, 0)
