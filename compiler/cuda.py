@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,10 @@ from jitnet.compiler.codegen.cuda.program import CudaProgram, render_cuda, with_
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.passes.assemble import Assembler
+from jitnet.compiler.passes.decompose import decompose
 from jitnet.compiler.passes.image_lanes import images_in_lanes
 from jitnet.compiler.passes.memory import MemoryPlan
+from jitnet.compiler.passes.narrow_moves import narrow_moves
 from jitnet.compiler.passes.panels import pack_operands
 from jitnet.compiler.passes.turns import turn_once
 from jitnet.compiler.passes.winograd import winograd
@@ -22,7 +25,13 @@ from jitnet.runtime.dataclass import dataclass
 
 # What lays data out for a processor's registers and caches.
 _FOR_PROCESSORS = (winograd, images_in_lanes, pack_operands, turn_once)
-CUDA_PASSES = tuple(step for step in GRAPH_PASSES if step not in _FOR_PROCESSORS)
+_AFTER: dict[object, tuple[Callable[[Graph], Graph], ...]] = {decompose: (narrow_moves,)}
+CUDA_PASSES = tuple(
+    each
+    for step in GRAPH_PASSES
+    if step not in _FOR_PROCESSORS
+    for each in (step, *_AFTER.get(step, ()))
+)
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,14 @@ class CudaStages:
     messages: dict[int, tuple[type[Exception], str]]
 
 
-def lower_cuda(graph: Graph) -> CudaStages:
-    """Return what a graph becomes, up to CUDA source."""
+def lower_cuda(graph: Graph, tf32: bool = False) -> CudaStages:
+    """Return what a graph becomes, up to CUDA source.
+
+    tf32: whether products of float32 may round their operands to what tensor cores take.
+    """
     for step in CUDA_PASSES:
         graph = step(graph)
-    plan = Assembler(graph, SHARED_BYTES).plan()
+    plan = Assembler(graph, SHARED_BYTES, narrow_operands=True).plan()
     plan = replace(plan, kernels=tuple(map(with_spare, plan.kernels)))
     steps, memory = schedule(plan)
     kernels = tuple(step.kernel for step in steps)
@@ -49,7 +61,7 @@ def lower_cuda(graph: Graph) -> CudaStages:
         graph,
         kernels,
         memory,
-        render_cuda(kernels),
+        render_cuda(kernels, tf32),
         tuple(np.ascontiguousarray(node.params["value"]) for node in plan.constants),
         dict(enumerate(plan.messages, start=1)),
     )

@@ -11,6 +11,7 @@ from jitnet.runtime import cpu
 from jitnet.runtime.routine import Routine
 from jitnet.runtime.target import Target
 
+from . import switches
 from .costs import cost_of, size
 from .native import Native
 
@@ -70,7 +71,7 @@ def _cuda(compiled: Compiled) -> str:
     """Return the source of the CUDA kernels, and how a call would launch them."""
     from jitnet.compiler.cuda import lower_cuda
 
-    return str(lower_cuda(compiled.graph).program)
+    return str(lower_cuda(compiled.graph, switches.may_round_products()).program)
 
 
 def _ptx(compiled: Compiled) -> str:
@@ -78,7 +79,7 @@ def _ptx(compiled: Compiled) -> str:
     from jitnet.compiler.cuda import lower_cuda
     from jitnet.runtime.cuda import compile_ptx
 
-    program = lower_cuda(compiled.graph).program
+    program = lower_cuda(compiled.graph, switches.may_round_products()).program
     functions = {function.name: function.elements for function in program.functions}
     texts = compile_ptx(program.source, functions)
     parts = [

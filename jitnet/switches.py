@@ -11,7 +11,7 @@ _deterministic = False
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Accept "highest", "high" or "medium"; products have full precision in any case."""
+    """Set "highest", "high" or "medium"; a GPU's tensor cores round operands in the last two."""
     global _precision
     if precision not in _PRECISIONS:
         raise RuntimeError(at_line(f"precision is one of {_PRECISIONS}, got {precision!r}"))
@@ -21,6 +21,11 @@ def set_float32_matmul_precision(precision: str) -> None:
 def get_float32_matmul_precision() -> str:
     """Return what was set."""
     return _precision
+
+
+def may_round_products() -> bool:
+    """Return whether a GPU's products of float32 may round their operands to tf32."""
+    return _precision != "highest"
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

@@ -67,8 +67,11 @@ def cases() -> Iterator[tuple[str, list[Graph]]]:
     for dtype in (jitnet.uint16, jitnet.uint64):
         a = jitnet.arange(1, 601, dtype=dtype).reshape(20, 30)
         yield f"unsigned{dtype.itemsize}", graphs(whole_numbers, a, a)
-    half = jitnet.randn(64, 64).to(jitnet.bfloat16)
-    yield "bfloat16", graphs(lambda a: jitnet.sigmoid(a @ a), half)
+    for dtype in (jitnet.bfloat16, jitnet.float16):
+        half = jitnet.randn(64, 64).to(dtype)
+        yield str(dtype).split(".")[1], graphs(lambda a: jitnet.sigmoid(a @ a), half)
+    x, w = (jitnet.randn(*shape).to(jitnet.bfloat16) for shape in ((2048, 96), (96, 2048)))
+    yield "large", graphs(lambda a, b: F.relu(a @ b), x, w)
     rows = jitnet.randn(6, 5000)
     yield "sorts", graphs(lambda x: (x.argsort(1), x.topk(5).indices, x.mode(1).indices), rows)
     yield "counts", graphs(lambda x: (jitnet.histc(x, 9), x.kthvalue(40).values), rows)

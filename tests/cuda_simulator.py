@@ -20,6 +20,7 @@ import numpy as np
 from numba import types as numba_types
 from numba.cuda.simulator import kernel, kernelapi
 from numba.cuda.simulator.cudadrv import devicearray
+from numba.np import numpy_support
 
 from jitnet.compiler.codegen.cuda.types import stored
 from jitnet.compiler.cuda import CudaStages, lower_cuda
@@ -109,7 +110,71 @@ def _exchange(self: Any, mask: int, value: Any, distance: int) -> Any:
     return found
 
 
+def _instructions() -> types.ModuleType:
+    """Return what stands in for runtime/cuda/instructions.py."""
+    module: Any = types.ModuleType("jitnet.runtime.cuda.instructions")
+    module.load4 = lambda x, at, wanted: tuple(x[at : at + 4]) if wanted else (np.float32(0),) * 4
+    module.load8 = _load8
+    module.load_bits = lambda x, at: np.uint32(_bits(x[at : at + 1])[0])
+    module.low_halves = lambda a, b: (a & np.uint32(0xFFFF)) | (b << np.uint32(16))
+    module.high_halves = lambda a, b: (a >> np.uint32(16)) | (b & np.uint32(0xFFFF0000))
+    module.to_tf32 = lambda x: (
+        (np.float32(x).view(np.uint32) + np.uint32(0x1000)) & ~np.uint32(0x1FFF)
+    )
+    module.mma_bfloat16 = lambda *args: _mma(args, _from_bfloat16)
+    module.mma_float16 = lambda *args: _mma(args, lambda words: words.view(np.float16))
+    module.mma_tf32 = lambda *args: _mma(args, lambda words: words.view(np.float32))
+    return module
+
+
+def _bits(x: Any) -> np.ndarray:
+    return np.asarray(x).view(np.uint16)
+
+
+def _load8(x: Any, at: int, wanted: bool) -> tuple[np.uint32, ...]:
+    if not wanted:
+        return (np.uint32(0),) * 4
+    bits = _bits(x[at : at + 8]).astype(np.uint32)
+    return tuple(bits[::2] | bits[1::2] << np.uint32(16))
+
+
+def _from_bfloat16(words: np.ndarray) -> np.ndarray:
+    return (words.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+def _mma(args: tuple[Any, ...], numbers: Any) -> tuple[np.float32, ...]:
+    """Return this thread's sums of a warp's product: its words are those that PTX says it has."""
+    thread: Any = threading.current_thread()
+    held = thread._manager.__dict__.setdefault("fragments", {})
+    held[thread.thread_id] = args
+    thread.syncthreads()
+    first = thread.thread_id // 32 * 32
+    row, column = thread.thread_id % 32 // 4, thread.thread_id % 4 * 2
+    a = np.array([held[first + row * 4 + t][:4] for t in range(4)], np.uint32)
+    rows = [np.concatenate((a[:, n], a[:, n + 2])) for n in (0, 1)]
+    columns = []
+    for each in (column, column + 1):
+        b = np.array([held[first + each * 4 + t][4:6] for t in range(4)], np.uint32)
+        columns.append(np.concatenate((b[:, 0], b[:, 1])))
+    thread.syncthreads()
+    found = [
+        np.float32(args[6 + 2 * i + j] + numbers(rows[i]).astype(np.float32) @ numbers(columns[j]))
+        for i in (0, 1)
+        for j in (0, 1)
+    ]
+    return tuple(found)
+
+
+def _shared_array(self: Any, shape: Any, dtype: Any, alignment: int | None = None) -> Any:
+    """Return the memory that a block's threads get in one line of source."""
+    line = sys._getframe(1).f_lineno
+    element = numpy_support.as_dtype(dtype)
+    return self._allocations.setdefault(line, np.empty(shape, element))
+
+
 def _install() -> None:
+    kernelapi.FakeCUDAShared.array = _shared_array  # type: ignore[method-assign]
+    sys.modules["jitnet.runtime.cuda.instructions"] = _instructions()
     module: Any = kernelapi.FakeCUDAModule
     block: Any = kernel.BlockManager
     block.run = _run_block

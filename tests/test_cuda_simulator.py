@@ -17,11 +17,20 @@ if "numba" in sys.modules and os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
 import jitnet
 from jitnet import nn
 from jitnet.compiler import ops
-from jitnet.compiler.codegen.cuda import contraction
+from jitnet.compiler.codegen.cuda import tiling
 from jitnet.compiler.cuda import lower_cuda
 from jitnet.compiler.ir.graph import Graph, Output
 from jitnet.nn import functional as F
-from jitnet.runtime.dtype import DTYPES, DType, bool_, float32, float64, int64
+from jitnet.runtime.dtype import (
+    DTYPES,
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int64,
+)
 from tests.cuda_simulator import run, simulate
 from tests.graph_harness import argument, check, sample
 from tests.test_pipeline_ops import BINARY, UNARY, accepts
@@ -98,11 +107,72 @@ def test_products(sizes: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize("size", [33, 66, 129])
 def test_large_tiles(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles where each thread makes a square of results, with a ragged edge."""
-    monkeypatch.setattr(contraction, "ENOUGH_BLOCKS", 1)
+    monkeypatch.setattr(tiling, "ENOUGH_BLOCKS", 1)
     rng = np.random.default_rng(5)
     a, b = sample(rng, float32, (size, 5)), sample(rng, float32, (5, max(size - 2, 32)))
     left, right = argument("a", a), argument("b", b)
     simulated([ops.matmul(left.node, right.node)], [left, right], [a, b])
+
+
+PRODUCTS = [  # rows, terms, columns; of these, which lie so that 16 bytes are read at a time
+    (34, 70, 17, False),
+    (16, 32, 72, True),
+    (23, 17, 39, False),
+]
+
+
+@pytest.mark.parametrize("sizes", PRODUCTS, ids=str)
+@pytest.mark.parametrize("dtype", [float16, bfloat16], ids=lambda dtype: dtype.short)
+def test_tensor_cores(dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
+    """16-bit floats, in all layouts and batches, with what follows the product."""
+    rows, terms, columns, wide = sizes
+    rng = np.random.default_rng(6)
+    shapes = ((rows, terms), (terms, rows)), ((terms, columns), (columns, terms))
+    for flip_a, flip_b, batch in ((0, 0, (2,)), (0, 1, ()), (1, 0, ())):
+        a = sample(rng, dtype, (*batch, *shapes[0][flip_a]))
+        b = sample(rng, dtype, (*batch, *shapes[1][flip_b]))
+        left, right = argument("a", a), argument("b", b)
+        x = ops.permute(left.node, axes=(1, 0)) if flip_a else left.node
+        y = ops.permute(right.node, axes=(1, 0)) if flip_b else right.node
+        result = ops.maximum(ops.matmul(x, y), ops.full_like(ops.matmul(x, y), value=0))
+        graph = Graph("product", (left, right), (Output(result, "y"),))
+        text = str(lower_cuda(graph).program)
+        assert f"mma_{dtype.name}(" in text and ("load8(" in text) is wide
+        simulated([result], [left, right], [a, b])
+
+
+def test_convolutions_on_tensor_cores() -> None:
+    """A convolution of padded images, and its gradients: operands stay of 16 bits."""
+    rng = np.random.default_rng(7)
+    params = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    x, w = sample(rng, bfloat16, (2, 16, 4, 5)), sample(rng, bfloat16, (24, 16, 3, 3))
+    g = sample(rng, bfloat16, (2, 24, 4, 5))
+    a, b, c = argument("x", x), argument("w", w), argument("g", g)
+    results = [
+        ops.conv(a.node, b.node, **params),
+        ops.conv_input_grad(c.node, b.node, shape=x.shape, **params),
+        ops.conv_weight_grad(c.node, a.node, shape=w.shape, **params),
+    ]
+    graph = Graph("conv", (a, b, c), tuple(Output(node, "y") for node in results))
+    assert str(lower_cuda(graph).program).count("mma_bfloat16(") >= 3
+    simulated(results, [a, b, c], [x, w, g])
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_rounding_to_tf32(flip: bool) -> None:
+    """Products of float32 round their operands if they are told that they may."""
+    rng = np.random.default_rng(8)
+    a, b = sample(rng, float32, (40, 36)), sample(rng, float32, (20, 36) if flip else (36, 20))
+    left, right = argument("a", a), argument("b", b)
+    y = ops.permute(right.node, axes=(1, 0)) if flip else right.node
+    graph = Graph("product", (left, right), (Output(ops.matmul(left.node, y), "y"),))
+    stages = lower_cuda(graph, tf32=True)
+    assert "mma_tf32(" in stages.program.source
+    out = np.zeros((40, 20), np.float32)
+    assert simulate(stages, [a, b, out]) == 0
+    exact = a.astype(np.float64) @ (b.T if flip else b)
+    error = np.abs(out - exact).max() / np.abs(exact).max()
+    assert 1e-6 < error < 2e-3  # 10 bits of each operand
 
 
 def test_moves_and_lookups() -> None:

@@ -76,8 +76,29 @@ def test_the_source_of_a_product() -> None:
     layer(jitnet.ones(40, 20), jitnet.ones(20, 50))
     text = layer.dump("cuda")
     assert text.count("@cuda.jit\n") == 1
-    assert "tile_a = cuda.shared.array(" in text
-    assert "c00 += a0 * b0" in text
+    assert "tiles = cuda.shared.array(" in text
+    assert "c0_0 += a0 * b0" in text
+
+
+def test_the_source_of_a_product_on_tensor_cores() -> None:
+    """A product of 16-bit floats reads them as they are, 16 bytes at a time."""
+    product = jitnet.compile(lambda x, w: F.relu(x @ w))
+    product(*(jitnet.ones(64, 64).to(jitnet.bfloat16) for _ in range(2)))
+    text = product.dump("cuda")
+    assert text.count("@cuda.jit\n") == 1
+    assert "from jitnet.runtime.cuda.instructions import (" in text
+    assert "= mma_bfloat16(" in text and "= load8(x, " in text
+
+
+def test_products_of_float32_are_exact_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What PyTorch calls precision decides whether tensor cores round float32."""
+    product = jitnet.compile(lambda x: x @ x)
+    product(jitnet.ones(64, 64))
+    assert "mma_tf32(" not in product.dump("cuda")
+    monkeypatch.setattr("jitnet.switches._precision", "highest")  # which is put back afterwards
+    jitnet.backends.cuda.matmul.allow_tf32 = True
+    assert jitnet.get_float32_matmul_precision() == "high"
+    assert "mma_tf32(" in product.dump("cuda")
 
 
 def test_what_only_the_host_can_do_is_refused() -> None:
@@ -117,11 +138,8 @@ def test_kernels_are_assembled_without_spills() -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert {key.split()[0] for key in found} >= {
-        "step0",
-        "rows0",
-        "places0",
-        "product0",
-        "unsigned80",
+        *("step0", "rows0", "places0", "product0", "sorts0", "counts0"),
+        *("bfloat160", "float160", "large0", "unsigned80"),
     }
     for key, taken in found.items():
         assert taken["local"] == 0, (key, taken)

@@ -44,12 +44,14 @@ class Plan:
 class Assembler:
     """Holds the decisions of one graph while its kernels are made."""
 
-    def __init__(self, graph: Graph, scratch_bytes: int | None = None) -> None:
+    def __init__(
+        self, graph: Graph, scratch_bytes: int | None = None, narrow_operands: bool = False
+    ) -> None:
         self.graph = with_own_outputs(graph)
         self._scratch_bytes = scratch_bytes  # of one kernel at most; None: as it wants
         self.constants: list[Node] = []
         self.given = self._given()
-        self.layout = materialize(self.graph, self.given)
+        self.layout = materialize(self.graph, self.given, narrow_operands)
         self._kept = {*self.layout.roots, *self.given}
         patterns = Patterns(self._kept)
         self.fuser = Fuser(self.layout.roots, self.given, patterns)

@@ -11,7 +11,7 @@ from jitnet.compiler.ir.loops import Contract, Load, Local, Operand, Stmt
 from .fuse import Group
 from .lower import GroupBody
 from .products import Product, products
-from .storage import Place, Reader, Storage
+from .storage import Place, Reader, Storage, without_widening
 
 
 def lower_contraction(
@@ -46,7 +46,7 @@ def operand(
     reader: Reader, node: Node, place: Place, outer: tuple[Var, ...], product: Product
 ) -> Operand:
     """Return how an argument is read at a place that the product's variables decide."""
-    load = reader.read(node, place)
+    load = without_widening(reader.read(node, place))
     assert isinstance(load, Load) and not load.conditions, f"{node} is not an affine read"
 
     def strides(variables: tuple[Var, ...]) -> tuple[int, ...]:

@@ -16,7 +16,16 @@ from jitnet.runtime.dataclass import dataclass
 from .orders import Orders
 from .parts import parts_of
 from .products import places
-from .storage import Place, Reader, Storage, is_inline, is_view, ordered_strides
+from .storage import (
+    Place,
+    Reader,
+    Storage,
+    is_inline,
+    is_view,
+    is_widening,
+    ordered_strides,
+    without_widening,
+)
 
 CHEAP = 3  # cost up to which recomputing a value beats writing and reading it
 LARGEST = 150  # cost at which an expression is cut even if it is read once
@@ -46,9 +55,12 @@ class Layout:
     parts: frozenset[Node]
 
 
-def materialize(graph: Graph, given: dict[Node, Storage]) -> Layout:
-    """Return the values to keep; `given` are inputs and constants, in memory already."""
-    chooser = _Chooser(graph, given)
+def materialize(graph: Graph, given: dict[Node, Storage], narrow_operands: bool = False) -> Layout:
+    """Return the values to keep; `given` are inputs and constants, in memory already.
+
+    narrow_operands: whether products read 16-bit floats, and widen them themselves.
+    """
+    chooser = _Chooser(graph, given, narrow_operands)
     for node in graph.nodes:
         chooser.visit(node)
     roots = tuple(node for node in graph.nodes if node in chooser.chosen)
@@ -58,7 +70,8 @@ def materialize(graph: Graph, given: dict[Node, Storage]) -> Layout:
 class _Chooser:
     """What is known of the values visited so far."""
 
-    def __init__(self, graph: Graph, given: dict[Node, Storage]) -> None:
+    def __init__(self, graph: Graph, given: dict[Node, Storage], narrow_operands: bool) -> None:
+        self._narrow_operands = narrow_operands
         self.chosen: set[Node] = set()
         self.storage = dict(given)
         self._graph = graph
@@ -85,17 +98,23 @@ class _Chooser:
         if isinstance(node.op.lower, Contraction):
             for arg, place in places(node).items():
                 if not self._is_affine(arg, place):
-                    self._keep(arg)
+                    self._keep_narrow(arg)
                     self._reader = Reader(self.storage)
         if isinstance(node.op.lower, Host):
             for arg in node.args:
                 self._keep(arg)
             self._reader = Reader(self.storage)
         must = not is_inline(node) or node.op is ops.copy
-        must = must or node in self._outputs or node in self.parts
-        if must or self._depths[node] > DEEPEST or self._is_worth_keeping(node):
+        if must or node in self._outputs or node in self.parts:
             self._keep(node)
             self._depths[node] = 0
+        elif self._depths[node] > DEEPEST or self._is_worth_keeping(node):
+            self._keep_narrow(node)
+            self._depths[node] = 0
+
+    def _keep_narrow(self, node: Node) -> None:
+        """Keep a value; of 16-bit floats made wider, where they may be read, these themselves."""
+        self._keep(node.args[0] if self._narrow_operands and is_widening(node) else node)
 
     def _keep(self, node: Node) -> None:
         if node in self.storage:
@@ -159,6 +178,8 @@ class _Chooser:
         if not is_inline(node):
             return True
         expr = self._reader.read(node, place)
+        if self._narrow_operands:
+            expr = without_widening(expr)
         return isinstance(expr, Load) and expr.index.is_affine and not expr.conditions
 
 

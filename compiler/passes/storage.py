@@ -24,6 +24,7 @@ from jitnet.compiler.ir.lowering import (
     Transform,
 )
 from jitnet.runtime.dataclass import dataclass
+from jitnet.runtime.dtype import float32
 
 Place = tuple[Index, ...]
 Conditions = tuple[Bound, ...]
@@ -149,3 +150,18 @@ def is_inline(node: Node) -> bool:
 def is_view(node: Node) -> bool:
     """Whether the value is elements of its argument, moved."""
     return isinstance(node.op.lower, Inline) and node.op.lower.view
+
+
+def is_widening(node: Node) -> bool:
+    """Whether the value is 16-bit floats as float32."""
+    is_cast = isinstance(node.op.lower, Pointwise) and node.op.lower.fn == "cast"
+    return is_cast and node.dtype is float32 and node.args[0].dtype.narrow
+
+
+def without_widening(expr: Expr) -> Expr:
+    """Return the 16-bit float that an expression makes a float32, or the expression."""
+    match expr:
+        case Apply("cast", (Load() as load,), dtype) if load.dtype.narrow and dtype is float32:
+            return load
+        case _:
+            return expr

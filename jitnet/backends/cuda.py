@@ -1,4 +1,4 @@
-"""jitnet.backends.cuda: switches of CUDA's libraries; none does anything."""
+"""jitnet.backends.cuda: switches of CUDA's libraries; `matmul.allow_tf32` is the one that acts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from jitnet import switches
+
 
 @dataclass
 class Matmul:
     """How a GPU would multiply matrices."""
 
-    allow_tf32: bool = False
     allow_fp16_reduced_precision_reduction: bool = True
     allow_bf16_reduced_precision_reduction: bool = True
+
+    @property
+    def allow_tf32(self) -> bool:
+        """Whether products of float32 may round their operands, for tensor cores."""
+        return switches.may_round_products()
+
+    @allow_tf32.setter
+    def allow_tf32(self, allowed: bool) -> None:
+        switches.set_float32_matmul_precision("high" if allowed else "highest")
 
 
 matmul = Matmul()

@@ -42,6 +42,11 @@ class Calls:
         self.libdevice: set[str] = set()
         self.prelude: dict[str, None] = {}
         self.own: dict[str, str] = {}
+        self.instructions: set[str] = set()
+
+    def add_instruction(self, name: str) -> None:
+        """Remember a function of runtime/cuda/instructions.py."""
+        self.instructions.add(name)
 
     def add(self, libdevice: Iterable[str], prelude: Iterable[str]) -> None:
         """Remember functions."""
@@ -118,13 +123,17 @@ class Expressions:
 
     def _load(self, load: Load) -> str:
         text = f"{self.buffers[load.buffer]}[{bare(self.index(load.index))}]"
-        if load.dtype.narrow:
-            self.calls.add(("int_as_float",), ("from_bfloat16",) if load.dtype is bfloat16 else ())
+        self.need_memory(load.dtype)
         text = from_memory(text, load.dtype)
         condition = self.holds(load.conditions)
         if condition is None:
             return text
         return f"({text} if {bare(condition)} else {constant(0, load.dtype)})"
+
+    def need_memory(self, dtype: DType) -> None:
+        """Remember what reading a dtype calls."""
+        if dtype is bfloat16:
+            self.calls.add(("int_as_float",), ("from_bfloat16",))
 
     def _apply(self, expr: Apply) -> str:
         args = [self.value(arg) for arg in expr.args]

@@ -11,19 +11,21 @@ from jitnet.compiler.ir.loops import Buffer, CallHost, Check, Contract, walk
 from jitnet.runtime.dataclass import dataclass
 
 from .calls import Native, Site, named
-from .contraction import THREADS, Product, tiling_of
+from .contraction import Product
 from .counts import COUNTS
 from .expressions import Calls, Expressions
 from .nests import Nest, nests_of
 from .prelude import FUNCTIONS, device_function, libdevice_of, needed
 from .sorts import SORTS
 from .text import INDENT, Names, Source
+from .tiling import Tiling, tiling_of
 from .turns import Turns
 from .types import stored
 
 _RESERVED = (
-    "cuda", "math", "status", "thread", "start", "part", "element", "fast", "slow", "row",
-    "column", "inner", "k", "tx", "ty", "tile_a", "tile_b", "first_row", "first_column",
+    "cuda", "math", "status", "thread", "start", "row", "column", "k", "tx", "ty", "tiles",
+    "done", "part", "slot", "local", "first_row", "first_column", "stage", "a_at", "b_at",
+    "warp", "warp_row", "warp_column",
 )  # fmt: skip
 _TYPES = "float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64"
 
@@ -75,8 +77,11 @@ class CudaProgram:
         return "\n".join([self.source.rstrip(), *lines, *(f"#   {each}" for each in self.launches)])
 
 
-def render_cuda(kernels: Sequence[Kernel]) -> CudaProgram:
-    """Return the source of kernels and how they are launched."""
+def render_cuda(kernels: Sequence[Kernel], tf32: bool = False) -> CudaProgram:
+    """Return the source of kernels and how they are launched.
+
+    tf32: whether products of float32 may round their operands to what tensor cores take.
+    """
     calls = Calls()
     functions: dict[Code, list[CudaFunction]] = {}
     guarded = False
@@ -84,7 +89,7 @@ def render_cuda(kernels: Sequence[Kernel]) -> CudaProgram:
     for kernel in kernels:
         code = kernel.code
         if code not in functions:
-            functions[code] = _Functions(kernel, calls, guarded).functions
+            functions[code] = _Functions(kernel, calls, guarded, tf32).functions
         guarded = guarded or any(isinstance(stmt, Check) for stmt in walk(code.body))
         buffers = tuple(buffer for buffer in kernel.buffers if buffer.place != "scratch")
         launches.extend(
@@ -115,11 +120,12 @@ def with_spare(kernel: Kernel) -> Kernel:
 class _Functions:
     """The functions that a kernel's code becomes."""
 
-    def __init__(self, kernel: Kernel, calls: Calls, guarded: bool) -> None:
+    def __init__(self, kernel: Kernel, calls: Calls, guarded: bool, tf32: bool) -> None:
         self.functions: list[CudaFunction] = []
         self._kernel = kernel
         self._calls = calls
         self._guarded = guarded
+        self._tf32 = tf32
         self._parameters = [b for b in kernel.code.parameters if b.place != "scratch"]
         match kernel.code.body:
             case (CallHost(call=call) as stmt,) if call.op in NATIVE:
@@ -145,14 +151,16 @@ class _Functions:
         names, source = Names(_RESERVED), Source()
         buffers = {buffer: names.new(buffer.name) for buffer in self._parameters}
         expressions = Expressions(source, names, self._calls, buffers)
-        if isinstance(part, Contract) and (part.within or part.result.dtype.kind != "float"):
+        if isinstance(part, Contract) and part.result.dtype.kind != "float":
             (part,) = nests_of((as_loops(part),))
         if isinstance(part, Nest):
             Turns(part, source, names, expressions, self._guarded).write()
             grid: tuple[int, ...] = (part.blocks,)
             block: tuple[int, ...] = part.threads
         else:
-            grid, block = self._product(part, source, names, expressions), (THREADS,)
+            tiling = tiling_of(part, self._tf32)
+            self._product(tiling, source, names, expressions)
+            grid, block = tiling.grid, (tiling.threads,)
         self._add(name, buffers, source.lines, grid, block)
 
     def _add(
@@ -171,13 +179,11 @@ class _Functions:
         self.functions.append(CudaFunction(name, text, elements, grid, block))
 
     def _product(
-        self, stmt: Contract, source: Source, names: Names, expressions: Expressions
-    ) -> tuple[int, ...]:
-        tiling = tiling_of(stmt)
-        turns = Turns(Nest((), stmt.body), source, names, expressions, self._guarded)
+        self, tiling: Tiling, source: Source, names: Names, expressions: Expressions
+    ) -> None:
+        turns = Turns(Nest((), tiling.stmt.body), source, names, expressions, self._guarded)
         turns.begin()
         Product(tiling, source, names, expressions, turns.statements).write()
-        return tiling.grid
 
 
 def _described(kernel: Kernel) -> list[str]:
@@ -202,6 +208,9 @@ def _header(calls: Calls) -> str:
             *(f"{INDENT}{name}," for name in library),
             ")",
         ]
+    if calls.instructions:
+        lines += ["", "from jitnet.runtime.cuda.instructions import ("]
+        lines += [*(f"{INDENT}{name}," for name in sorted(calls.instructions)), ")"]
     return "\n".join(lines) + "\n"
 
 
