@@ -7,8 +7,11 @@ import re
 import llvmlite.binding as llvm
 import pytest
 
+from jitnet.compiler.codegen.contraction import Contraction, Operand, emit_contraction
+from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value
 from jitnet.compiler.codegen.library import library, parts, symbols
 from jitnet.compiler.codegen.microkernels import tile_rows
+from jitnet.runtime.dtype import float32
 from jitnet.runtime.target import Target
 
 llvm.initialize_native_target()
@@ -23,14 +26,19 @@ TARGETS = {
 }
 
 
-def functions(target: Target) -> dict[str, list[str]]:
-    """Return the lines of assembly of each function in a target's library."""
+def assembly_of(text: str, target: Target) -> str:
+    """Return a module's assembly."""
     try:
         found = llvm.Target.from_triple(target.triple)
     except RuntimeError:
         pytest.skip(f"this LLVM writes no code for {target.triple}")
     machine = found.create_target_machine(cpu=target.cpu, features=target.features, opt=1, jit=True)
-    assembly = machine.emit_assembly(llvm.parse_assembly(library(parts(target), target)))
+    return machine.emit_assembly(llvm.parse_assembly(text))
+
+
+def functions(target: Target) -> dict[str, list[str]]:
+    """Return the lines of assembly of each function in a target's library."""
+    assembly = assembly_of(library(parts(target), target), target)
     result: dict[str, list[str]] = {}
     for part in re.split(r"^(?=jitnet_\w+:)", assembly, flags=re.M)[1:]:
         name, _, body = part.partition(":")
@@ -70,6 +78,42 @@ def test_no_tile_kernel_spills(name: str) -> None:
         for loop in loops:
             written = [line for line in loop if re.search(r"%\w+, -?\d*\(%rsp\)$", line)]
             assert not written, (symbol, written)
+
+
+@pytest.mark.parametrize("a_strides", [(64, 1), (1, 128)], ids=["rows", "columns"])
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_tile_in_a_kernel_spills(name: str, a_strides: tuple[int, int]) -> None:
+    """Where sums are finished in registers, no vector of theirs and no pointer goes to memory."""
+    target = TARGETS[name]
+    module = Module(target)
+    names = [
+        ("a", PTR),
+        ("b", PTR),
+        ("c", PTR),
+        ("scratch", PTR),
+        ("thread", I64),
+        ("threads", I64),
+    ]
+    f = Function(module, "product", names, internal=False)
+    a, b, to, scratch, thread, threads = f.args
+    first, k = a_strides
+    c = Contraction(
+        float32, (), (128,), (256,), (64,),
+        Operand(0, (), (first,), (k,)), Operand(0, (), (1,), (256,)),
+    )  # fmt: skip
+
+    def update(f: Function, _: Value, row: Value, column: Value, lanes: int, sums: Value) -> None:
+        place = f.gep(to, f.add(f.mul(row, f.i64(256)), column), "float")
+        f.store(f.fsub(f.load(place, sums.type, 4), sums), place, 4)
+
+    emit_contraction(f, c, a, b, scratch, thread, threads, update, is_short=True)
+    f.finish()
+    lines = assembly_of(module.text(), target).splitlines()
+    products = [
+        loop for loop in innermost_loops(lines) if any(re.search(r"fmadd|mulp", x) for x in loop)
+    ]
+    assert products
+    assert not [line for loop in products for line in loop if "(%rsp)" in line]
 
 
 def test_tiles_fill_the_registers() -> None:

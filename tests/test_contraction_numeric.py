@@ -23,6 +23,7 @@ from jitnet.compiler.codegen.contraction import (
 )
 from jitnet.compiler.codegen.contraction_choice import plan
 from jitnet.compiler.codegen.contraction_form import Sizes, canonical
+from jitnet.compiler.codegen.contraction_registers import finishes_in_registers, whole_first
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value, vector
 from jitnet.compiler.codegen.library import library, parts
 from jitnet.compiler.codegen.microkernels import dot_columns, line_vectors
@@ -98,7 +99,11 @@ ARGUMENTS = [*POINTERS, ("thread", I64), ("threads", I64)]
 
 
 def build(
-    c: Contraction, target: Target = HOST, doubled: bool = False, streams: bool = False
+    c: Contraction,
+    target: Target = HOST,
+    doubled: bool = False,
+    streams: bool = False,
+    is_short: bool = False,
 ) -> Run:
     """Compile a contraction whose epilogue stores C row-major; `doubled` packs 2 * B, row-major."""
     module = Module(target)
@@ -122,7 +127,7 @@ def build(
         return f.fadd(value, value)
 
     hook = twice if doubled else None
-    emit_contraction(f, c, a, b, scratch, thread, threads, store, hook, streams)
+    emit_contraction(f, c, a, b, scratch, thread, threads, store, hook, streams, is_short=is_short)
     f.finish()
     engine, _ = engine_for(replace(target, cache_bytes=0))  # on which no kernel depends
     parsed = llvm.parse_assembly(module.text())
@@ -462,6 +467,41 @@ def test_an_epilogue_over_long_rows(target: str, size: tuple[int, int, int]) -> 
     """The sums of a block are kept until all of its panels are done, and then handed out."""
     check(matrices(float32, "NN", *size), TARGETS[target], streams=True)
     check(matrices(float32, "TT", *size), TARGETS[target], streams=True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("layout", ["NN", "TN"])
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("size", [(128, 100, 64), (107, 43, 128)], ids=str)
+def test_sums_finished_in_registers(
+    dtype: DType, layout: str, target: str, size: tuple[int, int, int]
+) -> None:
+    """Whole tiles in the kernel and the library's at the edges give the bits of the library's."""
+    c = matrices(dtype, layout, *size)
+    a, b = memory(c, c.a, c.m, 1), memory(c, c.b, c.n, 2)
+    library_tiles = build(c, TARGETS[target])(a, b)
+    inside = build(c, TARGETS[target], is_short=True)
+    for threads in (1, 2, 3, 5):
+        np.testing.assert_array_equal(inside(a, b, threads), library_tiles)
+
+
+def test_which_sums_are_finished_in_registers() -> None:
+    """Those of weights' gradients over a batch of 64; not long ones, nor those of few tiles."""
+    assert finishes_in_registers(plan(matrices(float32, "TN", 128, 784, 64), HOST))
+    assert not finishes_in_registers(plan(matrices(float32, "NT", 64, 128, 784), HOST))
+    assert not finishes_in_registers(plan(matrices(float32, "TN", 10, 128, 64), HOST))
+
+
+@pytest.mark.parametrize("most", [4, 8, 12])
+def test_no_tile_at_the_end_is_thin(most: int) -> None:
+    """Whole tiles come first; what they leave is thin only where there are no more rows."""
+    for rows in range(1, 5 * most):
+        left, tiles = rows, []
+        while left:
+            tiles.append(whole_first(left, most))
+            left -= tiles[-1]
+        assert max(tiles) <= most and (min(tiles) >= 2 or rows == 1)
+        assert tiles.count(most) >= rows // most - 1
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -18,7 +18,9 @@ from jitnet.compiler.ir.loops import (
     Operand,
     Stmt,
     Store,
+    expressions,
     loads,
+    subexpressions,
     walk,
 )
 from jitnet.runtime.dtype import bool_
@@ -28,6 +30,7 @@ from .contraction import prefers_tiles, scratch_bytes
 from .orientation import contraction_of, lane_var, oriented
 
 UNROLL_UP_TO = 16
+SHORT = 12  # expressions of what follows a product that may be written once for each vector
 
 
 def uses_tiles(stmt: Contract, target: Target) -> bool:
@@ -57,6 +60,12 @@ def streams(stmt: Contract, target: Target) -> bool:
     }
     large = any(part.size * part.dtype.size > 2 * target.cache_bytes for part in touched)
     return large and len(touched) > 1
+
+
+def is_short(stmt: Contract) -> bool:
+    """Return whether what follows the product is a few instructions for each vector of results."""
+    whole = (expr for part in walk(stmt.body) for expr in expressions(part))
+    return sum(1 for expr in whole for _ in subexpressions(expr)) <= SHORT
 
 
 def as_loops(stmt: Contract) -> Stmt:

@@ -23,6 +23,13 @@ from .contraction_form import (
 )
 from .contraction_packing import PanelPacker, pack_rows
 from .contraction_plan import Plan
+from .contraction_registers import (
+    RegisterTiles,
+    finishes_in_registers,
+    negated,
+    whole_first,
+    with_whole_tiles,
+)
 from .contraction_turning import Turner
 from .emitter import I64, PTR, Function, Value
 from .microkernels import Tile
@@ -56,6 +63,7 @@ def emit_contraction(
     pack_b: PackB | None = None,
     streams: bool = False,
     ask: Ask | None = None,
+    is_short: bool = False,
 ) -> None:
     """Write this thread's share of a contraction into f.
 
@@ -70,12 +78,18 @@ def emit_contraction(
     sums of long rows in order, so that memory is read and written in long runs.
     `ask(f, batch, row, column, lanes)`, where given, asks for the memory that the epilogue is going
     to touch there; it is called before the products that the epilogue has to wait for.
+    `is_short` says that the epilogue may be written many times: it is a few instructions.
     Each element is the sum of the same blocks in the same order for any number of threads.
     """
     decided = plan(c, f.target, pack_b is not None, streams)
     if decided.turned:
         a, b = b, a
-    writer = _Writer(f, decided, a, b, scratch, Finisher(f, decided, epilogue, ask), pack_b)
+    whole_tiles = None
+    if is_short and finishes_in_registers(decided):
+        decided = with_whole_tiles(decided)
+        whole_tiles = RegisterTiles(f, decided, epilogue)
+    finisher = Finisher(f, decided, epilogue, ask)
+    writer = _Writer(f, decided, a, b, scratch, finisher, pack_b, whole_tiles)
     writer.write(thread, threads)
 
 
@@ -100,6 +114,7 @@ class _Writer:
         scratch: Value,
         finisher: Finisher,
         pack_b: PackB | None,
+        whole_tiles: RegisterTiles | None,
     ) -> None:
         self.f = f
         self.plan = plan
@@ -112,6 +127,7 @@ class _Writer:
         self.tables = Tables(f, plan, self.part)
         self.finisher = finisher
         self.pack_b = pack_b
+        self.whole_tiles = whole_tiles
 
     # -- loops, from the outside in ----------------------------------------------------------
 
@@ -196,17 +212,33 @@ class _Writer:
         """Multiply one tile of a panel, and finish it unless that happens block by block."""
         f, plan = self.f, self.plan
         before = f.mul(f.sub(panel, block.lines.start), f.i64(plan.width))
+        a = self._a_arguments(at, block, rows.start)
         b = self._b_arguments(at, block, panel, before)
         sums = self._sums(block.rows, rows.start, before)
         if plan.source == "rows":
             sums = self._as_far_behind_a_line(b[0], sums)
         tile = FinishedTile(rows.start, f.sub(rows.stop, rows.start), panel, sums)
         self.finisher.ask_ahead(at.batch, tile, block.k.last)
-        self._call(self._kernels(panel), tile.count, [
-            *self._a_arguments(at, block, rows.start),
+        if self.whole_tiles is None:
+            self._called_tile(at, block, tile, a, b)
+            return
+        whole = self.whole_tiles.are_whole(tile.count, panel)
+        with f.when(whole):
+            self.whole_tiles.write(at.batch, rows.start, panel, a, b)
+        with f.when(negated(f, whole)):
+            self._called_tile(at, block, tile, a, b)
+
+    def _called_tile(
+        self, at: _Operands, block: Block, tile: FinishedTile, a: list[Value], b: list[Value]
+    ) -> None:
+        """Let the library multiply a tile; a and b say where its operands are."""
+        f, plan = self.f, self.plan
+        rows = Range(tile.row, f.add(tile.row, tile.count))
+        self._call(self._kernels(tile.line), tile.count, [
+            *a,
             *b,
-            *self._ahead(at, block, rows, panel),
-            sums, f.i64(plan.panel), block.k.accumulate,
+            *self._ahead(at, block, rows, tile.line),
+            tile.sums, f.i64(plan.panel), block.k.accumulate,
         ])  # fmt: skip
         if not plan.finishes_blocks:
             self.finisher.finish(at.batch, tile, block.k.last)
@@ -299,11 +331,12 @@ class _Writer:
         return f.select(full, table(plan.vectors), table(plan.tail_vectors))
 
     def _tile_rows(self, left: Value) -> Value:
-        """Return the rows of the next tile; the last are near-equal, since thin ones are weak."""
+        """Return the rows of the next tile."""
         f, most = self.f, self.plan.rows
+        choose = next_rows if self.whole_tiles is None else whole_first
         if left.text.isdigit():
-            return f.i64(next_rows(int(left.text), most))
-        table = f.module.constant_array(I64, [next_rows(n, most) for n in range(3 * most + 1)])
+            return f.i64(choose(int(left.text), most))
+        table = f.module.constant_array(I64, [choose(n, most) for n in range(3 * most + 1)])
         index = f.minimum(left, f.i64(3 * most))
         return f.load(f.gep(table, index, I64), I64, 8, constant=True)
 

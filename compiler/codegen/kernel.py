@@ -25,7 +25,7 @@ from jitnet.compiler.ir.loops import (
 )
 from jitnet.runtime.dtype import int64
 
-from .contract import as_loops, streams, uses_tiles
+from .contract import as_loops, is_short, streams, uses_tiles
 from .contraction import Ask, Epilogue, emit_contraction
 from .emitter import I64, Function, Module, Value
 from .expressions import Expressions
@@ -137,6 +137,7 @@ class CodeWriter:
             self._epilogue(stmt),
             streams=streams(stmt, f.target),
             ask=self._ask(stmt),
+            is_short=is_short(stmt),
         )
 
     def _epilogue(self, stmt: Contract) -> Epilogue:

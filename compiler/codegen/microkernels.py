@@ -203,6 +203,24 @@ def emit_tile(module: Module, tile: Tile) -> None:
     f.finish()
 
 
+def emit_run(
+    f: Function,
+    tile: Tile,
+    rows: Sequence[Value],
+    a_step: Value,
+    b: Value,
+    b_step: Value,
+    steps: Value,
+) -> list[Value]:
+    """Write the multiply-adds of a tile along one run of K; return its sums, row by row."""
+    start = [*_zeros(f, tile), b, f.i64(0)]
+    with f.loop(f.i64(0), steps, carried=start, may_be_empty=False) as k:
+        *sums, line, at = k.carried
+        sums = _multiply_add(f, tile, rows, at, _vectors(f, tile, line), sums)
+        k.carry = [*sums, f.gep(line, b_step, tile.dtype.llvm), f.add(at, a_step)]
+    return k.results[:-2]
+
+
 def _ask_for_more(f: Function, ahead: Value, line: Value) -> None:
     """Ask for some lines of what is read after this panel, or these rows, `line` bytes apart.
 

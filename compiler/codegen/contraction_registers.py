@@ -1,0 +1,103 @@
+"""Whole tiles written into the kernel itself, so that their sums are finished in registers.
+
+A tile of the library leaves its sums in memory, from which the epilogue reads them. With short sums
+these stores, loads and loops take as long as a tenth of the multiply-adds. So where sums are short
+and the epilogue is, too, tiles of the full size are written where they are used, and the epilogue
+once for each of their vectors. Tiles at the edges are the library's; both add up the same products
+in the same order, so how rows fall into tiles decides no bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .contraction_affine import column_of
+from .contraction_finish import Epilogue
+from .contraction_plan import Plan
+from .emitter import I1, Function, Value
+from .microkernels import MAX_VECTORS, Tile, emit_run, entry
+
+DEEPEST = 128  # steps along K: what is saved is 4 % of so long a tile, 8 % of one half as long
+LOWEST = 8  # rows of a whole tile
+MOST_POINTERS = 10  # to rows of A, beside what the kernel around a tile keeps
+THINNEST = 4  # rows of a tile that keeps the multipliers busy
+WHOLE_CYCLES = 50  # between the multiply-adds of one whole tile and those of the next
+EDGE_CYCLES = 200  # around a tile of the library, which has fewer rows
+
+
+class RegisterTiles:
+    """Writes the tiles of a plan that are whole."""
+
+    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue) -> None:
+        self.f = f
+        self.plan = plan
+        self.epilogue = epilogue
+        self.tile = Tile(plan.c.dtype, plan.rows, plan.vectors)
+
+    def are_whole(self, rows: Value, line: Value) -> Value:
+        """Return whether so many rows, and the panel from a line on, make up a whole tile."""
+        f = self.f
+        all_rows = f.compare("icmp eq", rows, f.i64(self.plan.rows))
+        all_lines = f.compare("icmp slt", line, f.i64(_whole_lines(self.plan)))
+        return f.binary("and", all_rows, all_lines)
+
+    def write(self, batch: Value, row: Value, line: Value, a: list[Value], b: list[Value]) -> None:
+        """Write one tile and its epilogue; a and b are what a tile of the library is told."""
+        f, plan = self.f, self.plan
+        base, table, *_, a_step = a
+        element = plan.c.dtype.llvm
+        pointers = []
+        for r in range(plan.rows):
+            offset = f.i64(r) if plan.packs_a else entry(f, table, f.i64(r))
+            pointers.append(f.gep(base, offset, element))
+        sums = emit_run(f, self.tile, pointers, a_step, b[0], b[1], f.i64(plan.k.run))
+        for r in range(plan.rows):
+            for v in range(plan.vectors):
+                column = column_of(f, plan.lines, f.add(line, f.i64(v)))
+                at = f.add(row, f.i64(r))
+                self.epilogue(f, batch, at, column, plan.lines.lanes, sums[r * plan.vectors + v])
+
+
+def finishes_in_registers(plan: Plan) -> bool:
+    """Return whether sums are short, and lie along one run of K; most of the rows in whole tiles.
+
+    What follows must be short as well: its caller knows.
+    """
+    k = plan.k
+    plain = plan.kind == "tile" and plan.vectors <= MAX_VECTORS and not plan.foresees
+    by_tile = not (plan.finishes_blocks or plan.single_columns)
+    short = k.count == k.tap_count == 1 and k.run <= DEEPEST
+    even = plan.lines.outer == 1 or not plan.lines.tail
+    many = plan.c.rows >= 2 * plan.rows and plan.lines.count >= 2 * plan.vectors
+    return plain and by_tile and short and even and many
+
+
+def with_whole_tiles(plan: Plan) -> Plan:
+    """Return the plan with tiles so high that half of the rows, one thread's of two, cost least."""
+    half = -(-plan.c.rows // 2)
+
+    def around(rows: int) -> int:
+        return half // rows * WHOLE_CYCLES + (EDGE_CYCLES if half % rows else 0)
+
+    most = plan.rows if plan.packs_a else min(plan.rows, MOST_POINTERS)
+    rows = min(range(most, min(most, LOWEST) - 1, -1), key=around)
+    return replace(plan, rows=rows, row_block=plan.row_block // rows * rows)
+
+
+def whole_first(left: int, most: int) -> int:
+    """Return the rows of the next tile of `left`: the most, but that the last would be thin."""
+    if left <= most:
+        return left
+    return most if left - most >= THINNEST else -(-left // 2)
+
+
+def negated(f: Function, condition: Value) -> Value:
+    """Return an i1 that holds where another does not."""
+    return f.binary("xor", condition, f.const(I1, True))
+
+
+def _whole_lines(plan: Plan) -> int:
+    """Return the lines, from the first on, that lie in whole panels of whole vectors."""
+    lines = plan.lines
+    whole = lines.count if not lines.tail else lines.inner // lines.lanes
+    return whole // plan.vectors * plan.vectors
