@@ -36,12 +36,18 @@ def key_of(kind: str, text: str, target: Target) -> bytes:
 @lru_cache(maxsize=None)
 def compiler_version() -> str:
     """Return the versions of LLVM and NumPy, and a digest of compiler's and runtime's source."""
+    return f"LLVM {cpu.llvm_version()}, NumPy {np.__version__}, {sources_digest()}"
+
+
+@lru_cache(maxsize=None)
+def sources_digest() -> str:
+    """Return a digest of compiler's and runtime's source."""
     digest = hashlib.sha256()
     for folder in _SOURCES:
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"\n{path.relative_to(folder.parent)}\n".encode())
             digest.update(path.read_bytes())
-    return f"LLVM {cpu.llvm_version()}, NumPy {np.__version__}, {digest.hexdigest()}"
+    return digest.hexdigest()
 
 
 def canonical_text(graph: Graph) -> str:

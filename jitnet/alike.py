@@ -20,7 +20,7 @@ def new_tensor(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return data as a tensor of this tensor's dtype."""
-    return making.tensor(data, dtype or self._type.dtype, device, requires_grad)
+    return making.tensor(data, dtype or self._type.dtype, device or self.device, requires_grad)
 
 
 def new_full(
@@ -37,7 +37,7 @@ def new_full(
         size,
         fill_value,
         dtype=dtype or self._type.dtype,
-        device=device,
+        device=device or self.device,
         requires_grad=requires_grad,
     )
 
@@ -67,7 +67,7 @@ def new_empty_strided(
     """Return memory of these sizes and strides, of this tensor's dtype."""
     from .functional.strides import empty_strided
 
-    dtype = dtype or self._type.dtype
+    dtype, device = dtype or self._type.dtype, device or self.device
     return empty_strided(size, stride, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
@@ -100,7 +100,7 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return a tensor of input's shape (and dtype) with fill_value everywhere."""
-    dtype = dtype or input._type.dtype
+    dtype, device = dtype or input._type.dtype, device or input.device
     return making.full(
         input._type.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad
     )

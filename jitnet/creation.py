@@ -24,12 +24,14 @@ from .making import (
     linspace,
     literal,
     logspace,
+    on_device,
     ones,
     scalar_tensor,
     set_default_dtype,
     sizes,
     tensor,
     tracing,
+    unread,
     zeros,
 )
 from .random import (
@@ -69,6 +71,7 @@ __all__ = [
     "manual_seed",
     "multinomial",
     "normal",
+    "on_device",
     "ones",
     "ones_like",
     "rand",
@@ -85,6 +88,7 @@ __all__ = [
     "sizes",
     "tensor",
     "tracing",
+    "unread",
     "zeros",
     "zeros_like",
 ]

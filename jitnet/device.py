@@ -1,54 +1,31 @@
-"""Where a tensor's memory is: "cpu" today."""
+"""Where a tensor's memory is: "cpu", or a GPU as "cuda" or "cuda:1"."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-KINDS = ("cpu", "cuda", "mps", "meta", "xpu", "xla", "hip", "hpu", "ipu", "mtia", "vulkan")
-
-
-@dataclass(frozen=True, init=False)
-class Device:
-    """A device as PyTorch names it: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`.
-
-    Every device can be named; tensors are on the CPU. As a context, a device is where tensors are
-    made, so that must be the CPU, too.
-    """
-
-    type: str
-    index: int | None
-
-    def __init__(self, type: str | Device, index: int | None = None) -> None:
-        if isinstance(type, Device):
-            type, index = type.type, type.index
-        elif not isinstance(type, str):
-            raise TypeError(f"a device is named by a string such as 'cpu', got {type!r}")
-        name, _, number = type.partition(":")
-        if name not in KINDS or (number and not number.isdecimal()):
-            raise RuntimeError(f"no device is called {type!r}; there is 'cpu'")
-        object.__setattr__(self, "type", name)
-        object.__setattr__(self, "index", int(number) if number else index)
-
-    def __str__(self) -> str:
-        return self.type if self.index is None else f"{self.type}:{self.index}"
-
-    def __repr__(self) -> str:
-        index = "" if self.index is None else f", index={self.index}"
-        return f"device(type='{self.type}'{index})"
-
-    def __enter__(self) -> Device:
-        check_device(self)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
+from jitnet.runtime.device import CPU as CPU
+from jitnet.runtime.device import Device as Device
 
 device = Device
-CPU = Device("cpu")
 
 
-def check_device(where: object) -> None:
+def placed(where: object) -> Device:
+    """Return the device that is there under a name; RuntimeError where there is none.
+
+    None is the CPU. Each device is one object: "cuda" is the GPU that this thread has chosen.
+    """
+    if where is None or where is CPU:
+        return CPU
+    named = Device(where)  # type: ignore[arg-type]
+    if named.type == "cpu":
+        return CPU
+    if named.type != "cuda":
+        raise RuntimeError(f"this jitnet runs on CPUs and NVIDIA's GPUs, not on {named}")
+    from jitnet.runtime.cuda.gpu import gpu_of
+
+    return gpu_of(named).device
+
+
+def check_cpu(where: object, what: str) -> None:
     """Raise unless `where` is None or names the CPU."""
     if where is not None and Device(where).type != "cpu":  # type: ignore[arg-type]
-        raise RuntimeError(f"this jitnet runs on the CPU only, not on {where!s}; use device='cpu'")
+        raise RuntimeError(f"{what} is there on the CPU only, not on {where!s}")

@@ -14,7 +14,7 @@ import numpy as np
 from jitnet.runtime.dtype import DType, bfloat16
 
 from . import capture, making
-from .device import check_device
+from .device import check_cpu
 from .errors import at_line
 from .tensor import Tensor
 
@@ -65,7 +65,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     copy: True copies; otherwise nothing does. Memory that its owner lends for reading only cannot
     be written here either. RuntimeError for a device that is not there.
     """
-    check_device(device)
+    check_cpu(device, "from_dlpack")
     capsule = ext_tensor
     if hasattr(ext_tensor, "__dlpack__"):
         where = tuple(int(part) for part in ext_tensor.__dlpack_device__())
@@ -160,7 +160,6 @@ def asarray(
 
     copy: True always copies, None where it must; False raises ValueError where it must.
     """
-    check_device(device)
     if isinstance(obj, np.ndarray | np.generic):
         made = making.as_tensor(obj)
     elif isinstance(obj, Tensor):
@@ -172,7 +171,8 @@ def asarray(
     else:
         if copy is False:
             raise ValueError(at_line(f"a {type(obj).__name__} cannot become a tensor uncopied"))
-        return making.tensor(obj, dtype, requires_grad=requires_grad)
+        return making.tensor(obj, dtype, device, requires_grad)
+    made = making.on_device(made, device)
     converts = dtype is not None and dtype is not made.dtype
     if converts and copy is False:
         raise ValueError(at_line(f"{made.dtype} cannot become {dtype} without a copy"))

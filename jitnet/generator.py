@@ -12,10 +12,10 @@ import numpy as np
 from jitnet.compiler.ops import add
 
 from . import capture
-from .device import CPU, Device, check_device
+from .device import CPU, Device, placed
 from .errors import at_line
 from .grad_mode import no_grad
-from .making import literal
+from .making import literal, on_device
 from .tensor import Tensor
 
 _DEFAULT_SEED = 67280421310721  # PyTorch's
@@ -29,13 +29,13 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu") -> None:
-        check_device(device)
-        self.state = Tensor._from_array(np.array([_DEFAULT_SEED, 0], np.int64))
+        seeded = Tensor._from_array(np.array([_DEFAULT_SEED, 0], np.int64))
+        self.state = on_device(seeded, placed(device))
 
     @property
     def device(self) -> Device:
         """Where the state is."""
-        return CPU
+        return self.state.device
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of this seed."""
@@ -58,11 +58,11 @@ class Generator:
     def initial_seed(self) -> int:
         """Return the seed of the stream."""
         capture.refuse("initial_seed()", "call it outside of the compiled function")
-        return int(self.state._copied()[0])
+        return int(self.state[0].item())
 
     def get_state(self) -> Tensor:
         """Return a copy of the state."""
-        return self.state.clone()  # type: ignore[no-any-return]
+        return self.state.to("cpu", copy=True)  # type: ignore[no-any-return]
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on where a copy of a state was made."""
@@ -71,13 +71,14 @@ class Generator:
                 at_line(f"a generator's state is {self.state._type}, got {new_state._type}")
             )
         with no_grad():
-            self.state._assign(new_state)
+            self.state._assign(on_device(new_state, self.device))
         return self
 
     def advance(self) -> None:
         """Count one call."""
         state = self.state
-        if capture.active is not None and capture.current() is not None:
+        traced = capture.active is not None and capture.current() is not None
+        if traced or state._device is not CPU:
             with no_grad():
                 state._assign(add(state, literal(_STEP.copy())))
             return
@@ -86,11 +87,40 @@ class Generator:
 
 
 default_generator = Generator()
+_on_gpus: dict[Device, Generator] = {}  # the default generators of GPUs that have drawn
+_seed: list[int] = []  # what manual_seed was given last: GPUs that come later begin there
+
+
+def generator_on(device: Device) -> Generator:
+    """Return the generator that numbers on a device come from, if no other is given."""
+    if device is CPU:
+        return default_generator
+    found = _on_gpus.get(device)
+    if found is None:
+        with capture.suspended():
+            found = _on_gpus[device] = Generator(device)
+            if _seed:
+                found.manual_seed(_seed[-1])
+    return found
+
+
+def forget_gpus() -> None:
+    """Forget the generators of GPUs: the GPUs are others now."""
+    _on_gpus.clear()
 
 
 def manual_seed(seed: int) -> Generator:
-    """Start the default generator's stream of this seed."""
-    return default_generator.manual_seed(seed)
+    """Start the default generators' streams of this seed, on all devices."""
+    found = default_generator.manual_seed(seed)
+    manual_seed_on_gpus(seed)
+    return found
+
+
+def manual_seed_on_gpus(seed: int) -> None:
+    """Start the streams of this seed on the GPUs, those that are used later too."""
+    _seed[:] = [seed]
+    for generator in _on_gpus.values():
+        generator.manual_seed(seed)
 
 
 def seed() -> int:

@@ -105,7 +105,8 @@ def _leave(base: Tensor) -> None:
 def leave(base: Tensor) -> Tensor:
     """Return another base of a base's memory, for all who view it."""
     counter = base._counter
-    home = _base(base._array, None if base._array is not None else base._node, base._type)
+    node = None if base._array is not None else base._node
+    home = _base(base._array, node, base._type, base._device)
     home._counter, home._strides = counter, base._strides
     counter.home = home
     return home
@@ -134,7 +135,7 @@ def set_data(self: Tensor, value: Tensor) -> None:
     base = base_of(value)
     set_attribute(self, "_array", value._array)
     set_attribute(self, "_type", value._type)
-    self._base = base
+    self._base, self._device = base, value._device
     self._view, self._counter, self._strides = value._view, value._counter, value._strides
     self._origin = self._origin_fn = None
 

@@ -38,7 +38,7 @@ def _item(part: Any) -> Any:
                 at_line(f"tensors used as indices must be whole numbers or bools, got {part._type}")
             )
         if not part._type.shape and kind != "bool" and not creation.tracing():
-            return int(part._copied())  # as PyTorch: a number, which makes a view
+            return int(part.item())  # as PyTorch: a number, which makes a view
         return part
     if isinstance(part, list | range | tuple | np.ndarray):
         made = creation.tensor(part) if isinstance(part, np.ndarray) else _listed(part)
@@ -194,8 +194,9 @@ def _places(view: Tensor, places: list[tuple[int, Tensor]]) -> _Places:
     shape = broadcast_shapes(*(index._type.shape for _, index in places))
     rest = [axis for axis in range(view.ndim) if axis not in axes]
     together = axes == list(range(axes[0], axes[0] + len(axes)))
-    sizes = view._type.shape
-    index = linear_index([(to_shape(line, shape), sizes[axis], axis) for axis, line in places])
+    sizes, where = view._type.shape, view.device
+    lines = [(axis, to_shape(creation.on_device(line, where), shape)) for axis, line in places]
+    index = linear_index([(line, sizes[axis], axis) for axis, line in lines])
     at = axes[0] if together else 0
     others = [sizes[axis] for axis in rest]
     return _Places(
@@ -209,13 +210,12 @@ def _places(view: Tensor, places: list[tuple[int, Tensor]]) -> _Places:
 def linear_index(parts: Sequence[tuple[Tensor, int, int]]) -> Tensor:
     """Return one row number for several (index, size, dim): checked, negatives from the end.
 
-    In a trace a wrong index becomes row -1, which the op that reads it refuses.
+    In a trace and on a GPU a wrong index becomes row -1, which the op that reads it refuses.
     """
-    tracing = creation.tracing()
     total: Tensor | None = None
     wrong: Tensor | None = None
     for index, size, axis in parts:
-        if not tracing:
+        if not creation.unread(index):
             index = _checked(index, size, axis)
         else:
             index = where(lt(index, 0), add(index, size), index)
@@ -311,8 +311,8 @@ def _filling(value: Any, shape: tuple[int, ...], target: Tensor) -> Tensor:
     """Return value as a tensor of target's dtype, broadcast to shape."""
     if not isinstance(value, Tensor):
         if isinstance(value, bool | int | float | complex) or not hasattr(value, "__len__"):
-            return creation.full(shape, value, dtype=target._type.dtype)
-        value = creation.as_tensor(value)
+            return creation.full(shape, value, dtype=target._type.dtype, device=target.device)
+        value = creation.as_tensor(value, device=target.device)
     value = to_dtype(value, target._type.dtype)
     own = value._type.shape
     extra = len(own) - len(shape)

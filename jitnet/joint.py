@@ -58,7 +58,10 @@ def split(trace: Trace, graph: Graph, results: Sequence[tuple[int, Tensor]]) -> 
     if not alive:
         return Split(graph, None, tuple(spent))
     with capture.activated(trace), no_grad():
-        gradients = [Tensor._from_node(make(graph_input, kind=tensor._type)) for _, tensor in alive]
+        gradients = [
+            Tensor._from_node(make(graph_input, kind=tensor._type), tensor._device)
+            for _, tensor in alive
+        ]
         reached = _walk(trace, [tensor for _, tensor in alive], gradients)
     if not reached:
         return Split(graph, None, tuple(spent))
@@ -84,7 +87,7 @@ def _sort_out(
     for number, tensor in results:
         try:
             with capture.activated(trace), no_grad():
-                gradient = Tensor._from_node(make(graph_input, kind=tensor._type))
+                gradient = Tensor._from_node(make(graph_input, kind=tensor._type), tensor._device)
                 _walk(trace, [tensor], [gradient])
         except CompileError:
             raise

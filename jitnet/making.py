@@ -21,7 +21,7 @@ from jitnet.runtime.dtype import (
 )
 
 from . import capture
-from .device import check_device
+from .device import CPU, placed
 from .errors import at_line
 from .listed import array_of
 from .tensor import Tensor, filled, leaf
@@ -49,6 +49,11 @@ def tracing() -> bool:
     return capture.active is not None and capture.current() is not None
 
 
+def unread(*tensors: Tensor) -> bool:
+    """Return whether nobody may wait for the values of tensors here: in a trace, on a GPU."""
+    return tracing() or any(each._device is not CPU and each._device for each in tensors)
+
+
 def sizes(given: Sequence[Any]) -> tuple[int, ...]:
     """Return a shape from `f(2, 3)` or `f((2, 3))`; RuntimeError for negative sizes."""
     if len(given) == 1 and isinstance(given[0], Sequence | np.ndarray):
@@ -63,8 +68,27 @@ def sizes(given: Sequence[Any]) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _made(result: Tensor, requires_grad: bool) -> Tensor:
+def _made(result: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
+    """Return a new tensor on a device, as a leaf."""
+    where = placed(device)
+    if result._device is None and (tracing() or where.type == "cpu"):
+        result._device = where
+    elif result._device is not where:
+        result = on_device(result, where)
+    return _leaf(result, requires_grad)
+
+
+def _leaf(result: Tensor, requires_grad: bool) -> Tensor:
     return result.requires_grad_() if requires_grad else result
+
+
+def on_device(x: Tensor, device: Any) -> Tensor:
+    """Return x on a device; None is the one that it is on."""
+    if device is None:
+        return x
+    from .transfer import moved
+
+    return moved(x, device)
 
 
 # -- from values --------------------------------------------------------------------------------
@@ -77,29 +101,27 @@ def tensor(
 
     >>> jitnet.tensor([[1, 2], [3, 4]], dtype=jitnet.float32)
     """
-    check_device(device)
     if isinstance(data, Tensor):
         copy = data.detach().clone() if dtype is None else data.detach().to(dtype, copy=True)
-        return _made(copy, requires_grad)
+        return _made(copy, requires_grad, device or copy.device)
     if tracing() and isinstance(data, np.ndarray):
         copy = from_numpy(data).clone()
         return _made(copy if dtype is None else copy.to(dtype), requires_grad)
     array = array_of(data, dtype, _default)
     if tracing():
         array.flags.writeable = False
-        return _made(leaf(constant, value=array), requires_grad)
-    return _made(Tensor._from_array(array), requires_grad)
+        return _made(leaf(constant, value=array), requires_grad, device)
+    return _made(Tensor._from_array(array), requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """Return data as a tensor, sharing memory with an array or a tensor where that is possible."""
-    check_device(device)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
+        return on_device(data if dtype is None else data.to(dtype), device)
     if isinstance(data, np.ndarray):
         made = from_numpy(data)
-        return made if dtype is None else made.to(dtype)
-    return tensor(data, dtype)
+        return on_device(made if dtype is None else made.to(dtype), device)
+    return tensor(data, dtype, device)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -122,10 +144,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 def legacy(*data: Any, device: Any = None) -> Tensor:
     """Return what `Tensor(...)` makes: float32 from data, or memory of the given sizes."""
-    check_device(device)
     if len(data) == 1 and not isinstance(data[0], int):
-        return tensor(data[0], dtype=_default)
-    return zeros(sizes(data) if data else (0,))
+        return tensor(data[0], dtype=_default, device=device)
+    return zeros(sizes(data) if data else (0,), device=device)
 
 
 # -- filled -------------------------------------------------------------------------------------
@@ -140,14 +161,14 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return a tensor with fill_value everywhere."""
-    check_device(device)
     shape = sizes((size,))
     if isinstance(fill_value, Tensor):
         chosen = fill_value if dtype is None else fill_value.to(dtype)
-        return _made(chosen.detach().reshape(()).expand(shape).clone(), requires_grad)
+        made = chosen.detach().reshape(()).expand(shape).clone()
+        return _made(made, requires_grad, device or made.device)
     if dtype is None:
         dtype = _dtype_of_number(fill_value)
-    return _made(filled(TensorType(dtype, shape), fill_value), requires_grad)
+    return _leaf(filled(TensorType(dtype, shape), fill_value, placed(device)), requires_grad)
 
 
 def _dtype_of_number(value: Any) -> DType:
@@ -162,16 +183,16 @@ def zeros(
     *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return zeros of the given sizes."""
-    check_device(device)
-    return _made(filled(TensorType(dtype or _default, sizes(size)), 0), requires_grad)
+    kind = TensorType(dtype or _default, sizes(size))
+    return _leaf(filled(kind, 0, placed(device)), requires_grad)
 
 
 def ones(
     *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return ones of the given sizes."""
-    check_device(device)
-    return _made(filled(TensorType(dtype or _default, sizes(size)), 1), requires_grad)
+    kind = TensorType(dtype or _default, sizes(size))
+    return _leaf(filled(kind, 1, placed(device)), requires_grad)
 
 
 def empty(
@@ -199,7 +220,6 @@ def arange(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return start, start + step, ... below end."""
-    check_device(device)
     if end is None:
         start, end = 0, start
     start, end, step = (_number(value, "arange") for value in (start, end, step))
@@ -216,10 +236,10 @@ def arange(
     if tracing() and whole and dtype is not bool_:
         line = counting((count,), 0)
         line = line if step == 1 else line * step
-        return _made((line if start == 0 else line + start).to(dtype), requires_grad)
+        return _made((line if start == 0 else line + start).to(dtype), requires_grad, device)
     exact = np.int64 if whole else np.float64
     values = start + np.arange(count, dtype=exact) * exact(step)
-    return _made(literal(convert(values, dtype)), requires_grad)
+    return _made(literal(convert(values, dtype)), requires_grad, device)
 
 
 def _steps(start: Any, end: Any, step: Any) -> int:
@@ -246,7 +266,9 @@ def literal(values: np.ndarray) -> Tensor:
     if tracing():
         values.flags.writeable = False
         return leaf(constant, value=values)
-    return Tensor._from_array(values)
+    made = Tensor._from_array(values)
+    made._device = None
+    return made
 
 
 def linspace(
@@ -260,9 +282,8 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return `steps` evenly spaced numbers from start to end, which endpoint includes."""
-    check_device(device)
     dtype = dtype or _default
-    return _made(_line(*_bounds(start, end, dtype), steps, endpoint, dtype), requires_grad)
+    return _made(_line(*_bounds(start, end, dtype), steps, endpoint, dtype), requires_grad, device)
 
 
 def _bounds(start: Any, end: Any, dtype: DType) -> tuple[Any, Any]:
@@ -301,10 +322,9 @@ def logspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return base ** linspace(start, end, steps)."""
-    check_device(device)
     dtype = dtype or _default
     powers = _line(*_bounds(start, end, dtype), steps, True, float64)
-    return _made((float(base) ** powers).to(dtype), requires_grad)
+    return _made((float(base) ** powers).to(dtype), requires_grad, device)
 
 
 def eye(
@@ -317,13 +337,14 @@ def eye(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return ones on the k-th diagonal of an n x m matrix of zeros."""
-    check_device(device)
     shape = sizes((n, n if m is None else m))
     if tracing():
         ones_at = (counting(shape, 0) + k).eq(counting(shape, 1))
-        return _made(ones_at.to(dtype or _default), requires_grad)
+        return _made(ones_at.to(dtype or _default), requires_grad, device)
     return _made(
-        Tensor._from_array(np.eye(*shape, k, dtype=(dtype or _default).numpy)), requires_grad
+        Tensor._from_array(np.eye(*shape, k, dtype=(dtype or _default).numpy)),
+        requires_grad,
+        device,
     )
 
 

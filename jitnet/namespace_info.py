@@ -8,7 +8,7 @@ from typing import Any
 from jitnet.runtime.dtype import DType, int64
 
 from . import making
-from .device import CPU, Device, check_device
+from .device import CPU, Device, placed
 from .functional.standard import dtypes_of
 from .tensor import Tensor
 
@@ -38,7 +38,7 @@ class NamespaceInfo:
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, DType]:
         """Return the dtypes of tensors that are made without saying one."""
-        check_device(device)
+        placed(device)
         return {
             "real floating": making.get_default_dtype(),
             "complex floating": making.get_default_dtype().to_complex(),
@@ -50,7 +50,7 @@ class NamespaceInfo:
         self, *, device: Any = None, kind: str | tuple[str, ...] | None = None
     ) -> dict[str, DType]:
         """Return the standard's dtypes that exist here, of a kind such as "integral"."""
-        check_device(device)
+        placed(device)
         return dtypes_of(kind)
 
 
@@ -69,8 +69,7 @@ def namespace_of(self: Tensor, /, *, api_version: str | None = None) -> ModuleTy
 
 
 def to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
-    """Return the tensor, which is on the CPU; an error for a device that is not there."""
-    check_device(device)
+    """Return the tensor on a device; an error for one that is not there."""
     if stream is not None:
-        raise ValueError(f"the CPU has no streams, got {stream!r}")
-    return self
+        raise ValueError(f"to_device takes no stream, got {stream!r}; use jitnet.cuda.stream")
+    return making.on_device(self, device)

@@ -137,12 +137,13 @@ class RemovableHandle:
 class OpNode(TapeNode):
     """An op that was applied: what its gradient reads of arguments and result, as it was then."""
 
-    __slots__ = ("args", "counts", "op", "params", "result", "types")
+    __slots__ = ("args", "counts", "device", "op", "params", "result", "types")
 
     def __init__(self, op: Op, args: Sequence[Tensor], params: dict[str, Any], y: Tensor) -> None:
         super().__init__(args)
         self.op = op
         self.params = params
+        self.device = y._device
         self.types = [arg._type for arg in args]
         self.types.append(y._type)
         keeps = op.keeps
@@ -179,12 +180,12 @@ class OpNode(TapeNode):
         return self._stale("an argument", arg, count)
 
     def _absent(self, kind: TensorType) -> Tensor:
-        return tensors.Unavailable.of(kind, RELEASED.format(name=self.name()))
+        return tensors.Unavailable.of(kind, RELEASED.format(name=self.name()), self.device)
 
     def _stale(self, what: str, arg: Tensor, count: int) -> Tensor:
         times = f"{arg._counter.count - count} time(s)"
         why = STALE.format(kind=f"{what}, {arg._type},", name=self.op.name, times=times)
-        return tensors.Unavailable.of(arg._type, why)
+        return tensors.Unavailable.of(arg._type, why, arg._device)
 
     def _result(self) -> Tensor:
         kind = self.types[-1]
@@ -197,7 +198,9 @@ class OpNode(TapeNode):
         return y if counter.count == count else self._stale("the result", y, count)
 
     def _remade(self, array: Any, node: Any, kind: TensorType) -> Tensor:
-        return tensors._base(array, node, kind, requires_grad=True)
+        made = tensors._base(array, node, kind, self.device)
+        made._requires_grad = True
+        return made
 
     def release(self) -> None:
         """Keep only the types: some rules need no more."""

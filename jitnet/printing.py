@@ -11,6 +11,7 @@ import numpy as np
 from jitnet.runtime.dtype import bool_, convert, float32, int64
 
 from . import making
+from .device import CPU
 from .tensor import Tensor
 
 
@@ -163,8 +164,9 @@ def describe(x: Tensor) -> str:
     """Return `tensor([1., 2.], requires_grad=True)`; a traced tensor by its type."""
     if x._array is None:
         return f"tensor(<traced {x._type}>)"
-    array = convert(x._array, float32) if x.dtype.narrow else np.asarray(x._array)
-    suffixes = []
+    here = x.detach().cpu()._copied()
+    array = convert(here, float32) if x.dtype.narrow else np.asarray(here)
+    suffixes = [] if x.device is CPU else [f"device='{x.device}'"]
     floats = making.get_default_dtype()
     usual = (floats, floats.to_complex(), int64, bool_)
     if not array.size:

@@ -13,10 +13,10 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.op import Op
 from jitnet.runtime.dtype import DType, float32, float64, int64
 
-from . import capture, making
-from .device import check_device
+from . import making
+from .device import CPU, Device, placed
 from .errors import at_line
-from .generator import Generator, default_generator
+from .generator import Generator, generator_on
 from .generator import fork_rng as fork_rng
 from .generator import get_rng_state as get_rng_state
 from .generator import initial_seed as initial_seed
@@ -31,9 +31,19 @@ from .tensor import Tensor
 _drawing = threading.Lock()  # two threads never read the same call's number
 
 
-def draw(op: Op, shape: Sequence[int], dtype: DType, generator: Generator | None = None) -> Tensor:
-    """Return random numbers of an op, and count the call."""
-    source = default_generator if generator is None else generator
+def draw(
+    op: Op,
+    shape: Sequence[int],
+    dtype: DType,
+    generator: Generator | None = None,
+    device: Device = CPU,
+) -> Tensor:
+    """Return random numbers of an op on a device, and count the call."""
+    source = generator_on(device) if generator is None else generator
+    if source.device is not device:
+        raise RuntimeError(
+            at_line(f"Expected a '{device}' device type for generator but found '{source.device}'")
+        )
     mapping = mode.mapping
     if mapping is not None:
         shape = mapping.drawn_shape(tuple(shape))
@@ -63,13 +73,18 @@ def _fine(dtype: DType) -> DType:
 
 
 def _drawn(
-    op: Op, shape: tuple[int, ...], dtype: DType | None, name: str, generator: Generator | None
+    op: Op,
+    shape: tuple[int, ...],
+    dtype: DType | None,
+    name: str,
+    generator: Generator | None,
+    device: Device,
 ) -> Tensor:
     """Return random floats, or complex numbers: both parts drawn, normal ones of variance 1/2."""
     chosen = dtype or making.get_default_dtype()
     if not chosen.is_complex:
-        return draw(op, shape, _float(chosen, name), generator)
-    parts = draw(op, (*shape, 2), chosen.to_real(), generator)
+        return draw(op, shape, _float(chosen, name), generator, device)
+    parts = draw(op, (*shape, 2), chosen.to_real(), generator, device)
     if op is ops.random_normal:
         parts = parts * math.sqrt(0.5)
     return ops.view_as_complex(parts)
@@ -83,8 +98,7 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return numbers evenly from [0, 1)."""
-    check_device(device)
-    made = _drawn(ops.random_uniform, making.sizes(size), dtype, "rand", generator)
+    made = _drawn(ops.random_uniform, making.sizes(size), dtype, "rand", generator, placed(device))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -96,8 +110,7 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return numbers from the standard normal distribution."""
-    check_device(device)
-    made = _drawn(ops.random_normal, making.sizes(size), dtype, "randn", generator)
+    made = _drawn(ops.random_normal, making.sizes(size), dtype, "randn", generator, placed(device))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -110,7 +123,7 @@ def rand_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return rand of input's shape and dtype."""
-    dtype = dtype or input._type.dtype
+    dtype, device = dtype or input._type.dtype, device or input.device
     shape = input._type.shape
     return rand(shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -124,14 +137,16 @@ def randn_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return randn of input's shape and dtype."""
-    dtype = dtype or input._type.dtype
+    dtype, device = dtype or input._type.dtype, device or input.device
     shape = input._type.shape
     return randn(
         shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
     )
 
 
-def whole(low: int, high: int, shape: Sequence[int], generator: Generator | None) -> Tensor:
+def whole(
+    low: int, high: int, shape: Sequence[int], generator: Generator | None, device: Device = CPU
+) -> Tensor:
     """Return int64 numbers evenly from low .. high - 1."""
     room = high - low
     if room <= 0:
@@ -140,9 +155,9 @@ def whole(low: int, high: int, shape: Sequence[int], generator: Generator | None
         )
     if room > 1 << 63:
         raise RuntimeError(at_line(f"randint wants high - low of at most 2^63, got {room}"))
-    bits = draw(ops.random_bits, shape, int64, generator)
+    bits = draw(ops.random_bits, shape, int64, generator, device)
     if room > 1 << 32:
-        upper = draw(ops.random_bits, shape, int64, generator)
+        upper = draw(ops.random_bits, shape, int64, generator, device)
         bits = bits + (upper % (1 << 31)) * (1 << 32)
     if room < 1 << 63 and room != 1 << 32:
         bits = bits % room
@@ -160,10 +175,10 @@ def randint(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return whole numbers evenly from low (0 if left out) .. high - 1."""
-    check_device(device)
     if size is None:
         low, high, size = 0, low, high
-    made = whole(int(low), int(high), making.sizes((size,)), generator).to(dtype or int64)
+    shape, where = making.sizes((size,)), placed(device)
+    made = whole(int(low), int(high), shape, generator, where).to(dtype or int64)
     return made.requires_grad_() if requires_grad else made  # type: ignore[no-any-return]
 
 
@@ -184,7 +199,7 @@ def randint_like(
         high,
         input._type.shape,
         dtype=dtype or input._type.dtype,
-        device=device,
+        device=device or input.device,
         requires_grad=requires_grad,
     )
 
@@ -198,11 +213,11 @@ def randperm(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return 0 .. n - 1 in random order."""
-    check_device(device)
     if n < 0:
         raise RuntimeError(at_line(f"randperm wants n >= 0, got {n}"))
-    high = draw(ops.random_bits, (n,), int64, generator)
-    low = draw(ops.random_bits, (n,), int64, generator)
+    where = placed(device)
+    high = draw(ops.random_bits, (n,), int64, generator, where)
+    low = draw(ops.random_bits, (n,), int64, generator, where)
     by_low = low.argsort()
     order = by_low[high[by_low].argsort()].to(dtype or int64)
     return order.requires_grad_() if requires_grad else order  # type: ignore[no-any-return]
@@ -220,7 +235,6 @@ def normal(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return numbers from normal distributions of the given means and standard deviations."""
-    check_device(device)
     if size is None:
         given = [value for value in (mean, std) if isinstance(value, Tensor)]
         if not given:
@@ -228,10 +242,10 @@ def normal(
         from .functional.promote import broadcast_shapes
 
         size = broadcast_shapes(*(value._type.shape for value in given))
-        dtype = dtype or given[0]._type.dtype
+        dtype, device = dtype or given[0]._type.dtype, device or given[0].device
     if not isinstance(std, Tensor) and std < 0:
         raise RuntimeError(at_line(f"normal expects std >= 0.0, but found std {std}"))
-    made = randn(making.sizes((size,)), generator=generator, dtype=dtype)
+    made = randn(making.sizes((size,)), generator=generator, dtype=dtype, device=device)
     made = made * std + mean
     return made.requires_grad_() if requires_grad else made  # type: ignore[no-any-return]
 
@@ -243,7 +257,7 @@ def bernoulli(
     dtype = input._type.dtype
     chance = input.detach() if p is None else p
     fine = _fine(_float(dtype if dtype.kind == "float" else None, "bernoulli"))
-    drawn = draw(ops.random_uniform, input._type.shape, fine, generator)
+    drawn = draw(ops.random_uniform, input._type.shape, fine, generator, input.device)
     return (drawn < chance).to(dtype)  # type: ignore[no-any-return]
 
 
@@ -272,18 +286,18 @@ def multinomial(
     _check_weights(weights)
     rows = weights._type.shape[0]
     if replacement:
-        uniform = draw(ops.random_uniform, (rows, num_samples), float64, generator)
+        uniform = draw(ops.random_uniform, (rows, num_samples), float64, generator, input.device)
         edges = (weights / weights.sum(1, keepdim=True)).cumsum(1)[:, :-1]
         found = ops.searchsorted(edges.contiguous(), uniform, right=True)
     else:
-        uniform = draw(ops.random_uniform, (rows, count), float64, generator)
+        uniform = draw(ops.random_uniform, (rows, count), float64, generator, input.device)
         keys = uniform.clamp(min=1e-300).log() / weights  # -inf where the weight is 0
         found = (-keys).argsort(1)[:, :num_samples]
     return found.reshape(*input._type.shape[:-1], num_samples)
 
 
 def _check_weights(weights: Tensor) -> None:
-    if capture.active is not None:
+    if making.unread(weights):
         return
     array = weights._copied()
     if not np.isfinite(array).all() or array.min(initial=0) < 0 or (array.sum(1) <= 0).any():
@@ -315,7 +329,7 @@ def uniform_(
         uniform_(ops.view_as_real(self), a, b, generator=generator)
         return self
     with no_grad():
-        made = draw(ops.random_uniform, self._type.shape, _drawable(self), generator)
+        made = draw(ops.random_uniform, self._type.shape, _drawable(self), generator, self.device)
         made = made * (b - a) + a
     return _fill(self, made)
 
@@ -330,7 +344,9 @@ def normal_(
         normal_(ops.view_as_real(self), mean, std * math.sqrt(0.5), generator=generator)
         return self
     with no_grad():
-        made = draw(ops.random_normal, self._type.shape, _fine(_drawable(self)), generator)
+        made = draw(
+            ops.random_normal, self._type.shape, _fine(_drawable(self)), generator, self.device
+        )
         made = made * std + mean
     return _fill(self, made)
 
@@ -345,14 +361,14 @@ def random_(
             high = int(2 / finfo(dtype).eps) + 1
         else:
             high = 2 if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).max)
-    return _fill(self, whole(low, high, self._type.shape, generator))
+    return _fill(self, whole(low, high, self._type.shape, generator, self.device))
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill with 1 with probability p, else 0."""
     with no_grad():
         fine = _fine(making.get_default_dtype())
-        made = draw(ops.random_uniform, self._type.shape, fine, generator) < p
+        made = draw(ops.random_uniform, self._type.shape, fine, generator, self.device) < p
     return _fill(self, made)
 
 
@@ -361,14 +377,16 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     if lambd <= 0:
         raise RuntimeError(at_line(f"exponential_ wants lambd > 0, got {lambd}"))
     with no_grad():
-        made = draw(ops.random_uniform, self._type.shape, _fine(_drawable(self)), generator)
+        made = draw(
+            ops.random_uniform, self._type.shape, _fine(_drawable(self)), generator, self.device
+        )
         made = -((1 - made).log()) / lambd
     return _fill(self, made)
 
 
 def _open(self: Tensor, generator: Generator | None, dtype: DType) -> Tensor:
     """Return numbers evenly from (0, 1), of self's shape."""
-    made = draw(ops.random_uniform, self._type.shape, _fine(dtype), generator)
+    made = draw(ops.random_uniform, self._type.shape, _fine(dtype), generator, self.device)
     return made.clamp(finfo(made._type.dtype).tiny)  # type: ignore[no-any-return]
 
 
@@ -391,7 +409,9 @@ def log_normal_(
     if std <= 0:
         raise RuntimeError(at_line(f"log_normal_ wants std > 0, got {std}"))
     with no_grad():
-        made = draw(ops.random_normal, self._type.shape, _fine(_drawable(self)), generator)
+        made = draw(
+            ops.random_normal, self._type.shape, _fine(_drawable(self)), generator, self.device
+        )
         made = (made * std + mean).exp()
     return _fill(self, made)
 

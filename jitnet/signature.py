@@ -9,13 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import byte_bounds
 
 from jitnet.runtime.dtype import DType
 
 from . import creation
 from .device import Device
 from .errors import CompileError
+from .memory import span_of
 from .modes import Modes, mode
 from .plain import brief
 from .tensor import Size, Step, Tensor, base_of, strides_of
@@ -35,6 +35,7 @@ class TensorKey:
     requires_grad: bool
     leaf: bool
     writeable: bool
+    device: Device
 
     def differences(self, other: TensorKey) -> Iterator[str]:
         """Yield what other has instead, one text for each thing."""
@@ -152,7 +153,9 @@ def leaf_key(leaf: Any, by_value: bool) -> LeafKey:
 
 def tensor_key(tensor: Tensor) -> TensorKey:
     """Return the key of a tensor; CompileError for one that has no value."""
-    array = tensor._copied()
+    array = tensor._array
+    if array is None:
+        array = tensor._copied()  # says why there is none
     return TensorKey(
         type(tensor),
         tensor._type.dtype,
@@ -161,6 +164,7 @@ def tensor_key(tensor: Tensor) -> TensorKey:
         tensor.requires_grad,
         tensor.grad_fn is None,
         array.flags.writeable,
+        tensor.device,
     )
 
 
@@ -194,7 +198,7 @@ def memories(leaves: Sequence[Any]) -> list[list[int]]:
 def _lie_apart(tensors: Sequence[Tensor]) -> bool:
     if any(tensor._base is None or tensor._base.requires_grad for tensor in tensors):
         return False
-    spans = sorted(byte_bounds(tensor._copied()) for tensor in tensors)
+    spans = sorted(map(span_of, tensors))
     return all(before[1] <= after[0] for before, after in pairwise(spans))
 
 

@@ -97,7 +97,7 @@ def _shared_base(trace: Trace, base: Tensor, position: int) -> Tensor:
 def _imitate(leaf: Tensor) -> Any:
     """Return a traced base that looks like a tensor: its class, layout, gradient and hooks."""
     made = object.__new__(type(leaf))
-    model = Tensor._from_node(make(graph_input, kind=leaf._type))
+    model = Tensor._from_node(make(graph_input, kind=leaf._type), leaf._device)
     for name in _SLOTS:
         setattr(made, name, getattr(model, name))
     made._strides = strides_of(leaf)

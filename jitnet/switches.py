@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .device import CPU, Device, check_device
+from .device import CPU, Device, check_cpu
 from .errors import at_line
 
 _PRECISIONS = ("highest", "high", "medium")
@@ -41,7 +41,7 @@ def are_deterministic_algorithms_enabled() -> bool:
 
 def set_default_device(device: object) -> None:
     """Accept the CPU (or None); RuntimeError for another device."""
-    check_device(device)
+    check_cpu(device, "the default device")
 
 
 def get_default_device() -> Device:

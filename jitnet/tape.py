@@ -275,7 +275,7 @@ def _accumulate(walk: Pass, inputs: Sequence[Tensor] | None, given: set[int]) ->
 def _own(gradient: Tensor, given: set[int]) -> Tensor:
     """Return the gradient in memory that nothing else uses, and remember that it is taken."""
     if capture.active is not None and capture.current() is not None and not mode.now.enabled:
-        return tensors.Tensor._from_node(tensors.node_of(gradient))
+        return tensors.Tensor._from_node(tensors.node_of(gradient), gradient._device)
     shared = gradient._base is not None or id(gradient._counter) in given or id(gradient) in given
     if shared or (gradient._array is not None and not gradient._array.flags.c_contiguous):
         gradient = gradient.clone()

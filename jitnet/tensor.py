@@ -3,7 +3,8 @@
 Eager: `_array` is the value. While a trace is active new tensors have `_array` None and `_node`.
 A tensor is a base, which owns its memory, or a view: `_base` and `_view`, the movement steps from
 it. `_origin` is the tensor whose history an in-place write into this view changes: the base, or
-the `detach()` in between.
+the `detach()` in between. On a GPU `_array` is a DeviceArray, and `on_gpu.py` does what NumPy does
+here.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from jitnet.compiler.ops import (
     view_as_complex,
     view_as_real,
 )
+from jitnet.runtime.device import refusal
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
 from jitnet.runtime.memory import aligned_copy, aligned_zeros
 
@@ -41,6 +43,7 @@ from .device import CPU, Device
 from .errors import at_line
 from .frames import user_line
 from .modes import mode
+from .placement import common_device
 from .size import Counter, Size
 from .views import Step, moved_strides, written
 
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
 
 _DTYPE_OF = {dtype.numpy: dtype for dtype in DTYPES}
 _ndarray = np.ndarray
-_VIEWS = frozenset({reshape, permute, expand, slice, real, imag, view_as_real, view_as_complex})
+VIEWS = frozenset({reshape, permute, expand, slice, real, imag, view_as_real, view_as_complex})
 _COPYING = frozenset({reshape, view_as_complex})  # where strides do not allow a view
 
 
@@ -61,6 +64,7 @@ class Tensor:
         "_array",
         "_base",
         "_counter",
+        "_device",
         "_grad",
         "_grad_fn",
         "_hooks",
@@ -85,6 +89,7 @@ class Tensor:
     _base: Tensor | None
     _view: tuple[Step, ...]
     _counter: Counter
+    _device: Device | None  # None: a constant on the CPU, which goes where it is used
     _seen: int  # the count at which a traced view's _node was made
     _strides: tuple[int, ...] | None  # in elements, of a traced tensor; None: contiguous
     _requires_grad: bool
@@ -157,12 +162,14 @@ class Tensor:
         dtype = _DTYPE_OF.get(array.dtype)
         if dtype is None:
             dtype = from_numpy_dtype(array.dtype)
-        return _base(array, None, TensorType(dtype, array.shape), requires_grad)
+        made = _base(array, None, TensorType(dtype, array.shape))
+        made._requires_grad = requires_grad
+        return made
 
     @staticmethod
-    def _from_node(node: Node, requires_grad: bool = False) -> Tensor:
-        """Return a traced base whose value is node."""
-        return _base(None, node, node.type, requires_grad)
+    def _from_node(node: Node, device: Device | None = None) -> Tensor:
+        """Return a traced base whose value is node; without a device, a number or a constant."""
+        return _base(None, node, node.type, device)
 
     @classmethod
     def _make_subclass(cls, data: Tensor, requires_grad: bool = False) -> Any:
@@ -183,7 +190,7 @@ class Tensor:
         if keep:
             tracing = capture.active is not None and capture.current() is not None
             copy._node = node_of(self) if tracing else None
-            copy._array = None if tracing else self._copied().copy()
+            copy._array = None if tracing else _copy_of(self)
             copy._base, copy._view, copy._strides = None, (), None
             copy._counter = Counter()
         return copy  # type: ignore[no-any-return]
@@ -208,7 +215,7 @@ class Tensor:
     @property
     def device(self) -> Device:
         """Where the memory is."""
-        return CPU
+        return self._device or CPU
 
     @property
     def layout(self) -> str:
@@ -297,9 +304,9 @@ class Tensor:
             raise type(error)(at_line(str(error))) from None
         trace = None if capture.active is None else capture.current()
         if op is full_like:  # these two read no elements
-            return filled(kind, params["value"])
+            return filled(kind, params["value"], args[0]._device)
         if op is iota_like:
-            return counting(kind, params["axis"])
+            return counting(kind, params["axis"], args[0]._device)
         try:
             if trace is None:
                 result = _compute(op, kind, args, params)
@@ -344,9 +351,11 @@ class Tensor:
         return self
 
     def _copied(self) -> np.ndarray:
-        """Return the value as an array, or say why there is none."""
+        """Return the value as an array of NumPy's, or say why there is none."""
         if self._array is None:
             raise CompileError(at_line(_NO_VALUE))
+        if self._device is not CPU and self._device is not None:
+            raise TypeError(at_line(refusal(self._device)))
         return self._array
 
 
@@ -369,7 +378,7 @@ def _base(
     array: np.ndarray | None,
     node: Node | None,
     kind: TensorType,
-    requires_grad: bool = False,
+    device: Device | None = CPU,
     cls: type[Tensor] | None = None,
 ) -> Tensor:
     """Return a tensor that owns its memory."""
@@ -380,9 +389,10 @@ def _base(
     made._base = None
     made._view = ()
     made._counter = Counter()
+    made._device = device
     made._seen = 0
     made._strides = None
-    made._requires_grad = requires_grad
+    made._requires_grad = False
     made._grad = None
     made._grad_fn = None
     made._output_nr = 0
@@ -403,6 +413,7 @@ def _alias(tensor: Tensor, cls: type[Tensor]) -> Any:
     made._base = base_of(tensor)
     made._view = tensor._view
     made._counter = tensor._counter
+    made._device = tensor._device
     made._seen = tensor._seen if tensor._base is not None else tensor._counter.count
     made._strides = tensor._strides
     made._requires_grad = False
@@ -446,42 +457,65 @@ def _view_of(
 def _compute(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor:
     """Apply op to the values of args now."""
     arrays, narrow = [], kind.dtype.narrow
+    device = None
     for arg in args:
         array = arg._array
         if array is None:
             if arg._elsewhere():
                 raise _ElsewhereError(arg)
             array = arg._copied()  # says why there is none
+        if arg._device is not device and arg._device is not None:
+            device = arg._device if device is None else common_device(args)
         arrays.append(array)
         narrow = narrow or arg._type.dtype.narrow
+    if device is not CPU and device is not None:
+        return _on_gpu().compute(op, kind, args, params, device)
     out = compute(op, arrays, params, kind.dtype) if narrow else op.eval(*arrays, **params)
     if type(out) is not _ndarray:
         out = np.asarray(out)
-    if op in _VIEWS:
+    if op in VIEWS:
         source = arrays[0]
         if op not in _COPYING or source.flags.c_contiguous or np.may_share_memory(out, source):  # type: ignore[union-attr]
             return _view_of(args[0], (op, params), kind, out, None, None)
     if not out.flags.c_contiguous:
         out = np.ascontiguousarray(out)
-    return _base(out, None, kind)
+    return _base(out, None, kind, device)
 
 
-def filled(kind: TensorType, value: Any) -> Tensor:
+def _on_gpu() -> Any:
+    """Return what computes on GPUs; nobody else imports it."""
+    from . import on_gpu
+
+    return on_gpu
+
+
+def _copy_of(tensor: Tensor) -> Any:
+    """Return a copy of a tensor's array, where it is."""
+    if tensor._device is not CPU and tensor._device is not None:
+        return _on_gpu().packed(tensor, copy=True)
+    return tensor._copied().copy()
+
+
+def filled(kind: TensorType, value: Any, device: Device | None = CPU) -> Tensor:
     """Return a tensor of one repeated number, in memory of its own."""
     if capture.active is not None and capture.current() is not None:
-        return leaf(full, shape=kind.shape, dtype=kind.dtype, value=value)
+        return leaf(full, device, shape=kind.shape, dtype=kind.dtype, value=value)
+    if device is not CPU and device is not None:
+        return _on_gpu().filled(kind, value, device)  # type: ignore[no-any-return]
     if value == 0:
-        return _base(aligned_zeros(kind.shape, kind.dtype.numpy), None, kind)
+        return _base(aligned_zeros(kind.shape, kind.dtype.numpy), None, kind, device)
     array = aligned_copy(full.eval(shape=kind.shape, dtype=kind.dtype, value=value))
-    return _base(array, None, kind)
+    return _base(array, None, kind, device)
 
 
-def counting(kind: TensorType, axis: int) -> Tensor:
+def counting(kind: TensorType, axis: int, device: Device | None = None) -> Tensor:
     """Return the index along axis at every place."""
     if capture.active is not None and capture.current() is not None:
-        return leaf(iota, shape=kind.shape, dtype=kind.dtype, axis=axis)
+        return leaf(iota, device, shape=kind.shape, dtype=kind.dtype, axis=axis)
+    if device is not CPU and device is not None:
+        return _on_gpu().counting(kind, axis, device)  # type: ignore[no-any-return]
     array = iota.eval(shape=kind.shape, dtype=kind.dtype, axis=axis)
-    return _base(array, None, kind)
+    return _base(array, None, kind, device)
 
 
 def constant_like(kind: TensorType, value: Any) -> Tensor:
@@ -489,15 +523,15 @@ def constant_like(kind: TensorType, value: Any) -> Tensor:
     if capture.active is not None and capture.current() is not None:
         return leaf(full, shape=kind.shape, dtype=kind.dtype, value=value)
     array = full.eval(shape=kind.shape, dtype=kind.dtype, value=value)
-    return _base(array, None, kind)
+    return _base(array, None, kind, None)
 
 
 # -- traced -------------------------------------------------------------------------------------
 
 
-def leaf(op: Op, **params: Any) -> Tensor:
+def leaf(op: Op, device: Device | None = None, **params: Any) -> Tensor:
     """Return the traced value of an op without arguments."""
-    return Tensor._from_node(make(op, line=user_line(), **params))
+    return Tensor._from_node(make(op, line=user_line(), **params), device)
 
 
 def base_of(tensor: Tensor) -> Tensor:
@@ -534,11 +568,11 @@ def _traced(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str
         if arg._elsewhere():
             raise _ElsewhereError(arg)
     node = Node(op, tuple([node_of(arg) for arg in args]), params, kind, user_line())
-    if op in _VIEWS:
+    if op in VIEWS:
         strides = moved_strides(op, params, args[0]._type.shape, strides_of(args[0]))
         if strides is not None:
             return _view_of(args[0], (op, params), kind, None, node, strides)
-    made = _base(None, node, kind)
+    made = _base(None, node, kind, common_device(args))
     made._weak = all(arg._weak for arg in args)
     return made
 
@@ -584,7 +618,11 @@ def _write(tensor: Tensor, value: Tensor) -> None:
                 )
             )
     if trace is None:
-        np.copyto(tensor._copied(), value._copied())
+        device = common_device((tensor, value))
+        if device is CPU or device is None:
+            np.copyto(tensor._copied(), value._copied())
+        else:
+            _on_gpu().write(tensor, value)
     else:
         base = base_of(tensor)
         trace.write(base, written(trace.read(base), tensor._view, node_of(value)))
@@ -630,10 +668,10 @@ class Unavailable(Tensor):
     _why: str
 
     @classmethod
-    def of(cls, kind: TensorType, why: str) -> Unavailable:
+    def of(cls, kind: TensorType, why: str, device: Device | None = CPU) -> Unavailable:
         """Return the stand-in for a value of this type."""
         made = _new(cls)
-        made._type, made._why = kind, why
+        made._type, made._why, made._device = kind, why, device
         made._base = made._origin = made._grad_fn = None
         made._requires_grad = made._weak = False
         made._view, made._counter = (), Counter()

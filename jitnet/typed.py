@@ -38,16 +38,15 @@ class _OfType(type):
 
     def __call__(cls, *data: Any, device: Any = None) -> Tensor:
         """Return a tensor of values, or zeros of given sizes."""
-        making.check_device(device)
         if len(data) == 1 and isinstance(data[0], Tensor):
             if data[0]._type.dtype is not cls.dtype:
                 raise DTypeError(
                     at_line(f"{cls.__name__} wants {cls.dtype}, got {data[0]._type}; use .to()")
                 )
-            return data[0].detach()  # type: ignore[no-any-return]
+            return making.on_device(data[0].detach(), device)  # type: ignore[no-any-return]
         if len(data) == 1 and not isinstance(data[0], int):
-            return making.tensor(data[0], dtype=cls.dtype)
-        return making.zeros(*(data or (0,)), dtype=cls.dtype)
+            return making.tensor(data[0], dtype=cls.dtype, device=device)
+        return making.zeros(*(data or (0,)), dtype=cls.dtype, device=device)
 
 
 def _named(name: str, dtype: DType) -> _OfType:

@@ -12,24 +12,34 @@ from jitnet.runtime.dtype import DType, bfloat16, of_python
 from jitnet.runtime.layout import address_of
 
 from . import capture, creation
-from .device import Device, check_device
+from .device import CPU, Device
 from .errors import at_line
 from .functional import arithmetic, joining, reduction, unary
 from .functional.promote import to_dtype
+from .memory import span_of
 from .tensor import Tensor, base_of
+from .transfer import moved
 from .typed import dtype_of, type_name
 
 _OUTSIDE = "keep it as a tensor (jitnet.where for choices), or return it and read it outside"
 
 
-def _value(x: Tensor, what: str) -> np.ndarray:
-    """Return the value as an array; CompileError in a trace that does not know it."""
-    return capture.value_of(x, what, _OUTSIDE)
+def _value(x: Tensor, what: str, instead: str = _OUTSIDE) -> np.ndarray:
+    """Return the value as an array; CompileError in a trace that does not know it.
+
+    From a GPU a copy, once all that it depends on has run.
+    """
+    if x._array is not None and x.device is not CPU:
+        capture.refuse(what, instead)
+        from .on_gpu import host_copy
+
+        return host_copy(x)
+    return capture.value_of(x, what, instead)
 
 
 def _lent(x: Tensor, what: str) -> np.ndarray:
     """Return the value as an array to give away: whoever has it can write into the memory."""
-    array = _value(x, what)
+    array = capture.value_of(x, what, _OUTSIDE)
     x._counter.lent = True
     return array
 
@@ -123,7 +133,7 @@ def as_index(self: Tensor) -> int:
     if self._type.dtype.is_inexact or self._type.numel != 1:
         raise TypeError(at_line("only integer tensors of a single element can be an index"))
     inside = "use it inside [...] of a tensor"
-    return int(capture.value_of(self, "using a tensor as a Python index", inside).item())
+    return int(_value(self, "using a tensor as a Python index", inside).item())
 
 
 def length(self: Tensor) -> int:
@@ -162,6 +172,9 @@ def formatted(self: Tensor, spec: str) -> str:
 
 def data_ptr(self: Tensor) -> int:
     """Return the address of the first element."""
+    if self._array is not None and self.device is not CPU:
+        self._counter.lent = True
+        return self._array.address  # type: ignore[attr-defined, no-any-return]
     return address_of(_lent(self, "data_ptr()"))
 
 
@@ -169,25 +182,38 @@ def storage_offset(self: Tensor) -> int:
     """Return the elements between the base's first and this tensor's first."""
     what = "storage_offset()"
     base = base_of(self)
+    if self._array is not None and self.device is not CPU:
+        first, own = span_of(base)[0], span_of(self)[0]
+        return (own - first) // self._type.dtype.size
     distance = address_of(_value(self, what)) - address_of(_value(base, what))
     return distance // self._type.dtype.size
 
 
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Return the tensor as another dtype, on another device, or like another tensor."""
-    dtype, force = of_python(kwargs.get("dtype")), bool(kwargs.get("copy", False))
-    check_device(kwargs.get("device"))
-    for position, arg in enumerate(map(of_python, args)):
+    """Return the tensor as another dtype, on another device, or like another tensor.
+
+    non_blocking: do not wait until pinned memory has been read.
+    """
+    dtype, device = of_python(kwargs.get("dtype")), kwargs.get("device")
+    non_blocking, force = bool(kwargs.get("non_blocking")), bool(kwargs.get("copy"))
+    flags = []
+    for arg in map(of_python, args):
         if isinstance(arg, DType):
             dtype = arg
         elif isinstance(arg, Tensor):
-            dtype = arg._type.dtype
-        elif isinstance(arg, str | Device):
-            check_device(arg)
+            dtype, device = arg._type.dtype, arg.device
         elif isinstance(arg, bool):
-            force = force or (arg and position == len(args) - 1 and position > 1)
+            flags.append(arg)
+        elif isinstance(arg, str | int | Device):
+            device = arg
         elif arg is not None:
             raise TypeError(at_line(f"to() wants a dtype, a device or a Tensor, got {arg!r}"))
+    if flags:  # to(..., non_blocking, copy)
+        non_blocking, force = flags[0], force or (flags[-1] and len(flags) > 1)
+    if device is not None:
+        there = moved(self, device, non_blocking)
+        force = force and there is self
+        self = there
     if dtype is None or dtype is self._type.dtype:
         return unary.clone(self) if force else self
     return _converted(self, dtype)
@@ -215,14 +241,13 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
-    """Return self: it is on the CPU."""
-    return self
+    """Return the tensor on the CPU: itself if it is there."""
+    return moved(self, CPU)
 
 
 def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """Raise RuntimeError: there is no GPU support yet."""
-    check_device("cuda")
-    return self
+    """Return the tensor on a GPU: itself if it is there."""
+    return moved(self, "cuda" if device is None else device, non_blocking)
 
 
 def converter(dtype: DType) -> Callable[[Tensor], Tensor]:

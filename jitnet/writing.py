@@ -9,6 +9,7 @@ from . import creation, tape
 from .errors import at_line
 from .functional.promote import to_dtype, to_shape
 from .tensor import Tensor
+from .transfer import moved
 
 # In-place functions whose gradient does not read what they overwrite.
 
@@ -67,6 +68,8 @@ def in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite the elements with src's, cast and broadcast."""
     value = creation.as_tensor(src) if not isinstance(src, Tensor) else src
+    if value.device is not self.device:
+        value = moved(value, self.device, non_blocking)
     fitted = to_shape(to_dtype(value, self._type.dtype), self._type.shape)
     return self._assign(fitted)
 
@@ -79,7 +82,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
                 at_line(f"fill_ only supports 0-dimension value tensor but got {value._type}")
             )
         return copy_(self, value)
-    return self._assign(creation.full(self._type.shape, value, dtype=self._type.dtype))
+    dtype, device = self._type.dtype, self.device
+    return self._assign(creation.full(self._type.shape, value, dtype=dtype, device=device))
 
 
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-from .dataclass import dataclass
 from .target import Target
 
 # A kind of device for machine code in this process is one file of this folder, as Backend says.
 _BACKENDS = {"cpu": "jitnet.runtime.cpu"}
-_KINDS = ("cpu", "cuda")
+KINDS = ("cpu", "cuda", "mps", "meta", "xpu", "xla", "hip", "hpu", "ipu", "mtia", "vulkan")
 
 
 class LoadedCode(Protocol):
@@ -38,43 +38,61 @@ class Backend(Protocol):
         """Load object code, its external symbols at the given addresses."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Device:
-    """Where a tensor lives: a kind of device and, where there may be several, which one."""
+    """A device as PyTorch names it: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`.
+
+    Every device can be named, whether or not it is there. As a context, a device is where tensors
+    are made: the CPU.
+    """
 
     type: str
-    index: int | None = None
+    index: int | None
+
+    def __init__(self, type: str | int | Device, index: int | None = None) -> None:
+        if isinstance(type, Device):
+            index, type = type.index, type.type
+        elif isinstance(type, int) and not isinstance(type, bool):
+            index, type = int(type), "cuda"
+        elif not isinstance(type, str):
+            raise TypeError(f"a device is named by a string such as 'cpu', got {type!r}")
+        name, colon, number = type.partition(":")
+        if name not in KINDS or (colon and not number.isdecimal()):
+            raise RuntimeError(f"no device is called {type!r}; there are 'cpu' and 'cuda'")
+        object.__setattr__(self, "type", name)
+        object.__setattr__(self, "index", int(number) if number else index)
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
-        return f"device(type={self.type!r}{index})"
+        return f"device(type='{self.type}'{index})"
+
+    def __enter__(self) -> Device:
+        if self.type != "cpu":
+            raise RuntimeError(f"tensors are made on the CPU only, not on {self}, unless told")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
 
 CPU = Device("cpu")
+
+
+def refusal(device: Device) -> str:
+    """Return what PyTorch says of a tensor that NumPy cannot read."""
+    return (
+        f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
+        "to host memory first."
+    )
 
 
 @cache
 def gpu_device(index: int) -> Device:
     """Return the device of a GPU: one object for each."""
     return Device("cuda", index)
-
-
-@cache
-def device_named(name: str) -> Device:
-    """Return the device that a text such as "cpu" or "cuda:0" names, or raise RuntimeError."""
-    kind, colon, number = name.partition(":")
-    if kind not in _KINDS:
-        raise RuntimeError(f"device {name!r} is unknown; jitnet has {', '.join(_KINDS)}")
-    if not colon:
-        return Device(kind)
-    if not number.isdecimal():
-        raise RuntimeError(f"device {name!r}: after the colon comes a number, such as '{kind}:0'")
-    if kind == "cpu" and int(number) != 0:
-        raise RuntimeError(f"device {name!r}: there is one cpu device, 'cpu' or 'cpu:0'")
-    return Device(kind, int(number))
 
 
 def backend(device: Device) -> Backend:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.gpu_fixture import gpu as gpu
+
 GOLDEN = Path(__file__).parent / "golden"
 
 settings.register_profile(

@@ -95,7 +95,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     x = _source(input, inplace, keep=True)
-    drawn = draw(ops.random_uniform, x._type.shape, x._type.dtype)
+    drawn = draw(ops.random_uniform, x._type.shape, x._type.dtype, device=x.device)
     slope = add(mul(drawn, upper - lower), lower)
     return _finish(input, where(x > 0, x, mul(x, slope)), inplace)
 

@@ -140,7 +140,7 @@ def angle(input: Tensor) -> Tensor:
 def isreal(input: Tensor) -> Tensor:
     """Return where the imaginary part is 0."""
     if not input._type.dtype.is_complex:
-        return creation.full(input._type.shape, True, dtype=bool_)
+        return creation.full(input._type.shape, True, dtype=bool_, device=input.device)
     return eq(ops.imag(input), 0)
 
 

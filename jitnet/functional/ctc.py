@@ -51,7 +51,7 @@ def ctc_loss(
             raise RuntimeError(
                 at_line(f"{name} must have one length for each of {batch}, got {lengths._type}")
             )
-    if not creation.tracing() and batch and spoken.max().item() > steps:
+    if not creation.unread(spoken) and batch and spoken.max().item() > steps:
         raise RuntimeError(
             at_line(f"input_lengths must be at most {steps}, got {spoken.max().item()}")
         )
@@ -82,7 +82,7 @@ def _padded(targets: Tensor, lengths: Tensor, batch: int) -> Tensor:
             )
         return to_dtype(targets, int64)
     total = targets._type.numel
-    longest = total if creation.tracing() or not batch else int(lengths.max().item())
+    longest = total if creation.unread(lengths) or not batch else int(lengths.max().item())
     if not longest:
         return creation.zeros(batch, 0, dtype=int64)
     starts = (lengths.cumsum(0) - lengths).unsqueeze(1)
@@ -96,13 +96,13 @@ def _forward(x: Tensor, labels: Tensor, spoken: Tensor, wanted: Tensor, blank: i
     states = 2 * labels._type.shape[1] + 1
     real = creation.counting(labels._type.shape, 1) < wanted.unsqueeze(1)
     labels = where(real, labels, blank)
-    if not creation.tracing() and labels._type.numel:
+    if not creation.unread(labels) and labels._type.numel:
         worst = max(int(labels.max().item()), -int(labels.min().item()))
         if worst >= classes:
             raise RuntimeError(at_line(f"ctc_loss: label {worst} is not in 0 .. {classes - 1}"))
-    blanks = creation.full((batch, labels._type.shape[1]), blank, dtype=int64)
+    blanks = creation.full((batch, labels._type.shape[1]), blank, dtype=int64, device=x.device)
     spread = stack([blanks, labels], 2).reshape(batch, states - 1)
-    path = cat([spread, creation.full((batch, 1), blank, dtype=int64)], 1)
+    path = cat([spread, creation.full((batch, 1), blank, dtype=int64, device=x.device)], 1)
     emitted = clamp(gather(x, 2, path.expand(steps, batch, states)), min=_NEVER)
     skips = path.ne(blank) & path.ne(_later(path, 2, blank))
     place = creation.counting((1, states), 1)

@@ -8,7 +8,7 @@ from jitnet.compiler import ops
 from jitnet.runtime.dtype import DType, bool_, int64
 
 from .. import creation
-from ..device import check_device
+from ..device import placed
 from ..errors import DTypeError, at_line
 from ..tensor import Tensor, strides_of
 from .joining import span
@@ -139,8 +139,7 @@ def tril_indices(
     layout: Any = None,
 ) -> Tensor:
     """Return the places of the lower triangle, [2, count]."""
-    check_device(device)
-    return _indices(row, col, offset, dtype, lower=True)
+    return creation.on_device(_indices(row, col, offset, dtype, lower=True), placed(device))
 
 
 def triu_indices(
@@ -153,5 +152,4 @@ def triu_indices(
     layout: Any = None,
 ) -> Tensor:
     """Return the places of the upper triangle, [2, count]."""
-    check_device(device)
-    return _indices(row, col, offset, dtype, lower=False)
+    return creation.on_device(_indices(row, col, offset, dtype, lower=False), placed(device))

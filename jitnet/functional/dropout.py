@@ -18,7 +18,7 @@ def _kept(x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
 
     dtype = x._type.dtype if x._type.dtype.kind == "float" else creation.get_default_dtype()
     fine = float32 if dtype.narrow else dtype  # steps of 1/256 would miss p
-    return draw(ops.random_uniform, shape, fine) >= p
+    return draw(ops.random_uniform, shape, fine, device=x.device) >= p
 
 
 def _drop(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:

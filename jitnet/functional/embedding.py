@@ -54,8 +54,13 @@ def _check_table(weight: Tensor, name: str) -> None:
 def _counts(weight: Tensor, index: Tensor) -> Tensor:
     """Return how often each row of weight is named, in weight's dtype."""
     line = index.reshape(-1)
-    none = creation.zeros(weight._type.shape[0], dtype=weight._type.dtype)
-    return index_add(none, 0, line, creation.ones(line._type.numel, dtype=weight._type.dtype))
+    none = creation.zeros(weight._type.shape[0], dtype=weight._type.dtype, device=weight.device)
+    return index_add(
+        none,
+        0,
+        line,
+        creation.ones(line._type.numel, dtype=weight._type.dtype, device=weight.device),
+    )
 
 
 def _shorten(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
@@ -119,12 +124,16 @@ def embedding_bag(
         rows = rows * per_sample_weights.reshape(-1, 1)
     if used is not None:
         rows = where(used.unsqueeze(1), rows, 0.0)
-    zeros = creation.zeros(bags, rows._type.shape[1], dtype=rows._type.dtype)
+    zeros = creation.zeros(bags, rows._type.shape[1], dtype=rows._type.dtype, device=rows.device)
     total = index_add(zeros, 0, owner, rows)
     if mode == "sum":
         return total
-    ones = creation.ones(index._type.numel, dtype=int64) if used is None else to_dtype(used, int64)
-    counts = index_add(creation.zeros(bags, dtype=int64), 0, owner, ones)
+    ones = (
+        creation.ones(index._type.numel, dtype=int64, device=index.device)
+        if used is None
+        else to_dtype(used, int64)
+    )
+    counts = index_add(creation.zeros(bags, dtype=int64, device=index.device), 0, owner, ones)
     return total / counts.clamp(min=1).unsqueeze(1)  # type: ignore[no-any-return]
 
 
@@ -157,6 +166,6 @@ def _largest(rows: Tensor, owner: Tensor, bags: int, used: Any) -> Tensor:
     if used is not None:
         mine = mine & used
     if not rows._type.shape[0]:
-        return creation.zeros(bags, rows._type.shape[1], dtype=rows._type.dtype)
+        return creation.zeros(bags, rows._type.shape[1], dtype=rows._type.dtype, device=rows.device)
     spread = where(mine.unsqueeze(2), rows, -float("inf"))
     return where(mine.any(1).unsqueeze(1), largest(spread, 1)[0], 0.0)  # type: ignore[no-any-return]

@@ -50,6 +50,6 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     choose = combinations_with_replacement if with_replacement else choices
     places = np.array(list(choose(range(input._type.numel), r)), np.int64).reshape(-1, r)
     if not r:
-        return creation.zeros(0, dtype=input._type.dtype)
+        return creation.zeros(0, dtype=input._type.dtype, device=input.device)
     line = index_select(input, 0, creation.literal(places.reshape(-1)))
     return reshape(line, places.shape)

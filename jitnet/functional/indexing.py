@@ -60,7 +60,7 @@ def _inside(index: Tensor, size: int, axis: int, total: int) -> Tensor:
 
     In a trace a wrong index moves below all places, where the op that reads it refuses it.
     """
-    if creation.tracing():
+    if creation.unread(index):
         return where((index < 0) | (index >= size), -max(total, 1), index)  # type: ignore[no-any-return]
     values = index._whole()._copied()
     if values.size and (values.min() < 0 or values.max() >= size):
@@ -85,7 +85,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     x, places = _one_dim(input), _one_dim(index)
     axis = normal_dim(dim, x.ndim)
     if _is_one_of_each_line(x, places, axis):
-        if not creation.tracing():
+        if not creation.unread(places):
             _inside(places, x._type.shape[axis], axis, x._type.numel)
         line = ops.reshape(places, shape=x._type.shape[:axis] + x._type.shape[axis + 1 :])
         return ops.pick(x, line, axis=axis).reshape(index._type.shape)  # type: ignore[no-any-return]
@@ -124,7 +124,7 @@ def _scattered(
     x, places = _one_dim(input), _one_dim(index)
     axis = normal_dim(dim, x.ndim)
     if not isinstance(src, Tensor):
-        values = creation.full(places._type.shape, src, dtype=x._type.dtype)
+        values = creation.full(places._type.shape, src, dtype=x._type.dtype, device=x.device)
     else:
         values = _one_dim(src)
         if values._type.dtype is not x._type.dtype:
@@ -170,7 +170,11 @@ def scatter(
         from .scattering import scatter_reduce
 
         full = isinstance(chosen, Tensor)
-        factors = chosen if full else creation.full(index._type.shape, chosen, dtype=input.dtype)
+        factors = (
+            chosen
+            if full
+            else creation.full(index._type.shape, chosen, dtype=input.dtype, device=input.device)
+        )
         return scatter_reduce(input, dim, index, factors, "prod")
     return _scattered(input, dim, index, chosen, reduce == "add", "scatter")
 
@@ -193,7 +197,7 @@ def _along(input: Tensor, dim: int, index: Tensor, name: str) -> tuple[Tensor, i
 def _inside_along(input: Tensor, dim: int, index: Tensor, name: str) -> tuple[Tensor, int, Tensor]:
     """Return what _along does, of places that are 0 or more; compiled code checks them itself."""
     x, axis, places = _along(input, dim, index, name)
-    if not creation.tracing():
+    if not creation.unread(places):
         _inside(places, x._type.shape[axis], axis, x._type.numel)
     return x, axis, places
 
@@ -332,7 +336,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if not index._type.numel:
             raise RuntimeError(at_line("one_hot of no elements wants num_classes"))
         num_classes = int(index._copied().max()) + 1
-    if creation.tracing():
+    if creation.unread(index):
         # Rows of an identity that no kernel writes down: a lookup checks the classes at each call.
         shape = (num_classes, num_classes)
         identity = creation.counting(shape, 0).eq(creation.counting(shape, 1))

@@ -156,7 +156,7 @@ def fold(
     total: Tensor | None = None
     for number, offsets in enumerate(np.ndindex(*window.kernel)):
         bounds = _bounds(window, offsets, out, (batch, channels))
-        empty = creation.zeros(batch, channels, *sizes, dtype=x._type.dtype)
+        empty = creation.zeros(batch, channels, *sizes, dtype=x._type.dtype, device=x.device)
         placed = ops.slice_assign(empty, parts.select(2, number), **bounds)
         total = placed if total is None else total + placed
     assert total is not None

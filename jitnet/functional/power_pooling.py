@@ -114,7 +114,7 @@ def _fractional(
 def _drawn(x: Tensor, rank: int) -> Tensor:
     from ..random import draw
 
-    return draw(ops.random_uniform, (*x._type.shape[:2], rank), x._type.dtype)
+    return draw(ops.random_uniform, (*x._type.shape[:2], rank), x._type.dtype, device=x.device)
 
 
 def _starts(sample: Tensor, size: int, kernel: int, count: int) -> Tensor:

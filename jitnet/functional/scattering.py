@@ -39,15 +39,17 @@ def _neutral(kind: str, dtype: DType) -> Any:
 def _combined(x: Tensor, i: Tensor, v: Tensor, axis: int, kind: str, include_self: bool) -> Tensor:
     """Return x with each part of v combined with the part of x at its place along axis."""
     if not include_self:
-        start = creation.full(v._type.shape, _neutral(kind, x._type.dtype), dtype=x._type.dtype)
+        start = creation.full(
+            v._type.shape, _neutral(kind, x._type.dtype), dtype=x._type.dtype, device=x.device
+        )
         x = ops.put(x, i, start, axis=axis, accumulate=False)
     if kind in ("prod", "amax", "amin"):
         return ops.combine(x, i, v, axis=axis, reduce=kind)
     total = ops.put(x, i, v, axis=axis, accumulate=True)
     if kind == "sum":
         return total
-    count = creation.full(x._type.shape, int(include_self), dtype=x._type.dtype)
-    one = creation.full(v._type.shape, 1, dtype=x._type.dtype)
+    count = creation.full(x._type.shape, int(include_self), dtype=x._type.dtype, device=x.device)
+    one = creation.full(v._type.shape, 1, dtype=x._type.dtype, device=x.device)
     count = ops.put(count, i, one, axis=axis, accumulate=True)
     count = where(count.eq(0), 1, count)
     return total / count if x._type.dtype.kind == "float" else total // count

@@ -123,7 +123,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     if n == 0:
         return digamma(input)
     x = to_float(as_tensor_like(input, "polygamma"))
-    order = creation.full(x._type.shape, float(n + 1), dtype=x._type.dtype)
+    order = creation.full(x._type.shape, float(n + 1), dtype=x._type.dtype, device=x.device)
     return ops.zeta(order, x) * ((-1.0) ** (n + 1) * math.factorial(n))  # type: ignore[no-any-return]
 
 

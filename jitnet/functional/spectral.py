@@ -137,7 +137,7 @@ def cond(A: Tensor, p: Any = None) -> Tensor:  # noqa: N803
         return smallest / largest if p == -2 else largest / smallest  # type: ignore[no-any-return]
     x = matrices("linalg.cond", A, square=True)
     singular = ops.det(x.detach()) == 0
-    one = creation.eye(x._type.shape[-1], dtype=x._type.dtype)
+    one = creation.eye(x._type.shape[-1], dtype=x._type.dtype, device=x.device)
     safe = where(singular.unsqueeze(-1).unsqueeze(-1), one, x)
     return where(singular, math.inf, matrix_norm(x, p) * matrix_norm(inv(safe), p))  # type: ignore[no-any-return]
 

@@ -29,7 +29,7 @@ def _checked_window(
             at_line(f"{name} expects 0 < win_length <= n_fft, got win_length {win_length}")
         )
     if window is None:
-        window = creation.ones(win_length, dtype=like._type.dtype.to_real())
+        window = creation.ones(win_length, dtype=like._type.dtype.to_real(), device=like.device)
     if window._type.shape != (win_length,):
         raise RuntimeError(
             at_line(
@@ -176,7 +176,9 @@ def _added(pieces: Tensor, hop: int) -> Tensor:
     """Return the sum of [batch, count, n] with each piece `hop` elements behind the one before."""
     batch, count, size = pieces._type.shape
     places = np.arange(count)[:, None] * hop + np.arange(size)
-    empty = creation.zeros(batch, size + hop * (count - 1), dtype=pieces._type.dtype)
+    empty = creation.zeros(
+        batch, size + hop * (count - 1), dtype=pieces._type.dtype, device=pieces.device
+    )
     return ops.put(empty, creation.literal(places), pieces, axis=1, accumulate=True)
 
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from jitnet.runtime.dtype import DTYPES, DType, int64, promote
 
-from .. import capture
-from ..device import check_device
+from .. import capture, creation
 from ..errors import at_line
 from ..tensor import Tensor
 from .complex_numbers import conj
@@ -51,8 +50,7 @@ _KINDS = {
 
 def astype(x: Tensor, dtype: DType, /, *, copy: bool = True, device: Any = None) -> Tensor:
     """Return the tensor as dtype: a copy, unless it has that dtype and copy is False."""
-    check_device(device)
-    return x.to(dtype, copy=copy)  # type: ignore[no-any-return]
+    return creation.on_device(x, device).to(dtype, copy=copy)  # type: ignore[no-any-return]
 
 
 def isdtype(dtype: DType, kind: DType | str | tuple[DType | str, ...]) -> bool:

@@ -61,7 +61,7 @@ def _weights(weights: Tensor | None, count: int, kinds: tuple[str, ...], name: s
     if weights.ndim > 1 or weights._type.numel != count or weights._type.dtype.kind not in kinds:
         listed = "whole numbers" if "int" in kinds else "floats"
         raise RuntimeError(at_line(f"cov wants {count} {listed} as {name}, got {weights._type}"))
-    if not creation.tracing() and bool((weights < 0).any()):
+    if not creation.unread(weights) and bool((weights < 0).any()):
         raise RuntimeError(at_line(f"cov wants {name} >= 0"))
 
 

@@ -11,7 +11,6 @@ from jitnet.compiler import ops
 from jitnet.runtime.dtype import DType
 
 from .. import creation
-from ..device import check_device
 from ..errors import at_line
 from ..strided import cut_view
 from ..tensor import Tensor, strides_of
@@ -123,9 +122,8 @@ def empty_strided(
     pin_memory: bool = False,
 ) -> Tensor:
     """Return memory of the given sizes and strides; its content is not defined."""
-    check_device(device)
     reach = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    made = creation.empty(0 if 0 in size else reach, dtype=dtype)
+    made = creation.empty(0 if 0 in size else reach, dtype=dtype, device=device)
     found = as_strided(made, size, stride).detach()
     return found.requires_grad_() if requires_grad else found  # type: ignore[no-any-return]
 
@@ -146,7 +144,6 @@ def empty_permuted(
         raise RuntimeError(
             at_line(f"empty_permuted wants each of {len(size)} dims once, got {order}")
         )
-    check_device(device)
-    made = creation.empty([size[axis] for axis in order], dtype=dtype)
+    made = creation.empty([size[axis] for axis in order], dtype=dtype, device=device)
     made = made.permute([order.index(axis) for axis in range(len(size))]).detach()
     return made.requires_grad_() if requires_grad else made  # type: ignore[no-any-return]

@@ -193,7 +193,7 @@ def isfinite(input: Tensor) -> Tensor:
 def _question(op: Op, x: Tensor, otherwise: bool) -> Tensor:
     if x._type.dtype.is_inexact:
         return op(x)
-    return creation.full(x._type.shape, otherwise, dtype=bool_)
+    return creation.full(x._type.shape, otherwise, dtype=bool_, device=x.device)
 
 
 @with_out

@@ -37,7 +37,7 @@ def _max_unpool(
     else:
         sizes = tuple(output_size)[-rank:]
     lead = input._type.shape[: input.ndim - rank]
-    flat = creation.zeros(*lead, numel(sizes), dtype=input._type.dtype)
+    flat = creation.zeros(*lead, numel(sizes), dtype=input._type.dtype, device=input.device)
     places = indices.reshape(*lead, -1)
     return flat.scatter(-1, places, input.reshape(*lead, -1)).reshape(*lead, *sizes)  # type: ignore[no-any-return]
 

@@ -16,7 +16,7 @@ def parse_target(
     memory_format: Any = None,
 ) -> tuple[Any, DType | None]:
     """Return (device, dtype) of to(dtype), to(device), to(device, dtype) or to(tensor)."""
-    del non_blocking, memory_format  # copies are synchronous; the compiler chooses layouts
+    del non_blocking, memory_format  # parameters are not pinned; the compiler chooses layouts
     for arg in args:
         match arg:
             case DType():

@@ -221,7 +221,9 @@ class RNNBase(Module):
         number = self._directions
         shapes = [(len(weights), sizes[0], features) for features in self._state_sizes()]
         if state is None:
-            state = tuple(creation.zeros(shape, dtype=data.dtype) for shape in shapes)
+            state = tuple(
+                creation.zeros(shape, dtype=data.dtype, device=data.device) for shape in shapes
+            )
         for each, shape in zip(state, shapes, strict=True):
             if tuple(each.shape) != shape:
                 raise RuntimeError(at_line(f"Expected hidden size {shape}, got {list(each.shape)}"))

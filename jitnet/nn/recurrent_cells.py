@@ -64,7 +64,7 @@ class RNNCellBase(Module):
         x = input if input.ndim == 2 else input.unsqueeze(0)
         self._check_sizes(x, state)
         if state is None:
-            zeros = creation.zeros((x.shape[0], self.hidden_size), dtype=x.dtype)
+            zeros = creation.zeros((x.shape[0], self.hidden_size), dtype=x.dtype, device=x.device)
             state = (zeros,) * (2 if mode == "LSTM" else 1)
         if input.ndim == 2:
             return recurrent.advance(recurrent.KINDS[mode], x, state, weights)

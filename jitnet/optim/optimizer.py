@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jitnet import capture
+from jitnet import capture, creation
 from jitnet.functional import view_as_real, where
 from jitnet.grad_mode import enable_grad, no_grad
 from jitnet.nn.hooks import Hook, RemovableHandle, add_hook
@@ -122,7 +122,7 @@ class Optimizer:
         for name, make in wanted.items():
             if state.get(name) is None:
                 with capture.suspended():
-                    state[name] = make()
+                    state[name] = creation.on_device(make(), param.device)
         return state
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -109,4 +109,4 @@ def _load_entry(own: Table[str, Any], entry: Mapping[str, Any], param: Tensor) -
         if isinstance(held, Tensor) and held.shape == value.shape and held.dtype is dtype:
             held.copy_(value)
         else:
-            own[name] = value.detach().to(dtype).clone()
+            own[name] = value.detach().to(param.device, dtype, copy=True)

@@ -68,13 +68,13 @@ class Describer:
     def _tensor(self, tensor: Tensor) -> Call:
         """Return the tensor as a view of its storage, which is the memory of its base."""
         memory, (offset, shape, strides) = place_of(tensor)
-        layout = (self._storage(memory.array), offset, shape, strides)
+        layout = (self._storage(memory.array, str(memory.device)), offset, shape, strides)
         rest = (tensor.requires_grad, OrderedDict())
         if STORAGE_OF[tensor.dtype.name] is None:
             return Call(_TENSOR_OF_BYTES, (*layout, *rest, Name("torch", tensor.dtype.name)))
         return Call(_TENSOR, (*layout, *rest))
 
-    def _storage(self, line: np.ndarray) -> Persistent:
+    def _storage(self, line: np.ndarray, device: str) -> Persistent:
         """Return the name of some memory: one, however many tensors or arrays show it."""
         key = (address(line), len(line), line.dtype) if line.size else id(line)
         number = self._numbers.setdefault(key, len(self.storages))
@@ -83,7 +83,7 @@ class Describer:
         storage = STORAGE_OF[line.dtype.name]
         kind = _BYTES if storage is None else Name("torch", storage)
         size = line.nbytes if storage is None else len(line)
-        return Persistent(("storage", kind, str(number), "cpu", size))
+        return Persistent(("storage", kind, str(number), device, size))
 
 
 def _array(array: np.ndarray) -> Call:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from jitnet.device import Device, check_device
+from jitnet.device import CPU, Device
+from jitnet.device import placed as device_there
 from jitnet.memory import Memory
 from jitnet.runtime.dtype import DType
 from jitnet.tensor import Tensor
@@ -29,12 +30,13 @@ class Storage:
 
     content: np.ndarray  # bytes
     swapped: bool  # written on a machine of the other byte order
+    device: Device = CPU  # where tensors over it shall be
     memories: dict[DType, Memory] = field(default_factory=dict)
 
     def memory(self, dtype: DType) -> Memory:
         """Return the bytes as elements that tensors of a dtype share."""
         if dtype not in self.memories:
-            self.memories[dtype] = Memory(self.elements(dtype))
+            self.memories[dtype] = Memory(self.elements(dtype), self.device)
         return self.memories[dtype]
 
     def elements(self, dtype: DType) -> np.ndarray:
@@ -99,7 +101,7 @@ class StorageKind:
 
 
 def placed(storage: Storage, location: str, where: MapLocation) -> Storage:
-    """Return the storage where map_location wants it; there is the CPU only."""
+    """Return the storage where map_location wants it."""
     if callable(where):
         moved = where(storage, location)
         if moved is not None and not isinstance(moved, Storage):
@@ -111,7 +113,7 @@ def placed(storage: Storage, location: str, where: MapLocation) -> Storage:
     elif where is not None:
         location = str(where)
     try:
-        check_device(location)
+        storage.device = device_there(location)
     except (RuntimeError, ValueError) as error:
         raise RuntimeError(
             f"the file's tensors were on {location!r}: {error}; load(..., map_location='cpu') "
@@ -123,7 +125,7 @@ def placed(storage: Storage, location: str, where: MapLocation) -> Storage:
 def check_map_location(where: Any) -> MapLocation:
     """Return map_location; TypeError, or RuntimeError for a device that is not there."""
     if isinstance(where, str | Device):
-        check_device(where)
+        device_there(where)
     elif not (where is None or isinstance(where, dict) or callable(where)):
         raise TypeError(f"map_location wants a device, a dict or a function, got {where!r}")
     return where  # type: ignore[no-any-return]

@@ -10,9 +10,10 @@ from jitnet.runtime.dtype import DType, int64
 
 from .. import creation
 from .. import functional as F
+from ..device import check_cpu
 from ..errors import ShapeError, at_line
 from ..functional.promote import normal_dim
-from ..making import as_tensor, check_device
+from ..making import as_tensor
 from ..tensor import Tensor
 from .places import flat_places, rows_of
 from .tensor import CSR, SparseTensor
@@ -37,7 +38,7 @@ def sparse_coo_tensor(
 
     >>> jitnet.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 5.0], (2, 3))
     """
-    check_device(device)
+    check_cpu(device, "a sparse tensor")
     if values is None:
         return _empty(tuple(indices if size is None else size), dtype, requires_grad)
     places, elements = _places(indices), _elements(values, dtype, requires_grad)
@@ -80,7 +81,7 @@ def sparse_csr_tensor(
 
     crow_indices: [rows + 1].  col_indices, values: [n].  RuntimeError where they do not fit.
     """
-    check_device(device)
+    check_cpu(device, "a sparse tensor")
     starts, columns = _places(crow_indices), _places(col_indices)
     elements = _elements(values, dtype, requires_grad)
     if {len(x._type.shape) for x in (starts, columns, elements)} != {1} or (

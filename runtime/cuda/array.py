@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..device import Device
+from ..device import Device, refusal
 from .allocator import Memory
 
 
@@ -139,11 +139,3 @@ class DeviceArray:
         """Return other elements of the same memory, from `at` bytes on."""
         layout = layout_of(self.device, dtype, tuple(shape), tuple(strides))
         return DeviceArray(self.memory, layout, self.offset + at)
-
-
-def refusal(device: Device) -> str:
-    """Return what PyTorch says of an array that NumPy cannot read."""
-    return (
-        f"can't convert {device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
-        "to host memory first."
-    )

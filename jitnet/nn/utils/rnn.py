@@ -45,7 +45,9 @@ def pad_sequence(
         shapes = [tuple(item.shape) for item in sequences]
         raise ValueError(f"sequences must agree in all dims but the first, got {shapes}")
     longest = max(item.shape[0] for item in sequences)
-    padded = creation.full((len(sequences), longest, *rest), padding_value, dtype=first.dtype)
+    padded = creation.full(
+        (len(sequences), longest, *rest), padding_value, dtype=first.dtype, device=first.device
+    )
     for position, item in enumerate(sequences):
         length = item.shape[0]
         start = 0 if padding_side == "right" else longest - length

@@ -1,0 +1,94 @@
+"""A graph's machine code for a GPU: from the disk where it is kept, else through the passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jitnet.compiler.clock import Clock
+from jitnet.compiler.identity import canonical_text, sources_digest
+from jitnet.compiler.ir.graph import Graph
+from jitnet.runtime import cache
+from jitnet.runtime.cuda.driver import Driver
+from jitnet.runtime.cuda.image import Image, Step
+from jitnet.runtime.cuda.program import ARENA
+
+if TYPE_CHECKING:
+    from jitnet.compiler.cuda import CudaStages
+    from jitnet.compiler.ir.loops import Buffer
+
+
+@dataclass(frozen=True)
+class CudaCompiled:
+    """A graph as code for a GPU, new or from the cache; see Compiled for what is alike."""
+
+    graph: Graph
+    image: Image
+    cached: bool
+    phases: dict[str, float]
+    _stages: list[CudaStages]
+
+    @property
+    def stages(self) -> CudaStages:
+        """What the graph became on the way, for people to read."""
+        if not self._stages:
+            self._stages.append(_lowered(self.graph))
+        return self._stages[0]
+
+
+def compile_for(graph: Graph, driver: Driver) -> CudaCompiled:
+    """Return machine code for a graph; from the cache, with no step done, where it is there."""
+    clock = Clock()
+    version = driver.version()
+    key = cache.digest("cuda", version, sources_digest(), canonical_text(graph))
+    clock.done("key")
+    stages: list[CudaStages] = []
+
+    def make() -> bytes:
+        stages.append(_lowered(graph))
+        clock.done("lower")
+        data = _image(stages[0], driver).to_bytes()
+        clock.done("nvvm")
+        return data
+
+    data, cached = cache.keep(key, make)
+    image = Image.from_bytes(data)
+    clock.done("read from cache" if cached else "write to cache")
+    return CudaCompiled(graph, image, cached, clock.phases, stages)
+
+
+def _lowered(graph: Graph) -> CudaStages:
+    from jitnet.compiler.cuda import lower_cuda
+
+    return lower_cuda(graph)
+
+
+def _image(stages: CudaStages, driver: Driver) -> Image:
+    """Return a program's code and launches."""
+    program = stages.program
+    functions = {each.name: each.elements for each in program.functions}
+    codes = driver.build(program.source, functions)
+    number = {name: place for place, name in enumerate(functions)}
+    steps = [
+        Step(
+            number[each.function],
+            each.grid,
+            each.block,
+            tuple(_place(buffer, stages) for buffer in each.buffers),
+        )
+        for each in program.launches
+    ]
+    return Image(
+        tuple(codes[name] for name in functions),
+        tuple(steps),
+        stages.memory.arena_bytes,
+        stages.constants,
+        bool(stages.messages),
+    )
+
+
+def _place(buffer: Buffer, stages: CudaStages) -> tuple[int, int]:
+    """Return the slot of a buffer and how many bytes after its start the buffer begins."""
+    if buffer.place == "arena":
+        return ARENA, stages.memory.offsets[buffer]
+    return buffer.slot, buffer.offset * buffer.dtype.size

@@ -1,0 +1,197 @@
+"""The GPUs of this process: memory, streams and copies of each, opened when first used."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..device import Device, gpu_device
+from ..layout import address_of
+from .allocator import Allocator, Memory
+from .array import DeviceArray, layout_of
+from .bindings import NvidiaPlatform
+from .checks import Checks
+from .driver import Driver, Platform
+
+_lock = threading.Lock()
+_platform: Platform = NvidiaPlatform()
+_gpus: dict[int, Gpu] = {}
+_chosen = threading.local()  # the number of the GPU that "cuda" means
+on_install: list[Callable[[], None]] = []  # what others keep of GPUs, and must forget with them
+
+
+class Gpu:
+    """One GPU, ready to work: its memory, its streams, what its programs found wrong."""
+
+    def __init__(self, index: int, driver: Driver) -> None:
+        self.device = gpu_device(index)
+        self.driver = driver
+        self.allocator = Allocator(driver)
+        self.default_stream = driver.new_stream()
+        self.streams = [self.default_stream]
+        self.checks = Checks(driver)
+        self._local = threading.local()
+        self._read_later: deque[tuple[int, object]] = deque()  # event, and what it ends the use of
+
+    def __repr__(self) -> str:
+        return f"<{self.driver.properties.name}, {self.device}>"
+
+    # -- streams ---------------------------------------------------------------------------------
+
+    @property
+    def stream(self) -> int:
+        """The stream that this thread's work goes to."""
+        found: int = getattr(self._local, "stream", self.default_stream)
+        return found
+
+    @stream.setter
+    def stream(self, stream: int) -> None:
+        self._local.stream = stream
+
+    def new_stream(self, priority: int = 0) -> int:
+        """Return a new stream, which `synchronize` waits for too."""
+        stream = self.driver.new_stream(priority)
+        self.streams.append(stream)
+        return stream
+
+    def settle(self, stream: int) -> None:
+        """Wait for a stream; raise what its programs found wrong."""
+        self.driver.synchronize(stream)
+        self.checks.settle(stream)
+
+    def synchronize(self) -> None:
+        """Wait for all streams; raise what programs found wrong."""
+        for stream in self.streams:
+            self.driver.synchronize(stream)
+        for stream in self.streams:
+            self.checks.settle(stream)
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    def memory(self, size: int, what: str = "a tensor") -> Memory:
+        """Return bytes for this thread's stream."""
+        return self.allocator.allocate(size, self.stream, what)
+
+    def zeros_of(self, size: int, what: str = "a tensor") -> Memory:
+        """Return bytes that are 0."""
+        made = self.memory(size, what)
+        self.driver.fill(made.address, 0, size, self.stream)
+        return made
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        """Return an uninitialised array."""
+        layout = layout_of(self.device, dtype, shape)
+        return DeviceArray(self.memory(layout.size * dtype.itemsize), layout)
+
+    def zeros(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> DeviceArray:
+        """Return an array of zeros."""
+        made = self.empty(shape, dtype)
+        if made.nbytes:
+            self.driver.fill(made.address, 0, made.nbytes, self.stream)
+        return made
+
+    def upload(self, array: NDArray[Any], non_blocking: bool = False) -> DeviceArray:
+        """Return a copy of an array of the host.
+
+        non_blocking: return before pinned memory has been read, which is kept until then.
+        """
+        made = self.empty(array.shape, array.dtype)
+        self.write(made, array, non_blocking)
+        return made
+
+    def write(self, target: DeviceArray, array: NDArray[Any], non_blocking: bool = False) -> None:
+        """Copy an array of the host into a contiguous one."""
+        packed = np.ascontiguousarray(array)
+        if not packed.nbytes:
+            return
+        self.driver.upload(target.address, address_of(packed), packed.nbytes, self.stream)
+        if non_blocking:
+            self._keep(packed)
+        else:
+            self.driver.synchronize(self.stream)
+
+    def download(self, array: DeviceArray) -> NDArray[Any]:
+        """Return a copy on the host of a contiguous array; raise what programs found wrong."""
+        found = np.empty(array.shape, array.dtype)
+        if found.nbytes:
+            self.driver.download(address_of(found), array.address, found.nbytes, self.stream)
+        self.settle(self.stream)
+        return found
+
+    def copy(self, target: DeviceArray, source: DeviceArray) -> None:
+        """Copy a contiguous array of this GPU into another."""
+        if target.nbytes:
+            self.driver.copy(target.address, source.address, target.nbytes, self.stream)
+
+    def _keep(self, what: object) -> None:
+        """Keep memory of the host until this thread's stream has read it."""
+        while self._read_later and self.driver.event_done(self._read_later[0][0]):
+            self.driver.close_event(self._read_later.popleft()[0])
+        event = self.driver.new_event(False)
+        self.driver.record(event, self.stream)
+        self._read_later.append((event, what))
+
+
+# -- which there are ----------------------------------------------------------------------------
+
+
+def install(platform: Platform) -> Platform:
+    """Look for GPUs here from now on, and forget those of before; return where they were sought."""
+    global _platform
+    with _lock:
+        before, _platform = _platform, platform
+        _gpus.clear()
+        for forget in on_install:
+            forget()
+        _chosen.__dict__.clear()
+    return before
+
+
+def platform() -> Platform:
+    """Return where GPUs are sought."""
+    return _platform
+
+
+def gpu(index: int) -> Gpu:
+    """Return a GPU; RuntimeError says why there is none and what to do about it."""
+    found = _gpus.get(index)
+    if found is not None:
+        return found
+    reason = _platform.why_not()
+    if reason is not None:
+        raise RuntimeError(f"no GPU can be used: {reason}; or use device='cpu'")
+    count = _platform.count()
+    if not 0 <= index < count:
+        there = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+        raise RuntimeError(f"CUDA error: invalid device ordinal: cuda:{index}; there is {there}")
+    with _lock:
+        if index not in _gpus:
+            _gpus[index] = Gpu(index, _platform.open(index))
+    return _gpus[index]
+
+
+def gpu_of(device: Device) -> Gpu:
+    """Return the GPU that a device means."""
+    return gpu(current_index() if device.index is None else device.index)
+
+
+def opened() -> list[Gpu]:
+    """Return the GPUs that have been used."""
+    return list(_gpus.values())
+
+
+def current_index() -> int:
+    """Return the number of the GPU that "cuda" means in this thread."""
+    index: int = getattr(_chosen, "index", 0)
+    return index
+
+
+def choose(index: int) -> None:
+    """Let "cuda" mean this GPU in this thread."""
+    gpu(index)
+    _chosen.index = index

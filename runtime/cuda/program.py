@@ -1,0 +1,65 @@
+"""A program on a GPU: its code, its arena, its constants, and how it is launched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .checks import STATUS_BYTES, Failure
+from .gpu import Gpu
+from .image import Image
+
+ARENA = -1  # the slot of the arena in Image.places
+
+
+class DeviceProgram:
+    """Kernels that are launched one after another.
+
+    name: of the function that it was compiled from, for errors.  failure: returns the exception for
+    a status.  Its arena is taken once and kept, so calls on several streams take turns.
+    """
+
+    def __init__(self, gpu: Gpu, image: Image, name: str, failure: Failure) -> None:
+        self.gpu = gpu
+        self.image = image
+        self._failure = failure
+        self._functions = [gpu.driver.load(code) for code in image.codes]
+        self._arena = gpu.memory(image.arena_bytes, f"the arena of {name}")
+        self._status = gpu.zeros_of(STATUS_BYTES)
+        self._constants = [gpu.upload(array) for array in image.constants]
+        self._stream = gpu.stream
+
+    def __repr__(self) -> str:
+        return f"DeviceProgram({len(self.image.steps)} launches, arena of {self._arena.size} bytes)"
+
+    def run(self, pointers: Sequence[int]) -> None:
+        """Launch everything, given the addresses of inputs and fresh outputs."""
+        stream = self.gpu.stream
+        if stream != self._stream:
+            self._follow(stream)
+        self.launch(pointers, stream)
+        self.launched(stream)
+
+    def launch(self, pointers: Sequence[int], stream: int) -> None:
+        """Ask a stream for all launches."""
+        constants = [constant.address for constant in self._constants]
+        slots = [self._status.address, *pointers, *constants, self._arena.address]
+        status, launch = self._status.address, self.gpu.driver.launch
+        for step in self.image.steps:
+            if 0 not in step.grid:
+                given = [status, *(slots[slot] + offset for slot, offset in step.places)]
+                launch(self._functions[step.function], step.grid, step.block, given, stream)
+
+    def launched(self, stream: int) -> None:
+        """Remember to ask what the checks of the data have found."""
+        if self.image.checks:
+            self.gpu.checks.launched(stream, self._status.address, self._failure)
+
+    def _follow(self, stream: int) -> None:
+        """Let a stream wait for this program's runs on another."""
+        driver = self.gpu.driver
+        event = driver.new_event(False)
+        driver.record(event, self._stream)
+        driver.wait(stream, event)
+        driver.close_event(event)
+        self._arena.used_by(stream)
+        self._stream = stream
