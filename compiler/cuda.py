@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jitnet.compiler.codegen.cuda.nests import SHARED_BYTES
 from jitnet.compiler.codegen.cuda.program import CudaProgram, render_cuda, with_spare
+from jitnet.compiler.codegen.cuda.splitting import Splitter
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.passes.assemble import Assembler
@@ -54,8 +55,9 @@ def lower_cuda(graph: Graph, tf32: bool = False) -> CudaStages:
     for step in CUDA_PASSES:
         graph = step(graph)
     plan = Assembler(graph, SHARED_BYTES, narrow_operands=True).plan()
-    plan = replace(plan, kernels=tuple(map(with_spare, plan.kernels)))
-    steps, memory = schedule(plan)
+    splitter = Splitter(tf32)
+    ready = tuple(each for kernel in plan.kernels for each in splitter.split(with_spare(kernel)))
+    steps, memory = schedule(replace(plan, kernels=ready))
     kernels = tuple(step.kernel for step in steps)
     return CudaStages(
         graph,

@@ -17,7 +17,7 @@ if "numba" in sys.modules and os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
 import jitnet
 from jitnet import nn
 from jitnet.compiler import ops
-from jitnet.compiler.codegen.cuda import tiling
+from jitnet.compiler.codegen.cuda import splitting, tiling
 from jitnet.compiler.cuda import lower_cuda
 from jitnet.compiler.ir.graph import Graph, Output
 from jitnet.nn import functional as F
@@ -139,6 +139,31 @@ def test_tensor_cores(dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
         text = str(lower_cuda(graph).program)
         assert f"mma_{dtype.name}(" in text and ("load8(" in text) is wide
         simulated([result], [left, right], [a, b])
+
+
+def test_long_sums_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product of few results with a long sum: bands of it, added in order by a second kernel."""
+    monkeypatch.setattr(splitting, "LEAST_TERMS", 16)
+    rng = np.random.default_rng(9)
+    for dtype, batch in ((float32, ()), (float32, (2,)), (bfloat16, ())):
+        a, b = sample(rng, dtype, (*batch, 20, 96)), sample(rng, dtype, (*batch, 96, 17))
+        left, right = argument("a", a), argument("b", b)
+        result = ops.neg(ops.matmul(left.node, right.node))
+        graph = Graph("product", (left, right), (Output(result, "y"),))
+        stages = lower_cuda(graph)
+        assert [kernel.name.endswith("_bands") for kernel in stages.kernels] == [True, False]
+        simulated([result], [left, right], [a, b])
+
+
+def test_bands_of_products_alike() -> None:
+    """Products that share their code share both halves, each with sums of its own."""
+    rng = np.random.default_rng(10)
+    arrays = [sample(rng, float32, (16, 512)) for _ in range(2)]
+    items = [argument(f"x{number}", array) for number, array in enumerate(arrays)]
+    results = [ops.matmul(item.node, ops.permute(item.node, axes=(1, 0))) for item in items]
+    graph = Graph("products", tuple(items), tuple(Output(node, "y") for node in results))
+    assert len(lower_cuda(graph).program.functions) == 2
+    simulated(results, items, arrays)
 
 
 def test_convolutions_on_tensor_cores() -> None:
