@@ -132,84 +132,11 @@ from .functional.activation import relu_ as relu_
 from .functional.activation import selu as selu
 from .functional.activation import softmax as softmax
 from .functional.activation import threshold as threshold
-from .functional.arithmetic import add as add
-from .functional.arithmetic import addcdiv as addcdiv
-from .functional.arithmetic import addcmul as addcmul
-from .functional.arithmetic import arctan2 as arctan2
-from .functional.arithmetic import atan2 as atan2
-from .functional.arithmetic import bitwise_and as bitwise_and
-from .functional.arithmetic import bitwise_left_shift as bitwise_left_shift
-from .functional.arithmetic import bitwise_or as bitwise_or
-from .functional.arithmetic import bitwise_right_shift as bitwise_right_shift
-from .functional.arithmetic import bitwise_xor as bitwise_xor
-from .functional.arithmetic import div as div
-from .functional.arithmetic import divide as divide
-from .functional.arithmetic import eq as eq
-from .functional.arithmetic import floor_divide as floor_divide
-from .functional.arithmetic import fmod as fmod
-from .functional.arithmetic import frac as frac
-from .functional.arithmetic import ge as ge
-from .functional.arithmetic import greater as greater
-from .functional.arithmetic import greater_equal as greater_equal
-from .functional.arithmetic import gt as gt
-from .functional.arithmetic import hypot as hypot
-from .functional.arithmetic import le as le
-from .functional.arithmetic import lerp as lerp
-from .functional.arithmetic import less as less
-from .functional.arithmetic import less_equal as less_equal
-from .functional.arithmetic import logical_and as logical_and
-from .functional.arithmetic import logical_or as logical_or
-from .functional.arithmetic import logical_xor as logical_xor
-from .functional.arithmetic import lt as lt
-from .functional.arithmetic import maximum as maximum
-from .functional.arithmetic import minimum as minimum
-from .functional.arithmetic import mul as mul
-from .functional.arithmetic import multiply as multiply
-from .functional.arithmetic import ne as ne
-from .functional.arithmetic import not_equal as not_equal
-from .functional.arithmetic import pow as pow
-from .functional.arithmetic import remainder as remainder
-from .functional.arithmetic import rsub as rsub
-from .functional.arithmetic import sub as sub
-from .functional.arithmetic import subtract as subtract
-from .functional.arithmetic import true_divide as true_divide
+from .functional.arithmetic import *
 from .functional.chains import chain_matmul as chain_matmul
 from .functional.chains import vander as vander
-from .functional.choice import allclose as allclose
-from .functional.choice import clamp as clamp
-from .functional.choice import clamp_max as clamp_max
-from .functional.choice import clamp_min as clamp_min
-from .functional.choice import clip as clip
-from .functional.choice import copysign as copysign
-from .functional.choice import equal as equal
-from .functional.choice import fmax as fmax
-from .functional.choice import fmin as fmin
-from .functional.choice import heaviside as heaviside
-from .functional.choice import isclose as isclose
-from .functional.choice import isneginf as isneginf
-from .functional.choice import isposinf as isposinf
-from .functional.choice import logaddexp as logaddexp
-from .functional.choice import logit as logit
-from .functional.choice import nan_to_num as nan_to_num
-from .functional.choice import signbit as signbit
-from .functional.choice import sinc as sinc
-from .functional.choice import where as where
-from .functional.choice import xlogy as xlogy
-from .functional.complex_numbers import adjoint as adjoint
-from .functional.complex_numbers import angle as angle
-from .functional.complex_numbers import complex as complex
-from .functional.complex_numbers import conj as conj
-from .functional.complex_numbers import conj_physical as conj_physical
-from .functional.complex_numbers import imag as imag
-from .functional.complex_numbers import is_conj as is_conj
-from .functional.complex_numbers import is_neg as is_neg
-from .functional.complex_numbers import isreal as isreal
-from .functional.complex_numbers import polar as polar
-from .functional.complex_numbers import real as real
-from .functional.complex_numbers import resolve_conj as resolve_conj
-from .functional.complex_numbers import resolve_neg as resolve_neg
-from .functional.complex_numbers import view_as_complex as view_as_complex
-from .functional.complex_numbers import view_as_real as view_as_real
+from .functional.choice import *
+from .functional.complex_numbers import *
 from .functional.contraction import bilinear as bilinear
 from .functional.contraction import einsum as einsum
 from .functional.convolution import conv1d as conv1d
@@ -220,15 +147,7 @@ from .functional.convolution import conv_transpose2d as conv_transpose2d
 from .functional.convolution import conv_transpose3d as conv_transpose3d
 from .functional.copies import *
 from .functional.counting import *
-from .functional.diagonals import diag as diag
-from .functional.diagonals import diag_embed as diag_embed
-from .functional.diagonals import diagflat as diagflat
-from .functional.diagonals import diagonal as diagonal
-from .functional.diagonals import trace as trace
-from .functional.diagonals import tril as tril
-from .functional.diagonals import tril_indices as tril_indices
-from .functional.diagonals import triu as triu
-from .functional.diagonals import triu_indices as triu_indices
+from .functional.diagonals import *
 from .functional.differences import *
 from .functional.distance import cosine_embedding_loss as cosine_embedding_loss
 from .functional.distance import cosine_similarity as cosine_similarity
@@ -238,15 +157,7 @@ from .functional.dropout import alpha_dropout as alpha_dropout
 from .functional.dropout import dropout as dropout
 from .functional.embedding import embedding as embedding
 from .functional.exponents import *
-from .functional.factors import cholesky as cholesky
-from .functional.factors import geqrf as geqrf
-from .functional.factors import lu as lu
-from .functional.factors import lu_solve as lu_solve
-from .functional.factors import lu_unpack as lu_unpack
-from .functional.factors import orgqr as orgqr
-from .functional.factors import ormqr as ormqr
-from .functional.factors import qr as qr
-from .functional.factors import svd as svd
+from .functional.factors import *
 from .functional.gamma import digamma as digamma
 from .functional.gamma import lgamma as lgamma
 
@@ -284,24 +195,7 @@ from .functional.joining import stack as stack
 from .functional.joining import tensor_split as tensor_split
 from .functional.joining import tile as tile
 from .functional.joining import unbind as unbind
-from .functional.linear_algebra import addbmm as addbmm
-from .functional.linear_algebra import addmm as addmm
-from .functional.linear_algebra import addmv as addmv
-from .functional.linear_algebra import addr as addr
-from .functional.linear_algebra import baddbmm as baddbmm
-from .functional.linear_algebra import bmm as bmm
-from .functional.linear_algebra import cdist as cdist
-from .functional.linear_algebra import cross as cross
-from .functional.linear_algebra import dot as dot
-from .functional.linear_algebra import ger as ger
-from .functional.linear_algebra import inner as inner
-from .functional.linear_algebra import kron as kron
-from .functional.linear_algebra import matmul as matmul
-from .functional.linear_algebra import mm as mm
-from .functional.linear_algebra import mv as mv
-from .functional.linear_algebra import outer as outer
-from .functional.linear_algebra import tensordot as tensordot
-from .functional.linear_algebra import vdot as vdot
+from .functional.linear_algebra import *
 from .functional.normalization import batch_norm as batch_norm
 from .functional.normalization import group_norm as group_norm
 from .functional.normalization import instance_norm as instance_norm
@@ -319,26 +213,7 @@ from .functional.pooling import max_pool2d as max_pool2d
 from .functional.pooling import max_pool3d as max_pool3d
 from .functional.promote import broadcast_shapes as broadcast_shapes
 from .functional.promote import result_type as result_type
-from .functional.reduction import all as all
-from .functional.reduction import amax as amax
-from .functional.reduction import amin as amin
-from .functional.reduction import aminmax as aminmax
-from .functional.reduction import any as any
-from .functional.reduction import argmax as argmax
-from .functional.reduction import argmin as argmin
-from .functional.reduction import count_nonzero as count_nonzero
-from .functional.reduction import logsumexp as logsumexp
-from .functional.reduction import max as max
-from .functional.reduction import mean as mean
-from .functional.reduction import min as min
-from .functional.reduction import nansum as nansum
-from .functional.reduction import norm as norm
-from .functional.reduction import prod as prod
-from .functional.reduction import std as std
-from .functional.reduction import std_mean as std_mean
-from .functional.reduction import sum as sum
-from .functional.reduction import var as var
-from .functional.reduction import var_mean as var_mean
+from .functional.reduction import *
 from .functional.regression import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
 )
@@ -348,25 +223,7 @@ from .functional.regression import margin_ranking_loss as margin_ranking_loss
 from .functional.regression import poisson_nll_loss as poisson_nll_loss
 from .functional.running import *
 from .functional.scattering import *
-from .functional.shape import broadcast_tensors as broadcast_tensors
-from .functional.shape import broadcast_to as broadcast_to
-from .functional.shape import flatten as flatten
-from .functional.shape import flip as flip
-from .functional.shape import fliplr as fliplr
-from .functional.shape import flipud as flipud
-from .functional.shape import moveaxis as moveaxis
-from .functional.shape import movedim as movedim
-from .functional.shape import permute as permute
-from .functional.shape import ravel as ravel
-from .functional.shape import reshape as reshape
-from .functional.shape import rot90 as rot90
-from .functional.shape import squeeze as squeeze
-from .functional.shape import swapaxes as swapaxes
-from .functional.shape import swapdims as swapdims
-from .functional.shape import t as t
-from .functional.shape import transpose as transpose
-from .functional.shape import unflatten as unflatten
-from .functional.shape import unsqueeze as unsqueeze
+from .functional.shape import *
 from .functional.solving import cholesky_inverse as cholesky_inverse
 from .functional.solving import cholesky_solve as cholesky_solve
 from .functional.solving import det as det
@@ -376,20 +233,7 @@ from .functional.solving import matrix_exp as matrix_exp
 from .functional.solving import matrix_power as matrix_power
 from .functional.solving import slogdet as slogdet
 from .functional.solving import triangular_solve as triangular_solve
-from .functional.sorting import argsort as argsort
-from .functional.sorting import bucketize as bucketize
-from .functional.sorting import histc as histc
-from .functional.sorting import kthvalue as kthvalue
-from .functional.sorting import median as median
-from .functional.sorting import mode as mode
-from .functional.sorting import msort as msort
-from .functional.sorting import nanmedian as nanmedian
-from .functional.sorting import nanquantile as nanquantile
-from .functional.sorting import quantile as quantile
-from .functional.sorting import searchsorted as searchsorted
-from .functional.sorting import sort as sort
-from .functional.sorting import topk as topk
-from .functional.sorting import unique as unique
+from .functional.sorting import *
 from .functional.special import i0 as i0
 from .functional.special import igamma as igamma
 from .functional.special import igammac as igammac
@@ -399,79 +243,10 @@ from .functional.spectral import pinverse as pinverse
 from .functional.spectrogram import istft as istft
 from .functional.spectrogram import stft as stft
 from .functional.stacking import *
-from .functional.standard import astype as astype
-from .functional.standard import bitwise_invert as bitwise_invert
-from .functional.standard import broadcast_arrays as broadcast_arrays
-from .functional.standard import can_cast as can_cast
-from .functional.standard import cumulative_prod as cumulative_prod
-from .functional.standard import cumulative_sum as cumulative_sum
-from .functional.standard import expand_dims as expand_dims
-from .functional.standard import isdtype as isdtype
-from .functional.standard import matrix_transpose as matrix_transpose
-from .functional.standard import permute_dims as permute_dims
-from .functional.standard import repeat as repeat
-from .functional.standard import take_along_axis as take_along_axis
-from .functional.standard import unique_all as unique_all
-from .functional.standard import unique_counts as unique_counts
-from .functional.standard import unique_inverse as unique_inverse
-from .functional.standard import unique_values as unique_values
-from .functional.standard import unstack as unstack
-from .functional.standard import vecdot as vecdot
+from .functional.standard import *
 from .functional.statistics import *
 from .functional.strides import *
-from .functional.unary import abs as abs
-from .functional.unary import absolute as absolute
-from .functional.unary import acos as acos
-from .functional.unary import acosh as acosh
-from .functional.unary import arccos as arccos
-from .functional.unary import arccosh as arccosh
-from .functional.unary import arcsin as arcsin
-from .functional.unary import arcsinh as arcsinh
-from .functional.unary import arctan as arctan
-from .functional.unary import arctanh as arctanh
-from .functional.unary import asin as asin
-from .functional.unary import asinh as asinh
-from .functional.unary import atan as atan
-from .functional.unary import atanh as atanh
-from .functional.unary import bitwise_not as bitwise_not
-from .functional.unary import ceil as ceil
-from .functional.unary import clone as clone
-from .functional.unary import cos as cos
-from .functional.unary import cosh as cosh
-from .functional.unary import deg2rad as deg2rad
-from .functional.unary import erf as erf
-from .functional.unary import erfc as erfc
-from .functional.unary import erfinv as erfinv
-from .functional.unary import exp as exp
-from .functional.unary import exp2 as exp2
-from .functional.unary import expm1 as expm1
-from .functional.unary import fix as fix
-from .functional.unary import floor as floor
-from .functional.unary import isfinite as isfinite
-from .functional.unary import isinf as isinf
-from .functional.unary import isnan as isnan
-from .functional.unary import log as log
-from .functional.unary import log1p as log1p
-from .functional.unary import log2 as log2
-from .functional.unary import log10 as log10
-from .functional.unary import logical_not as logical_not
-from .functional.unary import neg as neg
-from .functional.unary import negative as negative
-from .functional.unary import positive as positive
-from .functional.unary import rad2deg as rad2deg
-from .functional.unary import reciprocal as reciprocal
-from .functional.unary import round as round
-from .functional.unary import rsqrt as rsqrt
-from .functional.unary import sgn as sgn
-from .functional.unary import sigmoid as sigmoid
-from .functional.unary import sign as sign
-from .functional.unary import sin as sin
-from .functional.unary import sinh as sinh
-from .functional.unary import sqrt as sqrt
-from .functional.unary import square as square
-from .functional.unary import tan as tan
-from .functional.unary import tanh as tanh
-from .functional.unary import trunc as trunc
+from .functional.unary import *
 
 # gradients
 from .grad_mode import enable_grad as enable_grad

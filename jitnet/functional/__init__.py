@@ -31,94 +31,14 @@ from .activation import (
     tanhshrink,
     threshold,
 )
-from .arithmetic import (
-    add,
-    addcdiv,
-    addcmul,
-    arctan2,
-    atan2,
-    bitwise_and,
-    bitwise_left_shift,
-    bitwise_or,
-    bitwise_right_shift,
-    bitwise_xor,
-    div,
-    divide,
-    eq,
-    floor_divide,
-    fmod,
-    frac,
-    ge,
-    greater,
-    greater_equal,
-    gt,
-    hypot,
-    le,
-    left_shift,
-    lerp,
-    less,
-    less_equal,
-    logical_and,
-    logical_or,
-    logical_xor,
-    lt,
-    maximum,
-    minimum,
-    mul,
-    multiply,
-    ne,
-    not_equal,
-    pow,
-    remainder,
-    right_shift,
-    rsub,
-    sub,
-    subtract,
-    true_divide,
-)
+from .arithmetic import *
+from .arithmetic import left_shift, right_shift
 from .attention import (
     scaled_dot_product_attention,
 )
 from .chains import chain_matmul, vander
-from .choice import (
-    allclose,
-    clamp,
-    clamp_max,
-    clamp_min,
-    clip,
-    copysign,
-    equal,
-    fmax,
-    fmin,
-    heaviside,
-    isclose,
-    isneginf,
-    isposinf,
-    logaddexp,
-    logit,
-    nan_to_num,
-    signbit,
-    sinc,
-    where,
-    xlogy,
-)
-from .complex_numbers import (
-    adjoint,
-    angle,
-    complex,
-    conj,
-    conj_physical,
-    imag,
-    is_conj,
-    is_neg,
-    isreal,
-    polar,
-    real,
-    resolve_conj,
-    resolve_neg,
-    view_as_complex,
-    view_as_real,
-)
+from .choice import *
+from .complex_numbers import *
 from .contraction import bilinear, einsum
 from .convolution import (
     conv1d,
@@ -131,17 +51,7 @@ from .convolution import (
 from .copies import *
 from .counting import *
 from .ctc import ctc_loss
-from .diagonals import (
-    diag,
-    diag_embed,
-    diagflat,
-    diagonal,
-    trace,
-    tril,
-    tril_indices,
-    triu,
-    triu_indices,
-)
+from .diagonals import *
 from .differences import *
 from .distance import (
     cosine_embedding_loss,
@@ -163,7 +73,7 @@ from .embedding import (
     embedding_bag,
 )
 from .exponents import *
-from .factors import cholesky, geqrf, lu, lu_solve, lu_unpack, orgqr, ormqr, qr, svd
+from .factors import *
 from .gamma import digamma, lgamma
 from .grids import *
 from .histograms import *
@@ -205,27 +115,8 @@ from .joining import (
     tile,
     unbind,
 )
-from .linear_algebra import (
-    addbmm,
-    addmm,
-    addmv,
-    addr,
-    baddbmm,
-    bmm,
-    cdist,
-    cross,
-    dot,
-    ger,
-    inner,
-    kron,
-    linear,
-    matmul,
-    mm,
-    mv,
-    outer,
-    tensordot,
-    vdot,
-)
+from .linear_algebra import *
+from .linear_algebra import linear
 from .loss import (
     cross_entropy,
     linear_cross_entropy,
@@ -279,28 +170,7 @@ from .power_pooling import (
     lp_pool2d,
     lp_pool3d,
 )
-from .reduction import (
-    all,
-    amax,
-    amin,
-    aminmax,
-    any,
-    argmax,
-    argmin,
-    count_nonzero,
-    logsumexp,
-    max,
-    mean,
-    min,
-    nansum,
-    norm,
-    prod,
-    std,
-    std_mean,
-    sum,
-    var,
-    var_mean,
-)
+from .reduction import *
 from .regression import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -327,30 +197,8 @@ from .sampling import (
     grid_sample,
 )
 from .scattering import *
-from .shape import (
-    broadcast_tensors,
-    broadcast_to,
-    expand,
-    expand_as,
-    flatten,
-    flip,
-    fliplr,
-    flipud,
-    moveaxis,
-    movedim,
-    permute,
-    ravel,
-    reshape,
-    rot90,
-    squeeze,
-    swapaxes,
-    swapdims,
-    t,
-    transpose,
-    unflatten,
-    unsqueeze,
-    view,
-)
+from .shape import *
+from .shape import expand, expand_as, view
 from .solving import (
     cholesky_inverse,
     cholesky_solve,
@@ -363,84 +211,15 @@ from .solving import (
     solve_triangular,
     triangular_solve,
 )
-from .sorting import (
-    argsort,
-    bucketize,
-    histc,
-    kthvalue,
-    median,
-    mode,
-    msort,
-    nanmedian,
-    nanquantile,
-    quantile,
-    searchsorted,
-    sort,
-    topk,
-    unique,
-)
+from .sorting import *
 from .special import i0, igamma, igammac, mvlgamma, polygamma
 from .spectral import pinverse
 from .spectrogram import istft, stft
 from .stacking import *
 from .statistics import *
 from .strides import *
-from .unary import (
-    abs,
-    absolute,
-    acos,
-    acosh,
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctanh,
-    asin,
-    asinh,
-    atan,
-    atanh,
-    bitwise_not,
-    ceil,
-    clone,
-    cos,
-    cosh,
-    deg2rad,
-    erf,
-    erfc,
-    erfinv,
-    exp,
-    exp2,
-    expit,
-    expm1,
-    fix,
-    floor,
-    isfinite,
-    isinf,
-    isnan,
-    log,
-    log1p,
-    log2,
-    log10,
-    logical_not,
-    neg,
-    negative,
-    positive,
-    rad2deg,
-    reciprocal,
-    round,
-    rsqrt,
-    sgn,
-    sigmoid,
-    sign,
-    sin,
-    sinh,
-    sqrt,
-    square,
-    tan,
-    tanh,
-    trunc,
-)
+from .unary import *
+from .unary import expit
 from .unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 
 __all__ = [name for name, value in globals().items() if callable(value) and name[0] != "_"]

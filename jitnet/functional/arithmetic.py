@@ -25,6 +25,14 @@ from .promote import (
 )
 from .unary import clone, sqrt, trunc
 
+__all__ = [
+    "add", "addcdiv", "addcmul", "arctan2", "atan2", "bitwise_and", "bitwise_left_shift",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "div", "divide", "eq", "floor_divide",
+    "fmod", "frac", "ge", "greater", "greater_equal", "gt", "hypot", "le", "lerp", "less",
+    "less_equal", "logical_and", "logical_or", "logical_xor", "lt", "maximum", "minimum", "mul",
+    "multiply", "ne", "not_equal", "pow", "remainder", "rsub", "sub", "subtract", "true_divide",
+]  # fmt: skip
+
 
 @with_out
 def frac(input: Tensor) -> Tensor:

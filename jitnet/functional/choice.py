@@ -54,6 +54,12 @@ from .unary import (
     sin,
 )
 
+__all__ = [
+    "allclose", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "equal", "fmax", "fmin",
+    "heaviside", "isclose", "isneginf", "isposinf", "logaddexp", "logit", "nan_to_num", "signbit",
+    "sinc", "where", "xlogy",
+]  # fmt: skip
+
 
 def _ignoring_nan(choose: Callable[[Any, Any], Tensor], name: str) -> Callable[[Any, Any], Tensor]:
     def apply(input: Tensor, other: Tensor) -> Tensor:

@@ -21,6 +21,11 @@ from .out import with_exact_out, with_out
 from .promote import as_tensor_like, broadcast_shapes, to_dtype, to_float, to_shape
 from .unary import cos, isnan, sin
 
+__all__ = [
+    "adjoint", "angle", "complex", "conj", "conj_physical", "imag", "is_conj", "is_neg", "isreal",
+    "polar", "real", "resolve_conj", "resolve_neg", "view_as_complex", "view_as_real",
+]  # fmt: skip
+
 
 def _wants_complex(name: str, x: Tensor, instead: str) -> None:
     if not as_tensor_like(x, name)._type.dtype.is_complex:

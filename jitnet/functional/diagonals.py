@@ -18,6 +18,11 @@ from .promote import normal_dim
 from .shape import expand, movedim, reshape, transpose, unsqueeze
 from .unary import clone
 
+__all__ = [
+    "diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "tril_indices", "triu",
+    "triu_indices",
+]  # fmt: skip
+
 # -- diagonals and triangles --------------------------------------------------------------------
 
 

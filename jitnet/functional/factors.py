@@ -20,6 +20,10 @@ from .precision import autocast_widens
 from .promote import to_dtype
 from .solving import first_zero, lu_parts, solve_triangular
 
+__all__ = [
+    "cholesky", "geqrf", "lu", "lu_solve", "lu_unpack", "orgqr", "ormqr", "qr", "svd",
+]  # fmt: skip
+
 qr_result = namedtuple("qr_result", ["Q", "R"])
 geqrf_result = namedtuple("geqrf_result", ["a", "tau"])
 svd_result = namedtuple("svd_result", ["U", "S", "Vh"])

@@ -15,6 +15,11 @@ from .out import with_out
 from .precision import autocast_lowers, autocast_passes, autocast_widens, rounded_once
 from .promote import as_tensor_like, broadcast_shapes, normal_dim, to_dtype, to_shape
 
+__all__ = [
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "cdist", "cross", "dot", "ger", "inner",
+    "kron", "matmul", "mm", "mv", "outer", "tensordot", "vdot",
+]  # fmt: skip
+
 
 def _same_dtype(name: str, *values: Tensor) -> None:
     for value in values:

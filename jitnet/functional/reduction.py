@@ -23,6 +23,11 @@ from .promote import as_tensor_like, need_inexact, normal_dim, normal_dims, to_d
 from .unary import abs as absolute
 from .unary import clone, exp, log, sqrt
 
+__all__ = [
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "logsumexp",
+    "max", "mean", "min", "nansum", "norm", "prod", "std", "std_mean", "sum", "var", "var_mean",
+]  # fmt: skip
+
 Dims = int | Sequence[int] | None
 
 max_result = namedtuple("max_result", ["values", "indices"])

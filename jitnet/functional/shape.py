@@ -14,6 +14,12 @@ from ..tensor import Tensor, strides_of
 from .promote import broadcast_shapes, normal_dim, normal_dims, to_shape
 from .unary import clone
 
+__all__ = [
+    "broadcast_tensors", "broadcast_to", "flatten", "flip", "fliplr", "flipud", "moveaxis",
+    "movedim", "permute", "ravel", "reshape", "rot90", "squeeze", "swapaxes", "swapdims", "t",
+    "transpose", "unflatten", "unsqueeze",
+]  # fmt: skip
+
 
 def sizes_with_rest(x: Tensor, given: Sequence[Any]) -> tuple[int, ...]:
     """Return the shape asked for, with one -1 filled in."""

@@ -20,6 +20,11 @@ from .precision import autocast_widens, rounded_once
 from .promote import normal_dim, normal_dims, result_type, to_dtype
 from .unary import isnan
 
+__all__ = [
+    "argsort", "bucketize", "histc", "kthvalue", "median", "mode", "msort", "nanmedian",
+    "nanquantile", "quantile", "searchsorted", "sort", "topk", "unique",
+]  # fmt: skip
+
 sort_result = namedtuple("sort_result", ["values", "indices"])
 topk_result = namedtuple("topk_result", ["values", "indices"])
 kthvalue_result = namedtuple("kthvalue_result", ["values", "indices"])

@@ -24,6 +24,12 @@ from .running import cumprod, cumsum
 from .shape import broadcast_tensors, permute, transpose, unsqueeze
 from .unary import bitwise_not
 
+__all__ = [
+    "astype", "bitwise_invert", "broadcast_arrays", "can_cast", "cumulative_prod", "cumulative_sum",
+    "expand_dims", "isdtype", "matrix_transpose", "permute_dims", "repeat", "take_along_axis",
+    "unique_all", "unique_counts", "unique_inverse", "unique_values", "unstack", "vecdot",
+]  # fmt: skip
+
 unique_all_result = namedtuple(
     "unique_all_result", ["values", "indices", "inverse_indices", "counts"]
 )

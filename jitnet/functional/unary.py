@@ -20,6 +20,15 @@ from .promote import (
     to_float,
 )
 
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "arctanh", "asin", "asinh", "atan", "atanh", "bitwise_not", "ceil", "clone", "cos", "cosh",
+    "deg2rad", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "floor", "isfinite", "isinf",
+    "isnan", "log", "log10", "log1p", "log2", "logical_not", "neg", "negative", "positive",
+    "rad2deg", "reciprocal", "round", "rsqrt", "sgn", "sigmoid", "sign", "sin", "sinh", "sqrt",
+    "square", "tan", "tanh", "trunc",
+]  # fmt: skip
+
 # -- one argument -------------------------------------------------------------------------------
 
 
