@@ -114,6 +114,7 @@ def _instructions() -> types.ModuleType:
     """Return what stands in for runtime/cuda/instructions.py."""
     module: Any = types.ModuleType("jitnet.runtime.cuda.instructions")
     module.load4 = lambda x, at, wanted: tuple(x[at : at + 4]) if wanted else (np.float32(0),) * 4
+    module.store4 = _store4
     module.load8 = _load8
     module.load_bits = lambda x, at: np.uint32(_bits(x[at : at + 1])[0])
     module.low_halves = lambda a, b: (a & np.uint32(0xFFFF)) | (b << np.uint32(16))
@@ -129,6 +130,10 @@ def _instructions() -> types.ModuleType:
 
 def _bits(x: Any) -> np.ndarray:
     return np.asarray(x).view(np.uint16)
+
+
+def _store4(x: Any, at: int, *values: Any) -> None:
+    x[at : at + 4] = values
 
 
 def _load8(x: Any, at: int, wanted: bool) -> tuple[np.uint32, ...]:

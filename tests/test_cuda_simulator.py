@@ -17,7 +17,7 @@ if "numba" in sys.modules and os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
 import jitnet
 from jitnet import nn
 from jitnet.compiler import ops
-from jitnet.compiler.codegen.cuda import splitting, tiling
+from jitnet.compiler.codegen.cuda import lanes, splitting, tiling
 from jitnet.compiler.cuda import lower_cuda
 from jitnet.compiler.ir.graph import Graph, Output
 from jitnet.nn import functional as F
@@ -139,6 +139,31 @@ def test_tensor_cores(dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
         text = str(lower_cuda(graph).program)
         assert f"mma_{dtype.name}(" in text and ("load8(" in text) is wide
         simulated([result], [left, right], [a, b])
+
+
+def test_four_neighbours_to_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wide reads and writes, beside rows that are read again, strides, other dtypes, padding."""
+    monkeypatch.setattr(lanes, "ENOUGH_TURNS", 1)
+    rng = np.random.default_rng(11)
+    x, y, row = (sample(rng, float32, shape) for shape in ((6, 12), (6, 12), (1, 12)))
+    n, half = sample(rng, int64, (6, 12)), sample(rng, bfloat16, (6, 12))
+    arrays = [x, y, row, n, half]
+    items = [argument(name, array) for name, array in zip("xyrnh", arrays, strict=True)]
+    a, b, r, i, h = (item.node for item in items)
+    total = ops.add(ops.mul(a, b), ops.expand(r, shape=(6, 12)))
+    shifted = ops.pad(a, low=(1, 4), high=(0, 0), value=0)
+    results = [
+        total,
+        ops.add(total, ops.cast(i, dtype=float32)),
+        ops.cast(ops.add(a, ops.cast(h, dtype=float32)), dtype=bfloat16),
+        ops.mul(ops.permute(a, axes=(1, 0)), ops.permute(b, axes=(1, 0))),
+        ops.exp(shifted),
+        ops.flip(a, axes=(1,)),
+    ]
+    graph = Graph("wide", tuple(items), tuple(Output(node, "y") for node in results))
+    source = lower_cuda(graph).program.source
+    assert "= load4(x, " in source and "store4(" in source
+    simulated(results, items, arrays)
 
 
 def test_long_sums_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -64,6 +65,19 @@ def test_rows_longer_than_shared_memory() -> None:
         assert text.count("@cuda.jit\n") == 1
         assert (f"cuda.shared.array({columns}, float32)" in text) is kept
         assert text.count("expf(") == (1 if kept else 2)
+
+
+def test_few_long_rows_are_reduced_in_steps() -> None:
+    """A reduction to few results, a softmax and a norm of long rows keep all processors busy."""
+    for function in (
+        lambda x: x.amax(1),
+        lambda x: F.softmax(x, -1),
+        lambda x: F.layer_norm(x, (65536,)),
+    ):
+        rows = jitnet.compile(function)
+        rows(jitnet.ones(2, 65536))
+        blocks = [int(found) for found in re.findall(r"\[\((\d+),\)", rows.dump("cuda"))]
+        assert blocks[0] >= 128
 
 
 def test_the_source_of_a_product() -> None:
@@ -139,8 +153,10 @@ def test_kernels_are_assembled_without_spills() -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     assert {key.split()[0] for key in found} >= {
         *("step0", "rows0", "places0", "product0", "sorts0", "counts0"),
-        *("bfloat160", "float160", "large0", "unsigned80"),
+        *("bfloat160", "float160", "large0", "unsigned80", "wide0", "long_sum0"),
     }
+    assert all(taken["wide"] == 4 for key, taken in found.items() if key.startswith("wide0"))
+    assert all(taken["wide"] == 8 for key, taken in found.items() if key.startswith("large0"))
     for key, taken in found.items():
         assert taken["local"] == 0, (key, taken)
         assert taken["registers"] <= HOT_REGISTERS, (key, taken)

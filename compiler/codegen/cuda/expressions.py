@@ -58,6 +58,7 @@ class Expressions:
     """Writes the expressions of one function.
 
     buffers: the parameter of each buffer.  vars, locals: names of what loops and statements define.
+    loaded: names of elements that have been read already.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Expressions:
         self.buffers = buffers
         self.vars: dict[Var, str] = {}
         self.locals: dict[Local, str] = {}
+        self.loaded: dict[Load, str] = {}
         self._source = source
         self._names = names
         self.calls = calls
@@ -122,6 +124,8 @@ class Expressions:
                 assert_never(expr)
 
     def _load(self, load: Load) -> str:
+        if load in self.loaded:
+            return self.loaded[load]
         text = f"{self.buffers[load.buffer]}[{bare(self.index(load.index))}]"
         self.need_memory(load.dtype)
         text = from_memory(text, load.dtype)

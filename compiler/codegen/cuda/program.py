@@ -14,6 +14,7 @@ from .calls import Native, Site, named
 from .contraction import Product
 from .counts import COUNTS
 from .expressions import Calls, Expressions
+from .lanes import Lanes, has_lanes
 from .nests import Nest, nests_of
 from .prelude import FUNCTIONS, device_function, libdevice_of, needed
 from .sorts import SORTS
@@ -154,7 +155,7 @@ class _Functions:
         if isinstance(part, Contract) and part.result.dtype.kind != "float":
             (part,) = nests_of((as_loops(part),))
         if isinstance(part, Nest):
-            Turns(part, source, names, expressions, self._guarded).write()
+            part = self._nest(part, source, names, expressions)
             grid: tuple[int, ...] = (part.blocks,)
             block: tuple[int, ...] = part.threads
         else:
@@ -177,6 +178,18 @@ class _Functions:
         text = "\n".join(["@cuda.jit", head, *_described(self._kernel), *lines]) + "\n"
         elements = tuple(stored(buffer.dtype) for buffer in self._parameters)
         self.functions.append(CudaFunction(name, text, elements, grid, block))
+
+    def _nest(self, nest: Nest, source: Source, names: Names, expressions: Expressions) -> Nest:
+        """Write a nest, and return it as the grid counts it."""
+        if not has_lanes(nest):
+            Turns(nest, source, names, expressions, self._guarded).write()
+            return nest
+        lanes = Lanes(nest, source, names, expressions)
+        turns = Turns(lanes.turns, source, names, expressions, self._guarded)
+        turns.begin()
+        with turns.turn():
+            lanes.write()
+        return lanes.turns
 
     def _product(
         self, tiling: Tiling, source: Source, names: Names, expressions: Expressions

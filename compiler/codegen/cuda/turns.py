@@ -59,7 +59,7 @@ class Turns:
     def write(self) -> None:
         """Write it all."""
         self.begin()
-        with self._turn():
+        with self.turn():
             self.statements(self._nest.body)
 
     def _scratch(self) -> None:
@@ -80,7 +80,7 @@ class Turns:
     # -- which turn -------------------------------------------------------------------------
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
         """Write what counts turns, and the test for the end of them."""
         nest, source = self._nest, self._source
         number = self._names.new("i" if nest.team == 1 else "turn")
