@@ -26,26 +26,30 @@ class CudaCompiled:
     image: Image
     cached: bool
     phases: dict[str, float]
+    tf32: bool
     _stages: list[CudaStages]
 
     @property
     def stages(self) -> CudaStages:
         """What the graph became on the way, for people to read."""
         if not self._stages:
-            self._stages.append(_lowered(self.graph))
+            self._stages.append(_lowered(self.graph, self.tf32))
         return self._stages[0]
 
 
-def compile_for(graph: Graph, driver: Driver) -> CudaCompiled:
-    """Return machine code for a graph; from the cache, with no step done, where it is there."""
+def compile_for(graph: Graph, driver: Driver, tf32: bool = False) -> CudaCompiled:
+    """Return machine code for a graph; from the cache, with no step done, where it is there.
+
+    tf32: whether products of float32 may round their operands to what tensor cores take.
+    """
     clock = Clock()
     version = driver.version()
-    key = cache.digest("cuda", version, sources_digest(), canonical_text(graph))
+    key = cache.digest("cuda", version, f"{tf32=}", sources_digest(), canonical_text(graph))
     clock.done("key")
     stages: list[CudaStages] = []
 
     def make() -> bytes:
-        stages.append(_lowered(graph))
+        stages.append(_lowered(graph, tf32))
         clock.done("lower")
         data = _image(stages[0], driver).to_bytes()
         clock.done("nvvm")
@@ -54,13 +58,13 @@ def compile_for(graph: Graph, driver: Driver) -> CudaCompiled:
     data, cached = cache.keep(key, make)
     image = Image.from_bytes(data)
     clock.done("read from cache" if cached else "write to cache")
-    return CudaCompiled(graph, image, cached, clock.phases, stages)
+    return CudaCompiled(graph, image, cached, clock.phases, tf32, stages)
 
 
-def _lowered(graph: Graph) -> CudaStages:
+def _lowered(graph: Graph, tf32: bool) -> CudaStages:
     from jitnet.compiler.cuda import lower_cuda
 
-    return lower_cuda(graph)
+    return lower_cuda(graph, tf32)
 
 
 def _image(stages: CudaStages, driver: Driver) -> Image:

@@ -17,6 +17,7 @@ from jitnet.runtime.memory import SMALL, Rooms, aligned_empty
 
 from .backward import SpentNode
 from .bindings import Argument, Binding, Hyper, Memory, Number, State
+from .device import Device
 from .holder import HOLDER
 from .looking import seek
 from .outcome import GradEffect
@@ -29,7 +30,9 @@ Array = np.ndarray[Any, Any]
 
 
 class Executable(Protocol):
-    """A graph that can run."""
+    """A graph that can run; where it runs."""
+
+    device: Device
 
     def bind(self, number: int, array: Array) -> None:
         """Let a graph input be this array in every call."""
@@ -44,7 +47,7 @@ class Executable(Protocol):
         """Return what makes values of lasting inputs anew, which calls share; None if none are."""
 
 
-Build = Callable[[Graph], Executable]
+Build = Callable[[Graph, Device], Executable]
 
 
 def backward_acts(executable: Executable, graph: Graph) -> list[Instruction]:

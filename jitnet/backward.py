@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .device import CPU
 from .errors import at_line
 from .joint import Backward
 from .modes import mode
 from .tape import RELEASED, STALE, Gradients, TapeNode
-from .tensor import Tensor
+from .tensor import Tensor, filled
 
 if TYPE_CHECKING:
     from .variant import Variant
@@ -36,7 +37,7 @@ class CompiledNode(TapeNode):
         super().__init__(owners)
         self._name = name
         self._kept: Sequence[Any] | None = kept
-        self._saved: Sequence[Array] = [tensor._copied() for tensor in saved]  # no cycle
+        self._saved: Sequence[Array] = [tensor._array for tensor in saved]  # type: ignore[misc]  # no cycle
         self._backward = backward
         self._variant = variant
         self._counts = [  # writing into one of these makes backward impossible
@@ -69,16 +70,21 @@ class CompiledNode(TapeNode):
                 times = f"{counter.count - count} time(s)"
                 what = f"a tensor {kind}"
                 raise RuntimeError(at_line(STALE.format(kind=what, name=self.name(), times=times)))
-        arrays = [item._copied() if isinstance(item, Tensor) else item for item in self._kept]
-        arrays += [*self._saved, *map(self._gradient, grads, self._root_types())]
+        arrays = [item._array if isinstance(item, Tensor) else item for item in self._kept]
+        arrays += [*self._saved, *map(self._gradient, grads, self._root_types())]  # type: ignore[list-item]
         return list(self._variant.run_backward(arrays))
 
     def _root_types(self) -> list[Any]:
         inputs = self._backward.graph.inputs
         return [item.node.type for item in inputs[len(inputs) - self.outputs :]]
 
-    @staticmethod
-    def _gradient(grad: Tensor | None, kind: Any) -> Array:
+    def _gradient(self, grad: Tensor | None, kind: Any) -> Array:
+        device = self._variant.traced.device
+        if device is not CPU:
+            from .on_gpu import packed
+
+            given = filled(kind, 0, device) if grad is None else grad.reshape(kind.shape)
+            return packed(given)  # type: ignore[return-value]
         if grad is None:
             return np.zeros(kind.shape, kind.dtype.numpy)
         return np.ascontiguousarray(grad._copied()).reshape(kind.shape)

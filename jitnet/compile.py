@@ -19,6 +19,7 @@ from jitnet.runtime.routine import MISSED
 
 from . import capture
 from .acting import Executable
+from .device import CPU, Device
 from .exclusive import alone
 from .modes import mode
 from .naming import leaf_names
@@ -35,8 +36,12 @@ _BACKENDS = ("jitnet", "inductor")
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
 
-def _native(graph: Graph) -> Executable:
-    """Return a graph as a native program; the compiler is imported when it is first needed."""
+def _native(graph: Graph, device: Device) -> Executable:
+    """Return a graph as a program of a device; the compiler is imported when it is first needed."""
+    if device is not CPU:
+        from .cuda_native import OnGpu
+
+        return OnGpu(graph, device)  # type: ignore[return-value]
     from .native import Native
 
     return Native(graph)

@@ -10,6 +10,7 @@ from jitnet.runtime.instruction import Instruction
 from jitnet.runtime.routine import MISSED, Routine
 
 from .acting import Acts, Executable, backward_acts
+from .device import CPU
 from .guards import Guards
 from .looking import looks_of
 from .signature import Signature
@@ -37,12 +38,20 @@ class Launch:
         self.held = {id(tensor) for tensor in traced.reached()}
         self._guards = guards
         looks, watched = looks_of(signature, traced, self.held), guards.looks()
-        acts = Acts(traced, executable, finish).instructions()
+        acts = _acts(traced, executable, finish)
         self.routine = Routine([*looks, *watched, *acts])
         self._watched_from = len(looks)
-        self.take = None if signature.sharing else self.routine.call()
+        self.take = None if signature.sharing else self._taken()
         self._run = self.routine.call(len(looks) + len(watched))
         guards.follow(self._replace)
+
+    def _taken(self) -> Callable[..., Any]:
+        call = self.routine.call()
+        if self.executable.device is CPU:
+            return call
+        from .gpu_acts import alone
+
+        return alone(call, self.held)
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Carry out a call that the variant is for: see that the next such call is taken."""
@@ -62,5 +71,22 @@ class BackwardLaunch:
 
     def __init__(self, executable: Executable, graph: Graph) -> None:
         self.executable = executable
-        self.routine = Routine(backward_acts(executable, graph))
+        self.routine = Routine(_backward_acts(executable, graph))
         self.run = self.routine.call()
+
+
+def _acts(traced: Traced, executable: Executable, finish: Callable[..., Any]) -> list[Instruction]:
+    """Return what a call does where the program runs."""
+    if executable.device is CPU:
+        return Acts(traced, executable, finish).instructions()
+    from .gpu_acts import GpuActs
+
+    return GpuActs(traced, executable, finish).instructions()  # type: ignore[arg-type]
+
+
+def _backward_acts(executable: Executable, graph: Graph) -> list[Instruction]:
+    if executable.device is CPU:
+        return backward_acts(executable, graph)
+    from .gpu_acts import backward_on_gpu
+
+    return backward_on_gpu(executable, graph)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from jitnet.runtime.instruction import Instruction
 
 from . import capture, making
 from .bindings import Argument, Attribute, GradientOf, Memory, State
+from .device import CPU
 from .holder import HOLDER
 from .modes import mode
 from .signature import FloatKey, LeafKey, ObjectKey, Signature, TensorKey, ValueKey, leaf_key
@@ -37,7 +38,7 @@ def _looks_at_arguments(signature: Signature, traced: Traced, held: set[int]) ->
         found += [looks.Argument(position), *_looks_at_leaf(key)]
         if position in traced.pinned:
             found += [looks.Argument(position), looks.Is(traced.pinned[position])]
-        elif isinstance(key, TensorKey):
+        elif isinstance(key, TensorKey) and key.device is CPU:
             rank, size = len(key.shape), key.dtype.size
             own = looks.Apart(HOLDER, apart, addresses, len(addresses), rank, size)
             found += [looks.Argument(position), own]
@@ -65,13 +66,18 @@ def _looks_at_tensor(key: TensorKey) -> list[Instruction]:
     dtype, history = key.dtype.numpy, HOLDER.place("history")
     strides = [step * dtype.itemsize for step in key.strides]
     sizes = np.array([*key.shape, *strides], np.int64)
+    layout: list[Instruction] = [looks.IsArray(dtype, len(key.shape), sizes, int(key.writeable))]
+    if key.device is not CPU:
+        from jitnet.runtime.cuda.array import looks_of_layout
+
+        layout = looks_of_layout(key.device, dtype, key.shape, tuple(strides))
     return [
         looks.IsOf(key.kind),
         looks.Settled(HOLDER),
         looks.Keeps(HOLDER.place("wants_gradient"), key.requires_grad),
         looks.Keeps(history, None) if key.leaf else looks.KeepsOther(history, None),
         looks.Slot(HOLDER.place("array")),
-        looks.IsArray(dtype, len(key.shape), sizes, int(key.writeable)),
+        *layout,
     ]
 
 

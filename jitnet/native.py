@@ -18,6 +18,8 @@ from jitnet.runtime.host import take_error
 from jitnet.runtime.layout import address_of
 from jitnet.runtime.program import Program
 
+from .device import CPU
+
 if TYPE_CHECKING:
     from jitnet.compiler.pipeline import Stages
 
@@ -26,6 +28,8 @@ Array = np.ndarray[Any, Any]
 
 class Native:
     """A graph, compiled and loaded; `compiled` holds every stage on the way."""
+
+    device = CPU
 
     def __init__(self, graph: Graph) -> None:
         self.compiled = compile_graph(graph, host_target())

@@ -21,6 +21,7 @@ from jitnet.runtime.cuda.gpu import Gpu, gpu_of, on_install
 from jitnet.runtime.cuda.program import DeviceProgram
 from jitnet.runtime.dtype import from_numpy_dtype
 
+from . import switches
 from .bindings import graph_input
 from .cuda_native import failure_of
 from .device import Device
@@ -187,12 +188,12 @@ def _overlap(a: DeviceArray, b: DeviceArray) -> bool:
 
 def _program(op: Op | None, params: Params, layouts: tuple[Layout, ...], gpu: Gpu) -> DeviceProgram:
     """Return the program of an op, or without one, of a copy of the second array to the first."""
-    key = (op, params, layouts, gpu)
+    key = (op, params, layouts, gpu, switches.may_round_products())
     found = _programs.get(key)
     if found is None:
         graph = _graph(op, params, layouts)
         try:
-            compiled = compile_for(graph, gpu.driver)
+            compiled = compile_for(graph, gpu.driver, switches.may_round_products())
         except RuntimeError as error:
             raise type(error)(at_line(str(error))) from None
         found = DeviceProgram(gpu, compiled.image, graph.name, failure_of(compiled))

@@ -181,7 +181,7 @@ class Outcome:
         trace = self._trace
         stands_in = base._array is None
         tensor = memory.tensor(trace.leaves) if stands_in else base
-        if not tensor._copied().flags.writeable:
+        if not tensor._array.flags.writeable:  # type: ignore[union-attr]
             raise ValueError(
                 f"the function writes into {trace.name_of(memory)}, whose memory is read-only; "
                 "clone() it first"

@@ -72,7 +72,7 @@ class PythonNumber:
 
     def make(self, made: Made) -> float:
         """Return it."""
-        return float(made.outputs[self.output]._copied())
+        return float(made.outputs[self.output].item())
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,13 +10,15 @@ from typing import Any
 from jitnet.compiler.ir.graph import Graph
 
 from . import capture
-from .bindings import Binding, Memory, State, graph_input
+from .bindings import Binding, Hyper, Memory, Number, State, graph_input
 from .capturing import Again, Trace
+from .device import CPU, Device
 from .errors import CompileError
 from .joint import Backward, split
 from .modes import mode
 from .naming import definition, leaf_names
 from .outcome import Effects, Outcome
+from .placement import is_number
 from .results import Existing, Recipe
 from .signature import TensorKey
 from .stand_ins import stand_ins
@@ -30,6 +32,7 @@ class Traced:
     """A function as a graph, and what a call needs besides."""
 
     graph: Graph
+    device: Device  # where it runs
     bindings: tuple[Binding, ...]  # of the graph's inputs
     tree: Tree  # of the result
     recipes: tuple[Recipe, ...]  # of its leaves
@@ -147,6 +150,7 @@ def _finish(capturing: Trace, function: Callable[..., Any], result: Any) -> Trac
         forward = _with_lasting_state(forward, capturing.bindings)
     return Traced(
         forward,
+        _device(capturing, forward, outcome.fresh),
         tuple(capturing.bindings),
         tree,
         recipes,
@@ -157,6 +161,38 @@ def _finish(capturing: Trace, function: Callable[..., Any], result: Any) -> Trac
         parts.backward,
         parts.spent,
     )
+
+
+def _device(capturing: Trace, graph: Graph, fresh: Sequence[Tensor]) -> Device:
+    """Return the device of all that a function reads and returns; numbers may be on the CPU."""
+    memories = [each for each in capturing.bindings if not isinstance(each, Number | Hyper)]
+    read = [memory.tensor(capturing.leaves) for memory in memories]
+    found = {each.device for each in (*read, *fresh)} - {CPU}
+    if not found:
+        return CPU
+    device = found.pop()
+    for each in fresh:
+        if each.device is CPU and not each._weak:
+            raise CompileError(
+                f"the function runs on {device} and returns {each._type} on the CPU; make it with "
+                f"device={str(device)!r}, or outside"
+            )
+    for each in (*read, *fresh):
+        if found or not (each.device is device or each._device is None or is_number(each)):
+            raise CompileError(
+                f"a compiled function runs on one device, and this one uses {each._type} on "
+                f"{each.device} as well as tensors on {device}"
+            )
+    written = {output.into for output in graph.outputs}
+    for number, (item, binding) in enumerate(zip(graph.inputs, capturing.bindings, strict=True)):
+        if number not in written or isinstance(binding, Number | Hyper):
+            continue
+        if binding.tensor(capturing.leaves).device is CPU:
+            raise CompileError(
+                f"the function runs on {device} and writes into {item.name}, a tensor on the CPU; "
+                f"move it there with .to({str(device)!r})"
+            )
+    return device
 
 
 def _with_lasting_state(graph: Graph, bindings: Sequence[Binding]) -> Graph:

@@ -36,7 +36,7 @@ class Variant:
         self.is_flat = _is_flat(signature)
         self.reason = reason
         self.seconds = seconds
-        executable = build(traced.graph)
+        executable = build(traced.graph, traced.device)
         self.guards = self._guards()
         traced.watcher = None  # it keeps all objects that were reached
         self._grads = gradients_left(traced)
@@ -156,7 +156,9 @@ class Variant:
         assert backward is not None
         with alone():
             if self._backward is None:  # another thread may have compiled it meanwhile
-                self._backward = BackwardLaunch(self._build(backward.graph), backward.graph)
+                self._backward = BackwardLaunch(
+                    self._build(backward.graph, self.traced.device), backward.graph
+                )
 
     @property
     def executable(self) -> Executable:

@@ -12,7 +12,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .. import looks
 from ..device import Device, refusal
+from ..instruction import Instruction, Place
+from ..layout import LAYOUT_KNOWN, slot_offsets
 from .allocator import Memory
 
 
@@ -139,3 +142,15 @@ class DeviceArray:
         """Return other elements of the same memory, from `at` bytes on."""
         layout = layout_of(self.device, dtype, tuple(shape), tuple(strides))
         return DeviceArray(self.memory, layout, self.offset + at)
+
+
+def looks_of_layout(
+    device: Device, dtype: np.dtype[Any], shape: tuple[int, ...], strides: tuple[int, ...]
+) -> list[Instruction]:
+    """Return what tells whether the current object of a routine is an array of this layout."""
+    offset = slot_offsets(DeviceArray)["layout"] if LAYOUT_KNOWN else 0
+    return [
+        looks.IsOf(DeviceArray),
+        looks.Slot(Place(offset, "layout")),
+        looks.Is(layout_of(device, dtype, shape, strides)),
+    ]

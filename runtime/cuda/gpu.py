@@ -115,6 +115,11 @@ class Gpu:
         else:
             self.driver.synchronize(self.stream)
 
+    def write_bytes(self, target: Memory, content: bytes) -> None:
+        """Copy bytes of the host, which may change at once."""
+        line = np.frombuffer(content, np.uint8)
+        self.driver.upload(target.address, address_of(line), len(content), self.stream)
+
     def download(self, array: DeviceArray) -> NDArray[Any]:
         """Return a copy on the host of a contiguous array; raise what programs found wrong."""
         found = np.empty(array.shape, array.dtype)
