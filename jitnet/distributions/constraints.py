@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from jitnet import functional as F
+from jitnet.functional.factors import eigvalsh
 from jitnet.tensor import Tensor
 
 
@@ -56,6 +59,11 @@ class _Interval(Constraint):
         return f"{kind}(lower_bound={self.lower_bound}, upper_bound={self.upper_bound})"
 
 
+class _HalfOpen(_Interval):
+    def check(self, value: Tensor) -> Tensor:
+        return (value >= self.lower_bound) & (value < self.upper_bound)
+
+
 class _Simplex(Constraint):
     event_dim = 1
 
@@ -79,6 +87,91 @@ class _PositiveDefinite(Constraint):
         return F.isclose(value, value.mT, atol=1e-6).all(-1).all(-1)
 
 
+class _Square(Constraint):
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        found = value.new_full(value.shape[:-2], value.shape[-2] == value.shape[-1])
+        return found.bool()  # type: ignore[no-any-return]
+
+
+class _Symmetric(_Square):
+    def check(self, value: Tensor) -> Tensor:
+        if value.shape[-2] != value.shape[-1]:
+            return super().check(value)
+        return F.isclose(value, value.mT, atol=1e-6).all(-1).all(-1)
+
+
+class _PositiveSemidefinite(_Symmetric):
+    def check(self, value: Tensor) -> Tensor:
+        if value.shape[-2] != value.shape[-1]:
+            return super().check(value)
+        return super().check(value) & (eigvalsh(value) >= -1e-6).all(-1)
+
+
+class _LowerTriangular(Constraint):
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value.tril() == value).all(-1).all(-1)
+
+
+class _CorrelationCholesky(_LowerCholesky):
+    """Lower factors of correlation matrices: rows of length 1."""
+
+    def check(self, value: Tensor) -> Tensor:
+        eps = 2.0**-52 if value.dtype.size == 8 else 2.0**-23
+        lengths = F.sqrt((value * value).sum(-1))
+        return ((lengths - 1).abs() <= eps * value.shape[-1] * 10).all(-1) & super().check(value)
+
+
+class _OneHot(Constraint):
+    is_discrete = True
+    event_dim = 1
+
+    def check(self, value: Tensor) -> Tensor:
+        return ((value == 0) | (value == 1)).all(-1) & (value.sum(-1) == 1)
+
+
+class _Dependent(Constraint):
+    """A region that other parameters decide, or a property that returns one."""
+
+    def __init__(self, *, is_discrete: bool = False, event_dim: int = 0) -> None:
+        self.is_discrete = is_discrete
+        self.event_dim = event_dim
+
+    def __call__(self, *, is_discrete: bool = False, event_dim: int = 0) -> _Dependent:
+        """Return one that says more of itself."""
+        return _Dependent(is_discrete=is_discrete, event_dim=event_dim)
+
+    def check(self, value: Tensor) -> Tensor:
+        raise ValueError("Cannot determine validity of dependent constraint")
+
+
+def is_dependent(constraint: Any) -> bool:
+    """Return whether other parameters decide what a constraint allows."""
+    return isinstance(constraint, _Dependent | dependent_property)
+
+
+class dependent_property(property):  # noqa: N801
+    """A property whose value is the constraint; what is known of it beforehand may be said."""
+
+    def __init__(
+        self,
+        fget: Callable[[Any], Any] | None = None,
+        *,
+        is_discrete: bool = False,
+        event_dim: int = 0,
+    ) -> None:
+        super().__init__(fget)
+        self.is_discrete = is_discrete
+        self.event_dim = event_dim
+
+    def __call__(self, fget: Callable[[Any], Any]) -> dependent_property:
+        """Decorate a method."""
+        return dependent_property(fget, is_discrete=self.is_discrete, event_dim=self.event_dim)
+
+
 class independent(Constraint):  # noqa: N801
     """A constraint on each of the trailing `count` dims, which together are one event."""
 
@@ -96,6 +189,42 @@ class independent(Constraint):  # noqa: N801
         return found
 
 
+class cat(Constraint):  # noqa: N801
+    """Constraints on parts of lengths, one after another along dim."""
+
+    def __init__(
+        self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None
+    ) -> None:
+        self.cseq = list(cseq)
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        self.dim = dim
+        self.is_discrete = any(part.is_discrete for part in self.cseq)
+        self.event_dim = max(part.event_dim for part in self.cseq)
+
+    def check(self, value: Tensor) -> Tensor:
+        """Return where each part lies inside its own constraint."""
+        parts = value.split(self.lengths, self.dim)
+        found = [one.check(part) for one, part in zip(self.cseq, parts, strict=True)]
+        return F.cat(found, self.dim)
+
+
+class stack(Constraint):  # noqa: N801
+    """A constraint for each place along dim."""
+
+    def __init__(self, cseq: Sequence[Constraint], dim: int = 0) -> None:
+        self.cseq = list(cseq)
+        self.dim = dim
+        self.is_discrete = any(part.is_discrete for part in self.cseq)
+        self.event_dim = max(part.event_dim for part in self.cseq) + (dim < 0)
+
+    def check(self, value: Tensor) -> Tensor:
+        """Return where each part lies inside its own constraint."""
+        parts = value.unbind(self.dim)
+        found = [one.check(part) for one, part in zip(self.cseq, parts, strict=True)]
+        return F.stack(found, self.dim)
+
+
+dependent = _Dependent()
 real = _Real()
 boolean = _Boolean()
 positive = _Interval(0.0, math.inf, open=True)
@@ -107,11 +236,22 @@ simplex = _Simplex()
 real_vector = independent(real, 1)
 lower_cholesky = _LowerCholesky()
 positive_definite = _PositiveDefinite()
+square = _Square()
+symmetric = _Symmetric()
+positive_semidefinite = _PositiveSemidefinite()
+lower_triangular = _LowerTriangular()
+corr_cholesky = _CorrelationCholesky()
+one_hot = _OneHot()
 
 
 def interval(low: float | Tensor, high: float | Tensor) -> Constraint:
     """Return the region between two bounds."""
     return _Interval(low, high)
+
+
+def half_open_interval(low: float | Tensor, high: float | Tensor) -> Constraint:
+    """Return the region between two bounds, of which the upper one is outside."""
+    return _HalfOpen(low, high)
 
 
 def integer_interval(low: int, high: int | Tensor) -> Constraint:

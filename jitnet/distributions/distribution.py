@@ -12,7 +12,7 @@ from jitnet.grad_mode import no_grad
 from jitnet.size import Size
 from jitnet.tensor import Tensor
 
-from .constraints import Constraint
+from .constraints import Constraint, is_dependent
 
 
 def tensors(*values: Any) -> tuple[Tensor, ...]:
@@ -60,6 +60,8 @@ class Distribution:
     def _check_parameters(self) -> None:
         for name, constraint in self.arg_constraints.items():
             value = self.__dict__.get(name)
+            if is_dependent(constraint):
+                continue
             if value is not None and not constraint.check(value.detach()).all().item():
                 raise ValueError(
                     f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of "
@@ -167,7 +169,9 @@ class Distribution:
                 f"{tuple(self._event_shape)}."
             )
         broadcast_shapes(own, self._extended_shape())
-        if capture.current() is None and not self.support.check(value.detach()).all().item():
+        if capture.current() is not None or is_dependent(self.support):
+            return
+        if not self.support.check(value.detach()).all().item():
             raise ValueError(
                 f"Expected value argument (Tensor of shape {own}) to be within the support "
                 f"({self.support!r}) of the distribution {self!r}, but found invalid values:\n"

@@ -12,6 +12,7 @@ from jitnet.tensor import Tensor
 
 from .bernoulli import Bernoulli
 from .beta import Beta
+from .bounded import ContinuousBernoulli
 from .categorical import Categorical, OneHotCategorical
 from .counts import Binomial, Geometric, Poisson
 from .dirichlet import Dirichlet
@@ -21,6 +22,8 @@ from .gamma import Gamma, InverseGamma
 from .heavy_tails import Cauchy, Gumbel, HalfCauchy, Pareto, Weibull
 from .independent import Independent, summed
 from .laplace import Laplace
+from .lowrank_multivariate_normal import LowRankMultivariateNormal
+from .matrices import Wishart
 from .multivariate_normal import MultivariateNormal, distance, log_volume
 from .normal import Normal
 from .transformed import HalfNormal, LogNormal, TransformedDistribution
@@ -238,3 +241,31 @@ def _uniform_normal(p: Uniform, q: Normal) -> Tensor:
     away = (p.high + p.low - 2 * q.loc) / 2
     spread = (width * width / 12 + away * away) / (2 * q.scale * q.scale)
     return F.log((2 * math.pi) ** 0.5 * q.scale / width) + spread
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    slope = p.mean * (p.logits - q.logits)
+    return slope + p._log_norm() + F.log1p(-p.probs) - q._log_norm() - F.log1p(-q.probs)
+
+
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+def _low_rank(p: Any, q: Any) -> Tensor:
+    whole = [
+        MultivariateNormal(d.loc, scale_tril=d.scale_tril, validate_args=False) for d in (p, q)
+    ]
+    return _multivariate(*whole)
+
+
+@register_kl(Wishart, Wishart)
+def _wishart(p: Wishart, q: Wishart) -> Tensor:
+    size = p.event_shape[0]
+    shape = broadcast_shapes(p._lower.shape, q._lower.shape)
+    spread = F.solve_triangular(q._lower.expand(shape), p._lower.expand(shape), upper=False)
+    volumes = q.df * (log_volume(q._lower) - log_volume(p._lower))
+    trace = p.df / 2 * ((spread * spread).sum((-2, -1)) - size)
+    slopes = (p.df - q.df) / 2 * F.digamma(p._freedoms() / 2).sum(-1)
+    sizes = F.mvlgamma(q.df / 2, size) - F.mvlgamma(p.df / 2, size)
+    return volumes + trace + slopes + sizes  # type: ignore[no-any-return]

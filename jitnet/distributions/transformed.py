@@ -11,16 +11,16 @@ from jitnet.grad_mode import no_grad
 from jitnet.tensor import Tensor
 
 from . import constraints
-from .constraints import Constraint
-from .distribution import Distribution
-from .independent import Independent, summed
-from .normal import Normal
-from .transforms import (
+from .basic_transforms import (
     ComposeTransform,
     ExpTransform,
     StickBreakingTransform,
     Transform,
 )
+from .constraints import Constraint
+from .distribution import Distribution
+from .independent import Independent, summed
+from .normal import Normal
 
 
 class TransformedDistribution(Distribution):
@@ -75,7 +75,8 @@ class TransformedDistribution(Distribution):
         for transform in reversed(self.transforms):
             x = transform.inv(y)
             found = transform.log_abs_det_jacobian(x, y)
-            stretched = stretched + summed(found, events - transform.event_dim)
+            events += transform.domain.event_dim - transform.codomain.event_dim
+            stretched = stretched + summed(found, events - transform.domain.event_dim)
             y = x
         base = self.base_dist
         return summed(base.log_prob(y), events - len(base.event_shape)) - stretched
