@@ -111,6 +111,7 @@ def main() -> None:
                         "shared": code.shared_bytes,
                         "local": code.local_bytes,
                         "wide": text.count("ld.global.v4") + text.count("st.global.v4"),
+                        "doubles": text.count(".f64"),
                     }
     print(json.dumps(found))
 
