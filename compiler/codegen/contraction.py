@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import affine, column_of, vectors_of
-from .contraction_ahead import of_next_panel, of_next_rows
+from .contraction_ahead import of_next_block, of_next_panel, of_next_rows
 from .contraction_blocks import Block, Range, Tables, blocks
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_columns import PackB
@@ -309,11 +309,15 @@ class _Writer:
         f, plan = self.f, self.plan
         if plan.kind != "tile":
             return []
-        if not plan.foresees:
-            return [at.a, f.i64(0), f.i64(0)]
-        if plan.turned:
-            return of_next_rows(f, plan, at.a, block, tile, panel)
-        return of_next_panel(f, plan, at.b, block, panel, tile.start)
+        match plan.foresees:
+            case "panel":
+                return of_next_panel(f, plan, at.b, block, panel, tile.start)
+            case "rows":
+                return of_next_rows(f, plan, at.a, block, tile, panel)
+            case "block":
+                return of_next_block(f, plan, at.a, block, tile, panel)
+            case _:
+                return [at.a, f.i64(0), f.i64(0)]
 
     def _kernels(self, panel: Value) -> Value:
         """Return the table of kernels, by rows, for a panel."""

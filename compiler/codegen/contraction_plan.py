@@ -13,6 +13,7 @@ from jitnet.runtime.dataclass import dataclass
 from .contraction_form import Contraction, Sizes
 
 BYTES_AHEAD = 8192  # of B that is read in long runs: memory takes 100 lines' time to answer
+CACHE_LINE = 64
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
 
 
@@ -87,7 +88,7 @@ class Plan:
     packs_a: bool
     single_columns: bool  # vectors cross the ends of n dims, so the epilogue gets one at a time
     streams: bool  # the epilogue runs over the long rows of a whole block
-    foresees: bool  # tiles ask for the next panel of B, or rows of A, while they work on these
+    foresees: str  # what tiles ask for meanwhile: the next "panel" of B, "rows" or "block" of A, ""
     turned: bool = False  # c is the caller's with A and B exchanged: its sums are turned back
 
     @property
@@ -104,9 +105,12 @@ class Plan:
     def row_unit(self) -> int:
         """Rows that one thread computes together: whole squares of whole tiles where it turns them.
 
-        Else each by itself: thin tiles at the end cost less than unequal parts.
+        Else each by itself: thin tiles at the end cost less than unequal parts. Where blocks of A
+        are foreseen, they begin at cache lines.
         """
-        return lcm(self.rows, self.width) if self.turned else 1
+        if self.turned:
+            return lcm(self.rows, self.width)
+        return CACHE_LINE // self.c.dtype.size if self.foresees == "block" else 1
 
     @property
     def panel(self) -> int:
@@ -121,8 +125,8 @@ class Plan:
     @property
     def packed_row(self) -> int:
         """Elements between rows of a packed block of A; odd in cache lines, against conflicts."""
-        lines = -(-self.row_block * self.c.dtype.size // 64) | 1
-        return lines * 64 // self.c.dtype.size
+        lines = -(-self.row_block * self.c.dtype.size // CACHE_LINE) | 1
+        return lines * CACHE_LINE // self.c.dtype.size
 
     @property
     def reads_lines(self) -> bool:

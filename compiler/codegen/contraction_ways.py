@@ -10,6 +10,7 @@ then read once, in long runs which tiles ask for ahead; and turning is less work
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import lcm, prod
 
 from jitnet.runtime.target import Target
@@ -18,6 +19,9 @@ from .contraction_form import Contraction, canonical, has_whole_columns, merged,
 from .contraction_plan import KBlocks, Lines, Plan
 from .masks import has_masks
 from .microkernels import (
+    AHEAD_EVERY,
+    AHEAD_LINES,
+    CACHE_LINE,
     MAX_VECTORS,
     dot_columns,
     dot_rows,
@@ -85,7 +89,7 @@ def tile_plan(
     packs_a = _packs_a(c, k, lanes * vectors, source)
     if source == "packed" and not packs_a:
         k = _cut_k(c, False, LONG_K_BYTES)
-    foresees = lines.count > vectors and _foresees(c, target, source)
+    foresees = "panel" if lines.count > vectors and _foresees_panel(c, target, source) else ""
     line_block = _line_block(c, k, target, lines, vectors, source)
     if foresees and source == "packed":
         line_block = vectors  # a panel is packed when it has come
@@ -93,7 +97,7 @@ def tile_plan(
         line_block = min(line_block, STREAM_VECTORS // vectors * vectors)
     sums = line_block * lanes if source == "blocks" or streams else 0
     per_row = max(sums, k.longest if source != "blocks" else 0)
-    return Plan(
+    found = Plan(
         c=c,
         lines=lines,
         vectors=vectors,
@@ -109,6 +113,7 @@ def tile_plan(
         streams=streams,
         foresees=foresees,
     )
+    return _foreseeing_a(found, target) if packs_a and not foresees else found
 
 
 def dot_plan(c: Contraction, target: Target) -> Plan:
@@ -130,7 +135,7 @@ def dot_plan(c: Contraction, target: Target) -> Plan:
         packs_a=False,
         single_columns=True,
         streams=False,
-        foresees=False,
+        foresees="",
     )
 
 
@@ -156,7 +161,7 @@ def column_plan(c: Contraction, target: Target) -> Plan:
         packs_a=False,
         single_columns=False,
         streams=False,
-        foresees=False,
+        foresees="",
     )
 
 
@@ -179,7 +184,7 @@ def row_plan(c: Contraction, target: Target) -> Plan:
         packs_a=False,
         single_columns=False,
         streams=False,
-        foresees=False,
+        foresees="",
     )
 
 
@@ -215,7 +220,7 @@ def turned_plan(c: Contraction, target: Target) -> Plan:
         packs_a=False,
         single_columns=False,
         streams=False,
-        foresees=True,
+        foresees="rows",
         turned=True,
     )
 
@@ -322,7 +327,22 @@ def _line_block(
     return min(whole, max(1, fitting // vectors) * vectors)
 
 
-def _foresees(c: Contraction, target: Target, source: str) -> bool:
+def _foreseeing_a(plan: Plan, target: Target) -> Plan:
+    """Return the plan with tiles that ask for the next block of A, where it is not in cache.
+
+    Its rows are parts of longer ones, a few lines each, which the hardware does not foresee: as
+    many as a part of a tile asks for. B must not be packed again for each of these smaller blocks.
+    """
+    c, size = plan.c, plan.c.dtype.size
+    rows = AHEAD_LINES * CACHE_LINE // size // plan.rows * plan.rows
+    tiles = rows // plan.rows * (plan.line_block // plan.vectors)
+    one_run = not plan.k.sizes and plan.source != "blocks"
+    far = c.rows * c.depth * size > 2 * target.cache_bytes
+    pays = one_run and far and tiles >= AHEAD_EVERY and rows <= plan.row_block
+    return replace(plan, row_block=rows, foresees="block") if pays else plan
+
+
+def _foresees_panel(c: Contraction, target: Target, source: str) -> bool:
     """Return whether tiles ask for the next panel of B: it lies in one piece, but not in cache.
 
     In one piece are whole columns, and rows of what are panels already. Asking for what is in

@@ -1,0 +1,130 @@
+"""What tiles ask for ahead, as stand-ins for the tile kernels are told: the next block of A."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+from jitnet.compiler.codegen.contraction import emit_contraction, scratch_bytes
+from jitnet.compiler.codegen.contraction_choice import plan
+from jitnet.compiler.codegen.contraction_form import Contraction
+from jitnet.compiler.codegen.contraction_plan import Plan
+from jitnet.compiler.codegen.emitter import Function, Module
+from jitnet.compiler.codegen.microkernels import (
+    AHEAD_EVERY,
+    AHEAD_LINES,
+    CACHE_LINE,
+    TILE_ARGUMENTS,
+)
+from jitnet.runtime.dtype import DType, float32, float64
+from jitnet.runtime.target import Target
+from tests.test_contraction_numeric import ARGUMENTS, HOST, check, matrices
+
+NAMES = [name for name, _ in TILE_ARGUMENTS]
+CACHE = replace(HOST, cache_bytes=3 << 18)  # of which half a block of A takes a quarter
+
+
+def far(dtype: DType, rows: int = 480, depth: int = 1024) -> tuple[Contraction, Plan]:
+    """Return a weight's gradient, whose first operand no cache holds, and its plan."""
+    c = matrices(dtype, "TN", rows, 128, depth * 4 // dtype.size)
+    found = plan(c, CACHE)
+    assert found.foresees == "block" and found.packs_a
+    return c, found
+
+
+def asked_by_tiles(c: Contraction, target: Target, a: np.ndarray) -> list[set[int]]:
+    """Return the cache lines that each tile of one thread asks for, in order."""
+    found: list[set[int]] = []
+
+    def tile(*arguments: int) -> None:
+        told = dict(zip(NAMES, arguments, strict=True))
+        parts = -(-told["tap_count"] * told["run"] // AHEAD_EVERY)
+        found.append({
+            (told["ahead"] + part * told["ahead_part"] + line * told["ahead_line"]) // CACHE_LINE
+            for part, line in product(range(parts), range(AHEAD_LINES))
+        })  # fmt: skip
+
+    run = with_tiles(c, target, tile)
+    b = np.zeros(c.depth * c.columns, c.dtype.numpy)
+    out = np.zeros(c.rows * c.columns, c.dtype.numpy)
+    scratch = np.zeros(scratch_bytes(c, target) + CACHE_LINE, np.uint8)
+    aligned = scratch.ctypes.data + -scratch.ctypes.data % CACHE_LINE
+    run(a.ctypes.data, b.ctypes.data, out.ctypes.data, aligned, 0, 1)
+    return found
+
+
+def with_tiles(c: Contraction, target: Target, tile: Callable[..., None]) -> Callable[..., None]:
+    """Return a compiled contraction that calls `tile` in place of every tile kernel."""
+    module = Module(target)
+    f = Function(module, "ahead", ARGUMENTS, internal=False)
+    a, b, _, scratch, thread, threads = f.args
+    emit_contraction(f, c, a, b, scratch, thread, threads, lambda *_: None)
+    f.finish()
+    parsed = llvm.parse_assembly(module.text())
+    machine = llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=1, jit=True
+    )
+    stand_in = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(NAMES))(tile)
+    address = ctypes.cast(stand_in, ctypes.c_void_p).value
+    kernels = [each for each in parsed.functions if each.is_declaration]
+    engine = llvm.create_mcjit_compiler(parsed, machine)
+    for kernel in kernels:
+        if not kernel.name.startswith("llvm."):
+            engine.add_global_mapping(kernel, address)
+    engine.finalize_object()
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(ARGUMENTS))
+    run = kind(engine.get_function_address("ahead"))
+
+    def call(*arguments: int) -> None:
+        assert engine and stand_in  # which must live as long
+        run(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_the_next_block_is_asked_for(dtype: DType) -> None:
+    """The tiles of a block ask for all lines of the next one, and for few others."""
+    c, found = far(dtype)
+    memory = np.zeros(c.rows * c.depth + CACHE_LINE, dtype.numpy)
+    skip = -memory.ctypes.data % CACHE_LINE // dtype.size
+    a = memory[skip : skip + c.rows * c.depth].reshape(c.depth, c.rows)
+    tiles = asked_by_tiles(c, CACHE, a)
+    order = list(product(range(0, c.rows, found.row_block), range(0, c.depth, found.k.longest)))
+    count = len(tiles) // len(order)
+    assert len(order) > 4 and len(tiles) == count * len(order)
+    for number, (row, k) in enumerate(order[1:]):
+        asked = set().union(*tiles[number * count : (number + 1) * count])
+        part = a[k : k + found.k.longest, row : row + found.row_block]
+        first, width = part.ctypes.data, part.shape[1] * dtype.size
+        needed = {
+            line
+            for step in range(part.shape[0])
+            for line in range(
+                (first + step * a.strides[0]) // CACHE_LINE,
+                -(-(first + step * a.strides[0] + width) // CACHE_LINE),
+            )
+        }
+        assert needed <= asked
+        assert len(asked) < 1.3 * len(needed)
+
+
+@pytest.mark.parametrize("rows", [480, 1003])
+@pytest.mark.parametrize("depth", [1024, 1030])
+def test_products_with_foreseen_blocks(rows: int, depth: int) -> None:
+    """Right for any remainder, the same bits for any number of threads; shares begin at lines."""
+    c, found = far(float32, rows, depth)
+    assert found.row_unit * 4 == CACHE_LINE
+    check(c, CACHE)
+
+
+def test_what_is_near_is_not_asked_for() -> None:
+    """Where level 2 holds A, or rows of it are one piece, tiles ask for no block of it."""
+    assert plan(matrices(float32, "TN", 128, 128, 512), CACHE).foresees == ""
+    assert plan(matrices(float32, "NN", 480, 128, 1024), CACHE).foresees == ""
