@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
+from collections.abc import Iterator
 from dataclasses import astuple
 from functools import lru_cache
 from pathlib import Path
@@ -44,10 +46,16 @@ def sources_digest() -> str:
     """Return a digest of compiler's and runtime's source."""
     digest = hashlib.sha256()
     for folder in _SOURCES:
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(f"\n{path.relative_to(folder.parent)}\n".encode())
-            digest.update(path.read_bytes())
+        for path in sorted(_sources_in(str(folder))):
+            digest.update(f"\n{path.removeprefix(str(folder.parent))}\n".encode())
+            with open(path, "rb", buffering=0) as file:
+                digest.update(file.readall())
     return digest.hexdigest()
+
+
+def _sources_in(folder: str) -> Iterator[str]:
+    for parent, _, names in os.walk(folder):
+        yield from (os.path.join(parent, name) for name in names if name.endswith(".py"))
 
 
 def canonical_text(graph: Graph) -> str:

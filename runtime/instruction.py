@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable
 from string import Template
 from typing import Any, ClassVar, dataclass_transform
 
@@ -180,12 +179,12 @@ def function_text(kind: type[Instruction], offsets: dict[str, int]) -> str:
     """Return an instruction's native function: what its body names is loaded first."""
     lines = [f"define internal i64 @{function_name(kind)}(ptr %call, ptr %line) nounwind {{"]
     lines.append("entry:")
-    is_named = _names_in(kind.ir)
+    named = frozenset(re.findall(r"%(\w+)", kind.ir))
     for number, name in enumerate(STATE):
-        if is_named(name):
+        if name in named:
             lines += _load(name, "call", 8 * number, "i64" if name in _COUNTS else "ptr")
     for number, (name, annotation) in enumerate(kind.operands.items(), start=1):
-        if is_named(name):
+        if name in named:
             type_ = "i64" if annotation in _NUMBERS else "ptr"
             lines += _load(name, "line", 8 * number, type_)
     lines.append(with_layout(kind.ir.strip("\n"), **offsets))
@@ -193,10 +192,6 @@ def function_text(kind: type[Instruction], offsets: dict[str, int]) -> str:
         if f"label %{label}" in kind.ir:
             lines += [f"{label}:", f"  ret i64 {answer}"]
     return "\n".join([*lines, "}"])
-
-
-def _names_in(text: str) -> Callable[[str], bool]:
-    return lambda name: re.search(rf"%{name}\b", text) is not None
 
 
 def _load(name: str, start: str, offset: int, type_: str) -> list[str]:
