@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jitnet.compiler.clock import Clock
@@ -12,6 +11,7 @@ from jitnet.runtime import cache
 from jitnet.runtime.cuda.driver import Driver
 from jitnet.runtime.cuda.image import Image, Step
 from jitnet.runtime.cuda.program import ARENA
+from jitnet.runtime.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jitnet.compiler.cuda import CudaStages

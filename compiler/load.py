@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 
 from jitnet.compiler.binary import Binary
-from jitnet.compiler.codegen.library import Part, library, parts, symbols
 from jitnet.compiler.compiled import Compiled
 from jitnet.compiler.identity import key_of
 from jitnet.compiler.ir.host import HostCall, host_symbol
@@ -23,19 +24,35 @@ from jitnet.runtime.target import Target
 
 
 @lru_cache(maxsize=None)
-def _parts(target: Target) -> dict[str, Part]:
-    """Return the part of the library that each micro-kernel is in."""
-    return {name: part for part in parts(target) for name in symbols(part, target)}
+def _modules(target: Target) -> dict[str, NativeModule]:
+    """Return the modules of the micro-kernels that this process has loaded, by their symbols."""
+    return {}
 
 
-@lru_cache(maxsize=None)
-def _loaded(part: Part, target: Target) -> NativeModule:
-    """Return a part of the library in memory, for the life of the process."""
+def _micro_kernels(names: Iterable[str], target: Target) -> dict[str, int]:
+    """Return where micro-kernels lie; those that are not loaded are, those of a kind together."""
+    modules = _modules(target)
+    missing: dict[str, list[str]] = {}
+    for name in sorted(names):
+        if name not in modules:
+            missing.setdefault(_kind(name), []).append(name)
+    for together in missing.values():
+        modules |= dict.fromkeys(together, _loaded(together, target))
+    return {name: modules[name].address(name) for name in names}
 
-    def compile_part() -> bytes:
-        return cpu.compile_object(library([part], target), target)
 
-    object_code, _ = cache.keep(key_of("library", str(part), target), compile_part)
+def _kind(name: str) -> str:
+    """Return what the symbols of tiles that differ in their rows share."""
+    return re.sub(r"\d+x", "x", name)
+
+
+def _loaded(names: list[str], target: Target) -> NativeModule:
+    def compile_kernels() -> bytes:
+        from jitnet.compiler.codegen.library import library
+
+        return cpu.compile_object(library(names, target), target)
+
+    object_code, _ = cache.keep(key_of("library", " ".join(names), target), compile_kernels)
     return cpu.load(object_code, {})
 
 
@@ -75,7 +92,7 @@ def _host_function(call: HostCall) -> HostFunction:
 
 def _program(binary: Binary, given: int, target: Target) -> Program:
     """Return the program of a binary that is given so many inputs and outputs."""
-    imports = {name: _loaded(_parts(target)[name], target).address(name) for name in binary.imports}
+    imports = _micro_kernels(binary.imports, target)
     hosts = {
         host_symbol(number, call): _host_function(call)
         for number, call in enumerate(binary.host_calls)

@@ -143,7 +143,9 @@ def _write(path: Path, key: bytes, data: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _evict(path.parent, _megabytes() << 20)
+        limit = _megabytes() << 20
+        if _is_due(key, len(data), limit):
+            _evict(path.parent, limit)
     except OSError as error:
         _warn(f"jitnet cannot keep compiled code on disk: {error}; set JITNET_CACHE_DIR")
 
@@ -153,6 +155,15 @@ def _megabytes() -> int:
     if not text.isdigit():
         raise ValueError(f"JITNET_CACHE_MEGABYTES must be a whole number, got {text!r}")
     return int(text)
+
+
+def _is_due(key: bytes, size: int, limit: int) -> bool:
+    """Tell whether the write of an entry is one that makes room: keys are as good as dice.
+
+    To look through a folder of 30,000 entries takes 0.2 s. So that happens about once for each 32nd
+    part of the limit that is written, by whatever processes; about so well does the limit hold.
+    """
+    return int.from_bytes(key[:8], "little") * limit < (size * 32) << 64
 
 
 def _evict(folder: Path, limit: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Protocol
 
+from .dataclass import dataclass
 from .target import Target
 
 # A kind of device for machine code in this process is one file of this folder, as Backend says.

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from types import SimpleNamespace
 
 import llvmlite.binding as llvm
 import pytest
 
-from jitnet.compiler.codegen.contraction import Contraction, Operand, emit_contraction
+from jitnet.compiler.codegen.contraction import (
+    Contraction,
+    Operand,
+    emit_contraction,
+    next_rows,
+    possible_rows,
+)
+from jitnet.compiler.codegen.contraction_registers import whole_first
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value
-from jitnet.compiler.codegen.library import library, parts, symbols
+from jitnet.compiler.codegen.library import library, micro_kernels
 from jitnet.compiler.codegen.microkernels import tile_rows
 from jitnet.runtime.dtype import float32
 from jitnet.runtime.target import Target
@@ -38,7 +48,7 @@ def assembly_of(text: str, target: Target) -> str:
 
 def functions(target: Target) -> dict[str, list[str]]:
     """Return the lines of assembly of each function in a target's library."""
-    assembly = assembly_of(library(parts(target), target), target)
+    assembly = assembly_of(library(micro_kernels(target), target), target)
     result: dict[str, list[str]] = {}
     for part in re.split(r"^(?=jitnet_\w+:)", assembly, flags=re.M)[1:]:
         name, _, body = part.partition(":")
@@ -66,7 +76,7 @@ def test_no_tile_kernel_spills(name: str) -> None:
     """No vector goes to the stack or comes from it; the loop along K writes nothing there."""
     target = TARGETS[name]
     code = functions(target)
-    assert sorted(code) == sorted(name for part in parts(target) for name in symbols(part, target))
+    assert sorted(code) == sorted(micro_kernels(target))
     for symbol, lines in code.items():
         if "squares" in symbol:
             continue  # masks share the registers with the square below 512 bits
@@ -121,3 +131,45 @@ def test_tiles_fill_the_registers() -> None:
     assert tile_rows(TARGETS["avx2"], 2) == 6
     assert tile_rows(TARGETS["avx512"], 2) == 12
     assert tile_rows(TARGETS["sse"], 2) == 6
+
+
+def shares(count: int, unit: int, threads: int) -> list[range]:
+    """Return the rows of each thread, which are cut as code does it."""
+    units = -(-count // unit)
+    cuts = [min(units * thread // threads * unit, count) for thread in range(threads + 1)]
+    return [range(start, stop) for start, stop in pairwise(cuts)]
+
+
+def tiles_of(
+    share: range, block: int, most: int, choose: Callable[[int, int], int]
+) -> Iterator[int]:
+    """Yield the rows of each tile of a share."""
+    for start in range(share.start, share.stop, block):
+        left = min(block, share.stop - start)
+        while left:
+            yield choose(left, most)
+            left -= choose(left, most)
+
+
+@pytest.mark.parametrize("choose", [next_rows, whole_first])
+@pytest.mark.parametrize("split", ["rows", "columns"])
+@pytest.mark.parametrize(
+    ("rows", "unit", "block"), [(12, 1, 240), (12, 48, 96), (6, 6, 7), (1, 1, 1)]
+)
+def test_every_tile_that_can_come_is_in_the_table(
+    split: str, rows: int, unit: int, block: int, choose: Callable[[int, int], int]
+) -> None:
+    for count in (1, 3, 5, 12, 13, 97, 240, 250):
+        plan = SimpleNamespace(
+            c=SimpleNamespace(rows=count), split=split, row_unit=unit, rows=rows, row_block=block
+        )
+        teams = range(1, 40) if split == "rows" else [1]
+        found = {
+            tile
+            for threads in teams
+            for share in shares(count, unit, threads)
+            for tile in tiles_of(share, block, rows, choose)
+        }
+        assert found <= possible_rows(plan, choose)
+        if split == "columns":
+            assert found == possible_rows(plan, choose)

@@ -25,7 +25,7 @@ from jitnet.compiler.codegen.contraction_choice import plan
 from jitnet.compiler.codegen.contraction_form import Sizes, canonical
 from jitnet.compiler.codegen.contraction_registers import finishes_in_registers, whole_first
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value, vector
-from jitnet.compiler.codegen.library import library, parts
+from jitnet.compiler.codegen.library import library, micro_kernels
 from jitnet.compiler.codegen.microkernels import dot_columns, line_vectors
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
@@ -60,7 +60,7 @@ def engine_for(target: Target) -> tuple[llvm.ExecutionEngine, llvm.TargetMachine
         cpu=target.cpu, features=target.features, opt=1, jit=True
     )
     engine = llvm.create_mcjit_compiler(
-        llvm.parse_assembly(library(parts(target), target)), machine
+        llvm.parse_assembly(library(micro_kernels(target), target)), machine
     )
     return engine, machine
 

@@ -215,7 +215,23 @@ def test_the_oldest_entries_go_first(folder: Path, monkeypatch: pytest.MonkeyPat
     assert hits == [True, False, False, True]
 
 
-def test_the_bound_holds_after_each_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bound_holds_about_and_few_writes_look(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    evict = cache._evict
+    monkeypatch.setattr(cache, "_evict", lambda *args: looks.append(1) or evict(*args))
+    monkeypatch.setenv("JITNET_CACHE_MEGABYTES", "1")
+    most = 0
+    for number in range(1000):
+        cache.keep(cache.digest(str(number)), lambda: bytes(4096))
+        if number % 100 == 0:
+            most = max(most, sum(path.stat().st_size for path in entries(folder)))
+    assert most < 1.3 * 2**20
+    assert len(looks) < 200
+
+
+def test_a_bound_of_nothing_keeps_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JITNET_CACHE_MEGABYTES", "0")
     assert compile_cached(text(), host_target())[1] is False
     assert entries(folder) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from jitnet.runtime.dataclass import dataclass
@@ -128,6 +128,7 @@ class _Writer:
         self.finisher = finisher
         self.pack_b = pack_b
         self.whole_tiles = whole_tiles
+        self.next_rows = next_rows if whole_tiles is None else whole_first
 
     # -- loops, from the outside in ----------------------------------------------------------
 
@@ -324,8 +325,12 @@ class _Writer:
         f, plan = self.f, self.plan
 
         def table(vectors: int) -> Value:
-            tiles = [Tile(self.c.dtype, r + 1, vectors, plan.kind) for r in range(plan.rows)]
-            return f.module.function_table([tile.declare(f.module) for tile in tiles])
+            sizes = range(1, plan.rows + 1)
+            tiles = [Tile(self.c.dtype, rows, vectors, plan.kind) for rows in sizes]
+            come = possible_rows(plan, self.next_rows)
+            return f.module.function_table(
+                [tile.declare(f.module) if tile.rows in come else None for tile in tiles]
+            )
 
         if plan.reads_runs:
             return table(1)
@@ -336,8 +341,7 @@ class _Writer:
 
     def _tile_rows(self, left: Value) -> Value:
         """Return the rows of the next tile."""
-        f, most = self.f, self.plan.rows
-        choose = next_rows if self.whole_tiles is None else whole_first
+        f, most, choose = self.f, self.plan.rows, self.next_rows
         if left.text.isdigit():
             return f.i64(choose(int(left.text), most))
         table = f.module.constant_array(I64, [choose(n, most) for n in range(3 * most + 1)])
@@ -350,6 +354,24 @@ class _Writer:
         place = f.gep(kernels, f.sub(rows, f.i64(1)), PTR)
         kernel = f.load(place, PTR, 8, constant=True)
         f.raw(f"call void {kernel.text}({', '.join(map(str, arguments))})")
+
+
+def possible_rows(plan: Plan, choose: Callable[[int, int], int]) -> frozenset[int]:
+    """Return the rows that tiles can have, whatever the threads; choose(left, most) decides."""
+    count, unit = plan.c.rows, plan.row_unit if plan.split == "rows" else plan.c.rows
+    if unit < plan.rows < count:  # any number of rows may be left
+        return frozenset(range(1, plan.rows + 1))
+    shares = {*range(unit, count + 1, unit), *range(count, 0, -unit)}
+    found = set()
+    for block in {min(share, plan.row_block) for share in shares} | {
+        share % plan.row_block for share in shares
+    }:
+        left = block
+        while left > 0:
+            rows = choose(left, plan.rows)
+            found.add(rows)
+            left -= rows
+    return frozenset(found)
 
 
 def next_rows(left: int, most: int) -> int:

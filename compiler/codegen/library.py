@@ -1,16 +1,15 @@
-"""The library of micro-kernels, in parts: each is compiled when a program first calls into it."""
+"""The library of micro-kernels: each is compiled when a program first calls it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 
-from jitnet.runtime.dataclass import dataclass
-from jitnet.runtime.dtype import DType
 from jitnet.runtime.target import Target
 
 from .microkernels import ARGUMENTS, DTYPES, Tile, emit_dots, emit_lines, emit_tile, sizes
 from .module import Module
-from .squares import emit_squares, square_names
+from .squares import emit_squares, square_name
 from .vector_tiles import emit_columns, emit_rows
 
 EMITTERS = {
@@ -22,52 +21,30 @@ EMITTERS = {
 }
 
 
-@dataclass(frozen=True)
-class Part:
-    """Kernels that programs tend to call together.
-
-    kind: that of its tiles, or "squares".  vectors: of its tiles.
-    """
-
-    kind: str
-    dtype: DType
-    vectors: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.dtype.short} {self.vectors}"
-
-
-def parts(target: Target) -> list[Part]:
-    """Return every part that there is for a target."""
+@lru_cache(maxsize=None)
+def micro_kernels(target: Target) -> dict[str, Callable[[Module], None]]:
+    """Return what emits each kernel that there is for a target, by its symbol."""
     tiles = [
-        Part(kind, dtype, vectors)
+        Tile(dtype, row + 1, vectors, kind)
         for dtype in DTYPES
         for kind in ARGUMENTS
         for most, vectors in sizes(target, kind)
-        if most
+        for row in range(most)
     ]
-    return [*tiles, *(Part("squares", dtype) for dtype in DTYPES)]
+    found: dict[str, Callable[[Module], None]] = {
+        tile.name(target): partial(EMITTERS[tile.kind], tile=tile) for tile in tiles
+    }
+    for dtype in DTYPES:
+        for by_table in (False, True):
+            emit = partial(emit_squares, dtype=dtype, by_table=by_table)
+            found[square_name(dtype, by_table)] = emit
+    return found
 
 
-def _tiles(part: Part, target: Target) -> list[Tile]:
-    most = {vectors: rows for rows, vectors in sizes(target, part.kind)}[part.vectors]
-    return [Tile(part.dtype, row + 1, part.vectors, part.kind) for row in range(most)]
-
-
-def symbols(part: Part, target: Target) -> tuple[str, ...]:
-    """Return the names that a part defines."""
-    if part.kind == "squares":
-        return square_names(part.dtype)
-    return tuple(tile.name(target) for tile in _tiles(part, target))
-
-
-def library(chosen: Iterable[Part], target: Target) -> str:
-    """Return the LLVM IR of parts as one module."""
+def library(chosen: Iterable[str], target: Target) -> str:
+    """Return the LLVM IR of the kernels with these symbols as one module."""
     module = Module(target)
-    for part in chosen:
-        if part.kind == "squares":
-            emit_squares(module, part.dtype)
-            continue
-        for tile in _tiles(part, target):
-            EMITTERS[tile.kind](module, tile)
+    emitters = micro_kernels(target)
+    for name in chosen:
+        emitters[name](module)
     return module.text()

@@ -46,9 +46,9 @@ class Module:
         self.declare(name, I64, [PTR] * (len(call.args) + 1))
         return name
 
-    def function_table(self, names: Sequence[str]) -> Value:
-        """Return a pointer to an array of functions; equal arrays are stored once."""
-        body = ", ".join(f"ptr @{name}" for name in names)
+    def function_table(self, names: Sequence[str | None]) -> Value:
+        """Return a pointer to an array of functions or null; equal arrays are stored once."""
+        body = ", ".join("ptr null" if name is None else f"ptr @{name}" for name in names)
         return self._constant(PTR, len(names), body)
 
     def constant_array(self, element: str, values: Sequence[float | int]) -> Value:

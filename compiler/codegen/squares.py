@@ -23,24 +23,23 @@ SQUARE_ARGUMENTS = (
 )
 
 
-def square_names(dtype: DType) -> tuple[str, str]:
-    """Return the kernels' symbols: for rows in order, and for rows by a table."""
-    return f"jitnet_squares_{dtype.short}", f"jitnet_squares_{dtype.short}_to_rows"
+def square_name(dtype: DType, by_table: bool) -> str:
+    """Return a kernel's symbol: for rows in order, or for rows by a table."""
+    return f"jitnet_squares_{dtype.short}{'_to_rows' if by_table else ''}"
 
 
 def declare_squares(module: Module, dtype: DType, by_table: bool) -> str:
     """Declare a kernel in a module that is going to call it; return its symbol."""
-    name = square_names(dtype)[by_table]
+    name = square_name(dtype, by_table)
     module.declare(name, "void", [type_ for _, type_ in SQUARE_ARGUMENTS])
     return name
 
 
-def emit_squares(module: Module, dtype: DType) -> None:
-    """Write both kernels."""
-    for by_table, name in enumerate(square_names(dtype)):
-        f = Function(module, name, SQUARE_ARGUMENTS, internal=False)
-        _Squares(f, dtype, bool(by_table)).write()
-        f.finish()
+def emit_squares(module: Module, dtype: DType, by_table: bool) -> None:
+    """Write one kernel."""
+    f = Function(module, square_name(dtype, by_table), SQUARE_ARGUMENTS, internal=False)
+    _Squares(f, dtype, by_table).write()
+    f.finish()
 
 
 class _Squares:

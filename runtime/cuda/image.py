@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jitnet.runtime.dataclass import dataclass
 
 from ..dtype import dtype_named, from_numpy_dtype
 from .driver import Code
