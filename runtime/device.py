@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-from .dataclass import dataclass
 from .target import Target
 
 # A kind of device for machine code in this process is one file of this folder, as Backend says.
@@ -38,7 +38,7 @@ class Backend(Protocol):
         """Load object code, its external symbols at the given addresses."""
 
 
-@dataclass(frozen=True, init=False)
+@dataclasses.dataclass(frozen=True, init=False)  # users hold it: Python sees that it stays
 class Device:
     """A device as PyTorch names it: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`.
 

@@ -7,13 +7,13 @@ A complex number is two floats side by side, the real part first.
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from ml_dtypes import bfloat16 as _bfloat16
 
-from .dataclass import dataclass
 from .memory import aligned_copy
 
 
@@ -21,7 +21,7 @@ class DTypeError(RuntimeError, TypeError):
     """An op has no meaning for these dtypes."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)  # users hold it: Python sees that it stays
 class DType:
     """An element type; `a is b` compares two."""
 

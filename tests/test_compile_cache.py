@@ -18,7 +18,7 @@ from jitnet import nn
 from jitnet.compiler import identity, ops
 from jitnet.compiler.binary import Binary, Once
 from jitnet.compiler.compiled import Compiled, compile_graph
-from jitnet.compiler.identity import compiler_version, graph_key
+from jitnet.compiler.identity import compiler_version, graph_key, sources_digest
 from jitnet.compiler.ir.graph import Graph, Output, make
 from jitnet.nn import functional as F
 from jitnet.runtime import cpu
@@ -172,8 +172,10 @@ def test_a_changed_compiler_keeps_other_programs(
     for text in ("x = 1\n", "x = 2\n"):
         (tmp_path / "passes.py").write_text(text)
         compiler_version.cache_clear()
+        sources_digest.cache_clear()
         versions.append(compiler_version())
     compiler_version.cache_clear()
+    sources_digest.cache_clear()
     assert versions[0] != versions[1]
 
 
