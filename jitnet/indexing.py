@@ -1,4 +1,7 @@
-"""x[...] read and written: slices make views, tensors of places become take and put."""
+"""x[...] read and written: slices make views, tensors of places become take and put.
+
+A slice with a negative step is the view of its elements in rising order, turned round: a copy.
+"""
 
 from __future__ import annotations
 
@@ -86,13 +89,19 @@ class _Read:
 
     view: Tensor
     places: tuple[tuple[int, Tensor], ...]  # (dim of the view, whole numbers)
+    turned: tuple[int, ...]  # dims of the view that the index goes through backwards
+
+    def turn(self, x: Tensor) -> Tensor:
+        """Return a tensor of the view's shape as the index goes through it, or back again."""
+        return ops.flip(x, axes=self.turned) if self.turned else x
 
 
 def _bounds(item: slice, size: int) -> tuple[int, int, int]:
-    start, stop, step = item.indices(size)
-    if step <= 0:
-        raise ValueError(at_line("step must be greater than zero; flip() turns an axis around"))
-    return start, max(stop, start), step
+    """Return start, stop and a step > 0 of the elements that a slice goes through."""
+    chosen = range(*item.indices(size))
+    if chosen.step > 0:
+        return chosen.start, max(chosen.stop, chosen.start), chosen.step
+    return (chosen[-1], chosen[0] + 1, -chosen.step) if chosen else (0, 0, 1)
 
 
 def _basic(x: Tensor, items: list[Any]) -> _Read:
@@ -102,6 +111,7 @@ def _basic(x: Tensor, items: list[Any]) -> _Read:
     steps: list[int] = []
     shape: list[int] = []
     places: list[tuple[int, Tensor]] = []
+    turned: list[int] = []
     sizes = x._type.shape
     axis = 0
     for item in items:
@@ -125,6 +135,8 @@ def _basic(x: Tensor, items: list[Any]) -> _Read:
         size = sizes[axis]
         if isinstance(item, slice):
             start, stop, step = _bounds(item, size)
+            if item.step is not None and item.step < 0:
+                turned.append(len(shape))
             shape.append(len(range(start, stop, step)))
         else:
             if not -size <= item < size:
@@ -141,7 +153,7 @@ def _basic(x: Tensor, items: list[Any]) -> _Read:
         x = ops.slice(x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
     if tuple(shape) != x._type.shape:
         x = ops.reshape(x, shape=tuple(shape))
-    return _Read(x, tuple(places))
+    return _Read(x, tuple(places), tuple(turned))
 
 
 def _chosen(flag: Tensor) -> Tensor:
@@ -267,10 +279,11 @@ def getitem(x: Tensor, key: Any) -> Tensor:
             )
         return select(x, 0, key)
     read = _basic(x, _without_ellipsis(_items(key), x.ndim))
+    view = read.turn(read.view)
     if not read.places:
-        return read.view if read.view is not x else ops.reshape(x, shape=x._type.shape)
-    places = _places(read.view, _spelled(read.places, read.view))
-    return ops.take(_joined(read.view, places), places.index, axis=places.at)
+        return view if view is not x else ops.reshape(x, shape=x._type.shape)
+    places = _places(view, _spelled(read.places, view))
+    return ops.take(_joined(view, places), places.index, axis=places.at)
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
@@ -283,13 +296,14 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if not _is_view(view, x):
         raise RuntimeError(at_line("cannot write through this index: it is not a view"))
     if not read.places:
-        view._assign(_filling(value, view._type.shape, view))
+        view._assign(read.turn(_filling(value, view._type.shape, view)))
         return
+    before = read.turn(view._snapshot())
     if _is_one_mask(read) and _spreads(value, read.places[0], view):
-        view._assign(_masked(view, read.places[0], value))
+        view._assign(read.turn(_masked(before, read.places[0], value)))
         return
-    places = _places(view, _spelled(read.places, view))
-    view._assign(put_rows(view._snapshot(), places, value, False))
+    places = _places(before, _spelled(read.places, before))
+    view._assign(read.turn(put_rows(before, places, value, False)))
 
 
 def _is_view(view: Tensor, x: Tensor) -> bool:
@@ -350,7 +364,7 @@ def _spreads(value: Any, place: tuple[int, Tensor], view: Tensor) -> bool:
 
 
 def _masked(view: Tensor, place: tuple[int, Tensor], value: Any) -> Tensor:
-    """Return the view with value where the mask holds: x[mask] = one value."""
+    """Return the view's elements with value where the mask holds: x[mask] = one value."""
     axis, mask = place
     own = view._type.shape
     if mask._type.shape != own[axis : axis + mask.ndim]:
@@ -363,4 +377,4 @@ def _masked(view: Tensor, place: tuple[int, Tensor], value: Any) -> Tensor:
         value = value.reshape(sizes[: cut - 1] + (1,) * mask.ndim + sizes[cut:])
     filling = to_shape(_filling(value, own[:axis] + (1,) * mask.ndim + rest, view), own)
     chosen = to_shape(mask.reshape(mask._type.shape + (1,) * len(rest)), own)
-    return ops.where(chosen, filling, view._snapshot())
+    return ops.where(chosen, filling, view)

@@ -102,7 +102,24 @@ def _renaming(function: Callable[..., Any], words: Mapping[str, str], together: 
             options["dtype"] = of_python(options["dtype"])
         return function(*args, **options)
 
+    call.__signature__ = _signature(function, words, together)  # type: ignore[attr-defined]
     return call
+
+
+def _signature(
+    function: Callable[..., Any], words: Mapping[str, str], together: Set[str]
+) -> inspect.Signature:
+    """Return a function's signature with NumPy's words at its end; None stands for "not given"."""
+    own = inspect.signature(function)
+    *before, last = own.parameters.values()
+    after = [last] if last.kind is last.VAR_KEYWORD else []
+    before = before if after else [*before, last]
+    added = []
+    for word in sorted({*words, *together} - own.parameters.keys()):
+        default = own.parameters[words[word]].default if word in words else None
+        default = None if default is inspect.Parameter.empty else default
+        added.append(inspect.Parameter(word, inspect.Parameter.KEYWORD_ONLY, default=default))
+    return own.replace(parameters=[*before, *added, *after])
 
 
 def install(namespace: dict[str, Any]) -> None:

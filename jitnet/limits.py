@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ml_dtypes
-import numpy as np
 
 from jitnet.runtime.dtype import DType
 
@@ -41,9 +40,9 @@ class iinfo:  # noqa: N801
         type = type.dtype if isinstance(type, Tensor) else type
         if type.kind not in ("int", "uint"):
             raise TypeError(f"iinfo is for dtypes of whole numbers, got {type}; use finfo")
-        found = np.iinfo(type.numpy)
         self.dtype = type.name
-        self.bits, self.max, self.min = found.bits, int(found.max), int(found.min)
+        self.bits = 8 * type.size
+        self.min, self.max = type.limits
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

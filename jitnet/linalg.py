@@ -53,6 +53,7 @@ from .functional.spectral import matrix_rank as matrix_rank
 from .functional.spectral import norm as norm
 from .functional.spectral import pinv as pinv
 from .functional.standard import matrix_transpose as matrix_transpose
+from .functional.standard import standard_sum
 from .functional.standard import vecdot as vecdot
 from .tensor import Tensor
 
@@ -78,18 +79,18 @@ def diagonal(
 
 
 def trace(x: Tensor, /, *, offset: int = 0, dtype: DType | None = None) -> Tensor:
-    """Return the sums of the diagonals of matrices."""
-    return _diagonal(x, offset, -2, -1).sum(-1, dtype=dtype)  # type: ignore[no-any-return]
+    """Return the sums of the diagonals of matrices; unsigned whole numbers add up as uint64."""
+    return _diagonal(x, offset, -2, -1).sum(-1, dtype=dtype or standard_sum(x.dtype))  # type: ignore[no-any-return]
 
 
 @with_out
 def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """Return the vector products of three-dimensional vectors along a dim of both."""
-    if input.ndim != other.ndim:
+    if input.ndim != other.ndim and dim >= 0:
         raise ShapeError(
             at_line(
-                "linalg.cross: inputs must have the same number of dimensions, got "
-                f"{input._type} and {other._type}"
+                "linalg.cross: inputs must have the same number of dimensions, or dim be "
+                f"negative, got {input._type} and {other._type}"
             )
         )
     if {input._type.shape[dim], other._type.shape[dim]} != {3}:

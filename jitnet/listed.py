@@ -67,15 +67,15 @@ def _exactly(array: np.ndarray, data: Any) -> np.ndarray:
 
 def _check_range(array: np.ndarray, dtype: DType) -> None:
     """Raise unless the dtype holds all numbers; unsigned ones of up to 32 bits may be negated."""
-    info = np.iinfo(dtype.numpy)
-    least = -int(info.max) if dtype.kind == "uint" and dtype is not uint64 else int(info.min)
+    bottom, top = dtype.limits
+    least = -top if dtype.kind == "uint" and dtype is not uint64 else bottom
     low, high = array.min(), array.max()
-    if not (least - 1 < low and high < int(info.max) + 1):
+    if not (least - 1 < low and high < top + 1):
         outside = high if least - 1 < low else low
         raise RuntimeError(
             at_line(
                 f"value cannot be converted to type {dtype.name} without overflow: got {outside}, "
-                f"which is not from {info.min} to {info.max}"
+                f"which is not from {bottom} to {top}"
             )
         )
 

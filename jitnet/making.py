@@ -244,10 +244,10 @@ def arange(
 
 def _steps(start: Any, end: Any, step: Any) -> int:
     """Return how many steps lead from start to end."""
-    if step == 0 or (end - start) * step < 0:
-        raise RuntimeError(
-            at_line(f"arange wants a step that leads from {start} to {end}, got {step}")
-        )
+    if step == 0:
+        raise RuntimeError(at_line("arange wants a step other than 0"))
+    if (end - start) * step < 0:
+        return 0
     if all(isinstance(value, int) for value in (start, end, step)):
         return -((start - end) // step)
     return math.ceil((end - start) / step)
@@ -282,8 +282,15 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return `steps` evenly spaced numbers from start to end, which endpoint includes."""
-    dtype = dtype or _default
+    dtype = dtype or (_default.to_complex() if _has_complex(start, end) else _default)
     return _made(_line(*_bounds(start, end, dtype), steps, endpoint, dtype), requires_grad, device)
+
+
+def _has_complex(*bounds: Any) -> bool:
+    return any(
+        bound.is_complex() if isinstance(bound, Tensor) else isinstance(bound, complex)
+        for bound in bounds
+    )
 
 
 def _bounds(start: Any, end: Any, dtype: DType) -> tuple[Any, Any]:

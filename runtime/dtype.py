@@ -58,6 +58,13 @@ class DType:
         """Bytes of one element."""
         return self.size
 
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The least and the greatest value, of whole numbers."""
+        assert self.kind in ("int", "uint"), self
+        bits = 8 * self.size - (self.kind == "int")
+        return (-(1 << bits) if self.kind == "int" else 0), (1 << bits) - 1
+
     def to_real(self) -> DType:
         """Return the dtype of the parts of complex numbers; a float dtype itself."""
         return _PARTS.get(self, self)

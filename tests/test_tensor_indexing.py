@@ -154,7 +154,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     ([0, 3], IndexError, "index 3 is out of bounds for dimension 0 with size 3"),
     (1.5, IndexError, "valid indices"),
     ("a", IndexError, "valid indices"),
-    (slice(None, None, -1), ValueError, "step must be greater than zero"),
+    (slice(None, None, 0), ValueError, "slice step cannot be zero"),
     ((..., ...), IndexError, "single ellipsis"),
     (np.ones(4, bool), IndexError, "mask"),
     (np.ones(3), IndexError, "whole numbers or bools"),

@@ -266,7 +266,7 @@ def test_creation() -> None:
     assert jitnet.ones_like(like, dtype=jitnet.float64).dtype is jitnet.float64
     assert like.new_zeros(2, 2).dtype is jitnet.int32 and like.new_tensor([1.5]).tolist() == [1]
     assert jitnet.Tensor(2, 3).shape == (2, 3) and jitnet.Tensor([1, 2]).dtype is jitnet.float32
-    for wrong in (lambda: jitnet.zeros(-1), lambda: jitnet.arange(0, 1, -1)):
+    for wrong in (lambda: jitnet.zeros(-1), lambda: jitnet.arange(0, 1, 0)):
         with pytest.raises(RuntimeError):
             wrong()
     for data in ("abc", [[1], [2, 3]], None):
@@ -353,7 +353,7 @@ def test_errors_name_the_line() -> None:
     with pytest.raises(RuntimeError, match=r"do not broadcast.*; test_tensor_memory\.py:\d+$"):
         jitnet.zeros(2, 3) + jitnet.zeros(2, 4)
     with pytest.raises(jitnet.DTypeError, match="same dtype"):
-        jitnet.zeros(2, 2) @ jitnet.zeros(2, 2, dtype=jitnet.float64)
+        jitnet.mm(jitnet.zeros(2, 2), jitnet.zeros(2, 2, dtype=jitnet.float64))
     with pytest.raises(ZeroDivisionError):
         jitnet.tensor([1]) // jitnet.tensor([0])
 

@@ -165,8 +165,8 @@ UNARY_TYPES = words(
 def test_result_types(name: str) -> None:
     """What whole numbers and bools become."""
     for dtype in DTYPES:
-        if (name, dtype) == ("argmax", "bool"):  # PyTorch has none, jitnet does
-            continue
+        if (name, dtype) == ("argmax", "bool") or (name in ("round", "sign") and "comp" in dtype):
+            continue  # PyTorch has none, jitnet does
         mine, theirs = samples(dtype)[0]
         args = (0,) if name in ("cumsum", "std") else ()
         want = outcome(lambda t=theirs, args=args: getattr(torch, name)(t, *args))

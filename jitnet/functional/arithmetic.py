@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
-from jitnet.runtime.dtype import bool_
+from jitnet.runtime.dtype import bool_, float64
 
 from ..errors import DTypeError, at_line
 from ..tensor import Tensor, constant_like
@@ -297,9 +298,25 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
 @with_out
 @rounded_once
 def hypot(input: Any, other: Any) -> Tensor:
-    """Return sqrt(input^2 + other^2)."""
-    a, b = meet(input, other)
-    return sqrt(add(mul(a, a), mul(b, b)))
+    """Return sqrt(input^2 + other^2), which squares do not overflow; infinite beside NaN, too."""
+    a, b = map(to_float, meet(input, other))
+    scale = _power_of_two(ops.maximum(ops.abs(a), ops.abs(b)).detach())
+    scaled = mul(a, scale), mul(b, scale)
+    found = div(sqrt(add(mul(scaled[0], scaled[0]), mul(scaled[1], scaled[1]))), scale)
+    infinite = ops.logical_or(ops.isinf(a), ops.isinf(b))
+    return ops.where(infinite, constant_of(found, math.inf), found)
+
+
+def _power_of_two(largest: Tensor) -> Tensor:
+    """Return what brings numbers of this size where squares of floats neither overflow nor vanish.
+
+    1 for all ordinary ones, whose last bits so stay as they are.
+    """
+    bits = 128 if largest._type.dtype is not float64 else 1024
+    great, small = 2.0 ** (bits // 2 - 4), 2.0 ** (-3 * bits // 8)
+    one = constant_of(largest, 1)
+    down = ops.where(ops.ge(largest, constant_of(largest, great)), one / (256 * great), one)
+    return ops.where(ops.le(largest, constant_of(largest, small)), one / small / small, down)
 
 
 def constant_of(x: Tensor, value: Any) -> Tensor:

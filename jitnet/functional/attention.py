@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from .activation import softmax
 from .choice import where
 from .dropout import dropout
-from .linear_algebra import matmul
+from .linear_algebra import product
 from .precision import autocast_lowers, rounded_once
 from .promote import broadcast_shapes, need_float
 from .reduction import amax
@@ -46,7 +46,7 @@ def scaled_dot_product_attention(
     if enable_gqa:
         key, value = _shared(query, key), _shared(query, value)
     weights = attention_weights(query, key, attn_mask, dropout_p, is_causal, scale)
-    return matmul(weights, value)
+    return product(weights, value)
 
 
 def attention_weights(
@@ -59,7 +59,9 @@ def attention_weights(
 ) -> Tensor:
     """Return how much of each value [..., S] each query [..., L] takes: [..., L, S]."""
     factor = 1 / math.sqrt(max(query._type.shape[-1], 1)) if scale is None else scale
-    scores = matmul(query, key.transpose(-2, -1)) * factor  # as they are stored: no pass over query
+    scores = (
+        product(query, key.transpose(-2, -1)) * factor
+    )  # as they are stored: no pass over query
     if is_causal:
         scores = where(_causal(scores._type.shape[-2:]), scores, -math.inf)
     weights = softmax(scores, -1) if mask is None else _softmax_or_zero(_masked(scores, mask))

@@ -8,7 +8,7 @@ from functools import cache
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .joining import cat
-from .linear_algebra import matmul
+from .linear_algebra import product
 from .out import with_out
 
 
@@ -58,13 +58,13 @@ def _multiplied(factors: Sequence[Tensor]) -> Tensor:
             for cut in range(first, last)
         )
 
-    def product(first: int, last: int) -> Tensor:
+    def span(first: int, last: int) -> Tensor:
         if first == last:
             return factors[first]
         cut = cost(first, last)[1]
-        return matmul(product(first, cut), product(cut + 1, last))
+        return product(span(first, cut), span(cut + 1, last))
 
-    return product(0, len(factors) - 1)
+    return span(0, len(factors) - 1)
 
 
 def chain_matmul(*matrices: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitnet.compiler import ops
+from jitnet.compiler.ir.op import Op
 from jitnet.runtime.dtype import DType, bool_
 
 from ..errors import DTypeError, at_line
@@ -111,14 +112,29 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     result = to_dtype(input, dtype)
     if min is not None:
         low, result = meet_as(dtype, as_operand(min), result)
-        result = ops.where(ops.lt(result, low), low, result)
+        result = _bounded(ops.lt, result, low, _may_be_nan(min))
     if max is not None:
         high, result = meet_as(dtype, as_operand(max), result)
-        result = ops.where(ops.gt(result, high), high, result)
+        result = _bounded(ops.gt, result, high, _may_be_nan(max))
     return result
 
 
-clip = clamp
+def _may_be_nan(bound: Any) -> bool:
+    return isinstance(bound, Tensor) or bound != bound
+
+
+def _bounded(beyond: Op, x: Tensor, bound: Tensor, may_be_nan: bool) -> Tensor:
+    """Return the bound where elements are beyond it, or it is NaN."""
+    replaced = beyond(x, bound)
+    if may_be_nan and bound._type.dtype.kind == "float":
+        replaced = ops.logical_or(replaced, ops.isnan(bound))
+    return ops.where(replaced, bound, x)
+
+
+@with_out
+def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Return elements kept between min and max: clamp, which without both is a copy here."""
+    return clone(input) if min is None and max is None else clamp(input, min, max)
 
 
 @with_out
@@ -190,6 +206,7 @@ def allclose(
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Return whether shapes and all elements are equal."""
+    as_tensor_like(input, "equal"), as_tensor_like(other, "equal")
     return input._type.shape == other._type.shape and bool(eq(input, other).all())
 
 

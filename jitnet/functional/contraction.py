@@ -11,7 +11,7 @@ from jitnet.runtime.dtype import int64
 from ..errors import at_line
 from ..tensor import Tensor
 from .arithmetic import add
-from .linear_algebra import _same_dtype, matmul
+from .linear_algebra import _same_dtype, product
 from .precision import autocast_passes, rounded_once
 from .promote import to_dtype, to_shape
 
@@ -85,7 +85,7 @@ def _summed(name: str, x: Tensor, keep: set[str]) -> tuple[str, Tensor]:
     return "".join(letter for letter in name if letter in keep), x
 
 
-_products = autocast_passes(matmul)  # of elements only: nothing is summed
+_products = autocast_passes(product)  # of elements only: nothing is summed
 
 
 def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[str, Tensor]:
@@ -117,7 +117,7 @@ def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[st
     first = arranged(a, x, batch + left + inner, [batch, left, inner])
     second = arranged(b, y, batch + inner + right, [batch, inner, right])
     letters = batch + left + right
-    multiply = matmul if inner else _products
+    multiply = product if inner else _products
     result = multiply(first, second).reshape([sizes[letter] for letter in letters])
     return "".join(letters), result
 
@@ -126,5 +126,5 @@ def _contract(a: str, x: Tensor, b: str, y: Tensor, later: set[str]) -> tuple[st
 @rounded_once
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input1[..., i] weight[o, i, j] input2[..., j] + bias."""
-    product = einsum("...i,oij,...j->...o", input1, weight, input2)
-    return product if bias is None else add(product, bias)
+    made = einsum("...i,oij,...j->...o", input1, weight, input2)
+    return made if bias is None else add(made, bias)

@@ -13,7 +13,7 @@ from jitnet.compiler.ops.spectra import eigh_shapes, svd_shapes
 from .. import creation
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
-from .linear_algebra import matmul
+from .linear_algebra import product
 from .matrices import alike, matrices, one_batch
 from .out import with_out
 from .precision import autocast_widens
@@ -135,7 +135,7 @@ def _reflected(x: Tensor, tau: Tensor, other: Tensor, turned: bool) -> Tensor:
     for number in order:
         v = unit[..., number : number + 1]
         scaled = v * tau[..., number, None, None]
-        other = other - matmul(scaled, matmul(v.mH, other))
+        other = other - product(scaled, product(v.mH, other))
     return other
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import numel
-from jitnet.runtime.dtype import bool_
+from jitnet.runtime.dtype import bool_, promote
 
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
@@ -38,10 +38,19 @@ def _wrong(name: str, a: Tensor, b: Tensor, why: str) -> ShapeError:
 
 
 @with_out
-@autocast_lowers
 def matmul(input: Tensor, other: Tensor) -> Tensor:
-    """Return the matrix product; leading dims are batches and broadcast, vectors are allowed."""
+    """Return the matrix product; leading dims are batches and broadcast, vectors are allowed.
+
+    Of two dtypes in the one that they meet in, as the array API standard wants.
+    """
     a, b = as_tensor_like(input, "matmul"), as_tensor_like(other, "matmul")
+    kind = promote(a._type.dtype, b._type.dtype)
+    return product(to_dtype(a, kind), to_dtype(b, kind))
+
+
+@autocast_lowers
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Return what matmul returns; DTypeError for two dtypes, which layers must not mix."""
     _same_dtype("matmul", a, b)
     if a.ndim == 0 or b.ndim == 0:
         raise _wrong("matmul", a, b, "at least one dim on both sides")
@@ -77,7 +86,7 @@ def _batched(a: Tensor, b: Tensor) -> Tensor:
 def _ranked(name: str, a: Tensor, b: Tensor, ranks: tuple[int, int]) -> Tensor:
     if (as_tensor_like(a, name).ndim, as_tensor_like(b, name).ndim) != ranks:
         raise _wrong(name, a, b, f"{ranks[0]} and {ranks[1]} dims")
-    return matmul(a, b)
+    return product(a, b)
 
 
 @with_out
@@ -144,15 +153,15 @@ def _scaled(x: Tensor, factor: Any) -> Tensor:
     return x if factor == 1 else to_dtype(mul(x, factor), x._type.dtype)
 
 
-def _plus_product(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+def _plus_product(input: Tensor, made: Tensor, beta: Any, alpha: Any) -> Tensor:
     """Return beta * input + alpha * product; beta 0 ignores input, NaN and all.
 
     The product decides shape and dtype: whole numbers take whole parts of alpha and beta.
     """
-    product = _scaled(product, alpha)
+    made = _scaled(made, alpha)
     if beta == 0:
-        return product
-    return add(to_shape(_scaled(input, beta), product._type.shape), product)
+        return made
+    return add(to_shape(_scaled(input, beta), made._type.shape), made)
 
 
 @with_out
@@ -203,8 +212,8 @@ def addbmm(
 @rounded_once
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input @ weight.T + bias; weight is [out, in] (or [in])."""
-    product = matmul(input, weight.t() if weight.ndim == 2 else weight)
-    return product if bias is None else add(product, bias)
+    made = product(input, weight.t() if weight.ndim == 2 else weight)
+    return made if bias is None else add(made, bias)
 
 
 @with_out

@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from .attention import attention_weights, scaled_dot_product_attention
 from .choice import where
 from .joining import cat
-from .linear_algebra import linear, matmul
+from .linear_algebra import linear, product
 from .padding import pad
 
 Three = tuple[Tensor, Tensor, Tensor]
@@ -87,7 +87,7 @@ def multi_head_attention_forward(
         output = scaled_dot_product_attention(q, k, v, mask, dropout_p, causal)
         return linear(heads.join(output), out_proj_weight, out_proj_bias), None
     shares = attention_weights(q, k, mask, dropout_p)
-    output = linear(heads.join(matmul(shares, v)), out_proj_weight, out_proj_bias)
+    output = linear(heads.join(product(shares, v)), out_proj_weight, out_proj_bias)
     shares = shares.mean(1) if average_attn_weights else shares
     return output, shares if heads.batched else shares.squeeze(0)
 

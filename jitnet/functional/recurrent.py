@@ -16,7 +16,7 @@ from ..tensor import Tensor
 from .activation import relu
 from .dropout import dropout
 from .joining import cat, chunk, narrow, split, stack, unbind
-from .linear_algebra import linear, matmul
+from .linear_algebra import linear, product
 from .precision import autocast_lowers
 from .unary import sigmoid, tanh
 
@@ -67,7 +67,7 @@ def _simple(activation: Callable[[Tensor], Tensor]) -> Kind:
     """h' = activation(gates + h W^T)"""
 
     def step(gates: Tensor, state: State, weights: Weights) -> State:
-        return (activation(gates + matmul(state[0], weights.hh)),)
+        return (activation(gates + product(state[0], weights.hh)),)
 
     return Kind(1, _with_both_biases, step)
 
@@ -75,18 +75,18 @@ def _simple(activation: Callable[[Tensor], Tensor]) -> Kind:
 def _lstm_step(gates: Tensor, state: State, weights: Weights) -> State:
     """c' = f c + i g; h' = o tanh(c')"""
     hidden, cell = state
-    i, f, g, o = chunk(gates + matmul(hidden, weights.hh), 4, 1)
+    i, f, g, o = chunk(gates + product(hidden, weights.hh), 4, 1)
     cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)
     hidden = sigmoid(o) * tanh(cell)
     if weights.hr is not None:
-        hidden = matmul(hidden, weights.hr)
+        hidden = product(hidden, weights.hr)
     return hidden, cell
 
 
 def _gru_step(gates: Tensor, state: State, weights: Weights) -> State:
     """h' = (1 - z) n + z h, where r lets the state into n"""
     (hidden,) = state
-    own = matmul(hidden, weights.hh)
+    own = product(hidden, weights.hh)
     if weights.bias_hh is not None:
         own = own + weights.bias_hh
     from_r, from_z, from_n = chunk(own, 3, 1)

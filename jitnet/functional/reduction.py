@@ -67,7 +67,7 @@ def sum(
     if dtype is None and not input._type.dtype.is_inexact:
         dtype = int64
     x = input if dtype is None else to_dtype(input, dtype)
-    return _reduce(ops.sum, x, _every_dim(dim), keepdim)
+    return _reduce(ops.any if dtype is bool_ else ops.sum, x, _every_dim(dim), keepdim)
 
 
 @with_out

@@ -15,7 +15,7 @@ from .. import creation
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .choice import where
-from .linear_algebra import matmul
+from .linear_algebra import product
 from .matrices import alike, is_vector, matrices, one_batch
 from .out import with_out
 from .precision import autocast_widens, rounded_once
@@ -255,8 +255,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:  # noqa: N803
     result, rest = None, abs(n)
     while rest:
         if rest % 2:
-            result = power if result is None else matmul(result, power)
+            result = power if result is None else product(result, power)
         rest //= 2
-        power = matmul(power, power) if rest else power
+        power = product(power, power) if rest else power
     assert result is not None
     return result.clone() if n == 1 else result

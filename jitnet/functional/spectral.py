@@ -16,7 +16,7 @@ from ..limits import finfo
 from ..tensor import Tensor
 from .choice import where
 from .factors import eigvalsh, svdvals
-from .linear_algebra import matmul
+from .linear_algebra import product
 from .matrices import alike, is_vector, matrices, one_batch
 from .out import with_out
 from .precision import autocast_widens
@@ -229,13 +229,13 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
             )
         )
     whole, right = one_batch(x, b)
-    solution = matmul(pinv(whole, rcond), right)
+    solution = product(pinv(whole, rcond), right)
     values = svdvals(x.detach())
     rank = matrix_rank(x.detach(), rtol=rcond)
     nothing = x.new_zeros((0,), dtype=x._type.dtype.to_real())
     residuals = nothing
     if _has_residuals(x, rank, driver):
-        residuals = (matmul(whole, solution) - right).abs().square().sum(-2)
+        residuals = (product(whole, solution) - right).abs().square().sum(-2)
     return lstsq_result(
         solution.squeeze(-1) if vectors else solution,
         residuals,

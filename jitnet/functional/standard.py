@@ -6,11 +6,12 @@ See https://data-apis.org/array-api/2024.12; where both have a name, PyTorch's m
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from jitnet.runtime.dtype import DTYPES, DType, int64, promote
+from jitnet.runtime.dtype import DTYPES, DType, int64, promote, uint64
 
 from .. import capture, creation
 from ..errors import at_line
@@ -37,7 +38,7 @@ unique_counts_result = namedtuple("unique_counts_result", ["values", "counts"])
 unique_inverse_result = namedtuple("unique_inverse_result", ["values", "inverse_indices"])
 
 bitwise_invert = bitwise_not
-permute_dims = permute
+
 broadcast_arrays = broadcast_tensors
 
 # -- dtypes -------------------------------------------------------------------------------------
@@ -87,9 +88,14 @@ def dtypes_of(kind: str | tuple[str, ...] | None) -> dict[str, DType]:
 # -- shapes -------------------------------------------------------------------------------------
 
 
-def expand_dims(x: Tensor, /, *, axis: int = 0) -> Tensor:
+def expand_dims(x: Tensor, /, axis: int = 0) -> Tensor:
     """Return a view with a new dim of size 1 at axis."""
     return unsqueeze(x, axis)
+
+
+def permute_dims(x: Tensor, /, axes: Sequence[int]) -> Tensor:
+    """Return a view with the dims in this order."""
+    return permute(x, tuple(axes))
 
 
 def matrix_transpose(x: Tensor, /) -> Tensor:
@@ -127,6 +133,14 @@ def vecdot(x: Tensor, y: Tensor, /, *, dim: int = -1) -> Tensor:
     return (conj(first) * second).sum(-1).to(kind)  # type: ignore[no-any-return]
 
 
+def standard_sum(dtype: DType) -> DType | None:
+    """Return what the standard's sums of unsigned numbers are; None for others, as PyTorch's are.
+
+    For functions that PyTorch has not: its own sums of all whole numbers are int64.
+    """
+    return uint64 if dtype.kind == "uint" else None
+
+
 def cumulative_sum(
     x: Tensor,
     /,
@@ -157,7 +171,7 @@ def _cumulative(
     if axis is None and x.ndim != 1:
         raise ValueError(at_line(f"wants an axis for {x.ndim} dims"))
     along = normal_dim(0 if axis is None else axis, x.ndim)
-    found: Tensor = scan(x, along, dtype=dtype)
+    found: Tensor = scan(x, along, dtype=dtype or standard_sum(x.dtype))
     if not initial:
         return found
     shape = [1 if i == along else size for i, size in enumerate(x.shape)]

@@ -122,6 +122,9 @@ _round = _rounding(ops.round)
 @rounded_once
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Return each element rounded to `decimals` places, halves to even."""
+    if input._type.dtype.is_complex:  # as the array API standard says
+        parts = (round(part, decimals=decimals) for part in (ops.real(input), ops.imag(input)))
+        return ops.complex(*parts)
     if decimals == 0:
         return _round(input)
     scale = 10.0 ** abs_(decimals)
@@ -158,18 +161,15 @@ absolute = abs
 
 @with_out
 def sign(input: Tensor) -> Tensor:
-    """Return -1, 0 or 1."""
+    """Return -1, 0 or 1; of complex numbers input / |input|, the direction, and 0 at 0."""
     if input._type.dtype is bool_:
         return clone(input)
+    if input._type.dtype.is_complex:
+        return ops.direction(input, ops.magnitude(input))
     return ops.sign(input)
 
 
-@with_out
-def sgn(input: Tensor) -> Tensor:
-    """Return input / |input|, the direction of complex numbers, and 0 at 0."""
-    if input._type.dtype.is_complex:
-        return ops.direction(input, ops.magnitude(input))  # type: ignore[no-any-return]
-    return sign(input)
+sgn = sign
 
 
 @with_out

@@ -59,12 +59,11 @@ def identity(fn: str, dtype: DType) -> float | int | bool:
     if fn == "or":
         return 0
     if fn == "and":
-        return -1 if dtype.is_signed else (1 << 8 * dtype.size) - 1
+        return -1 if dtype.is_signed else dtype.limits[1]
     if dtype.kind == "float":
         return -math.inf if fn == "max" else math.inf
-    bits = 8 * dtype.size - (1 if dtype.is_signed else 0)
-    lowest = -(1 << bits) if dtype.is_signed else 0
-    return lowest if fn == "max" else (1 << bits) - 1
+    least, greatest = dtype.limits
+    return least if fn == "max" else greatest
 
 
 def any_lane(f: Function, mask: Value) -> Value:
