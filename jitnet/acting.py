@@ -153,7 +153,7 @@ class Acts:
     def _recipes(self) -> list[Recipe]:
         grads = [effect.value for effect in self._traced.effects.grads]
         known = [recipe for recipe in grads if recipe is not None]
-        set_ = [recipe for each in self._traced.effects.attributes for recipe in each.recipes]
+        set_ = [recipe for each in self._traced.effects.entries for recipe in each.recipes]
         return [*self._traced.recipes, *known, *set_]
 
     def _counts(self) -> list[Instruction]:
@@ -178,7 +178,7 @@ class Acts:
             or gradients_left(traced)
             or effects.requires_grad
             or effects.training
-            or effects.attributes
+            or effects.entries
         )
         finish = endings.Finish(self._finish, len(self._nodes))
         return finish if remains else _plain_result(traced) or finish

@@ -83,18 +83,18 @@ class Hyper:
 
 @dataclass(frozen=True, eq=False)
 class Attribute:
-    """The memory of a tensor that an attribute holds when the call begins, which sets it anew.
+    """The memory of a tensor that an entry holds when the call begins, which sets it anew.
 
-    place: the positions of the tensor in tuples.
+    An entry is an attribute, say. place: the keys of the tensor in containers inside.
     """
 
-    attributes: dict[str, Any]
-    name: str
-    place: tuple[int, ...]
+    entries: Any
+    name: Any
+    place: tuple[Any, ...]
 
     def tensor(self, leaves: Sequence[Any]) -> Tensor:
         """Return the tensor whose memory it is."""
-        found = self.attributes[self.name]
+        found = self.entries[self.name]
         for position in self.place:
             found = found[position]
         return base_of(found)

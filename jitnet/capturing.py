@@ -24,6 +24,7 @@ from .bindings import (
     graph_input,
 )
 from .errors import CompileError, at_line
+from .following import Place, Wishes
 from .modes import mode
 from .results import Existing, Given, Recipe
 from .signature import TensorKey, tensor_key
@@ -35,22 +36,36 @@ from .watch import Watcher
 class Again(BaseException):
     """Trace once more, these leaves compiled in by their value, or these passed as themselves.
 
+    followed: entries of Python's objects that calls change.
+
     Not an Exception, so that no `except Exception` of the traced function catches it.
     """
 
-    def __init__(self, by_value: frozenset[int], pinned: frozenset[int]) -> None:
-        super().__init__(by_value, pinned)
+    def __init__(
+        self,
+        by_value: frozenset[int],
+        pinned: frozenset[int],
+        followed: frozenset[Place] = frozenset(),
+    ) -> None:
+        super().__init__(by_value, pinned, followed)
         self.by_value = by_value
         self.pinned = pinned
+        self.followed = followed
 
 
 class Trace:
     """The capture: the graph's inputs so far, what was written, what must be put back."""
 
     def __init__(
-        self, leaves: Sequence[Any], names: Sequence[str], pinned: frozenset[int], line: str
+        self,
+        leaves: Sequence[Any],
+        names: Sequence[str],
+        pinned: frozenset[int],
+        line: str,
+        wishes: Wishes,
     ) -> None:
-        self.watcher = Watcher()
+        self.watcher = Watcher(wishes)
+        self.watcher.followed.float_of = self.number
         self.inputs: list[Input] = []
         self.bindings: list[Binding] = []
         self.first_sequence = TapeNode(()).sequence  # of the tape: earlier nodes are not ours
@@ -137,6 +152,12 @@ class Trace:
             )
             self._hypers[place] = Tensor._from_node(node)
         return self._hypers[place]
+
+    def number(self, entries: Any, key: Any) -> Tensor:
+        """Return a number of Python's, which each call reads anew, as the float that it equals."""
+        made = Tensor._from_node(node_of(self.hyper(entries, key, None)))
+        made._weak = True
+        return made
 
     def switch(self, group: Any, key: str) -> None:
         """Guard whether an option is zero, and nothing else about it."""
@@ -247,7 +268,7 @@ class Trace:
             case State():
                 return self.watcher.name_of(memory.held) or "tensor"
             case Attribute():
-                return memory.name
+                return str(memory.name)
             case GradientOf():
                 return f"{self.name_of(memory.owner)}.grad"
 

@@ -113,6 +113,6 @@ def seek(memory: Memory) -> list[Instruction]:
             return [looks.Object(memory.held)]
         case Attribute():
             inside = map(acts.Subscript, (memory.name, *memory.place))
-            return [looks.Object(memory.attributes), *inside, looks.Base(HOLDER)]
+            return [looks.Object(memory.entries), *inside, looks.Base(HOLDER)]
         case GradientOf():
             return [*seek(memory.owner), looks.Slot(HOLDER.place("gradient"))]

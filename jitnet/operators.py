@@ -53,6 +53,8 @@ def assigning(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def apply(self: Tensor, other: Any) -> Any:
         if not _operand(other):
             return NotImplemented
+        if self._weak:  # a Python number: its name gets another
+            return function(self, other)
         return write(self, function(source(self, name, (other,)), other))
 
     return apply

@@ -8,15 +8,27 @@ from typing import Any
 
 from jitnet.compiler.ir.graph import Output
 
-from .assigned import tensors_in
+from .appending import Log
+from .assigned import Setting, containers_in, tensors_in
 from .bindings import Argument, Attribute, Memory, State
-from .capturing import Trace, gradient_of
+from .capturing import Again, Trace, gradient_of
+from .counting import Count
 from .errors import CompileError
-from .results import Constant, Existing, Fresh, Given, PythonNumber, Recipe, ViewOf
+from .plain import MISSING
+from .results import (
+    Constant,
+    Counted,
+    Existing,
+    Fresh,
+    Given,
+    Made,
+    PythonNumber,
+    Recipe,
+    ViewOf,
+)
 from .signature import TensorKey
 from .tensor import Tensor, base_of
-from .tree import Tree, flatten
-from .watches import Names
+from .tree import Tree, rebuild
 
 _HISTORY = ("_grad_fn", "_output_nr", "_origin_fn")
 
@@ -30,14 +42,20 @@ class GradEffect:
 
 
 @dataclass(frozen=True, eq=False)
-class AttributeEffect:
-    """After a call, an attribute of an instance is what recipes make."""
+class EntryEffect:
+    """After a call, an attribute, a global or an entry of a container is what recipes make."""
 
-    attributes: dict[str, Any]
-    name: str
+    entries: Any
+    key: Any
     structural: bool  # a change of it moves nn.epoch
-    tree: Tree
+    tree: Tree | None  # None if the entry goes away
     recipes: tuple[Recipe, ...]
+
+    def make(self, made: Made) -> Any:
+        """Return what the entry becomes in this call."""
+        if self.tree is None:
+            return MISSING
+        return rebuild(self.tree, (recipe.make(made) for recipe in self.recipes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +66,7 @@ class Effects:
     grads: tuple[GradEffect, ...]
     requires_grad: tuple[tuple[Recipe, bool], ...]
     training: tuple[tuple[Any, bool], ...]  # modules whose flag is set
-    attributes: tuple[AttributeEffect, ...]
+    entries: tuple[EntryEffect, ...]
 
 
 class Outcome:
@@ -70,6 +88,10 @@ class Outcome:
         return known
 
     def _plain_recipe(self, leaf: Any, where: str) -> Recipe:
+        if type(leaf) is Count:
+            return Counted(leaf)
+        if isinstance(leaf, Log):
+            return Constant(leaf.owner)
         if self._trace.watcher.may_return(leaf) or any(
             leaf is given for given in self._trace.leaves
         ):
@@ -118,38 +140,48 @@ class Outcome:
             else:
                 self._refuse(owner, name)
         training = tuple(self._trace.watcher.training_flags())
-        attributes = tuple(self._attributes())
+        entries = tuple(self._entries())
         written: list[Memory] = []
         for base in self._changed():
             written.append(self._trace.memory_of[id(base)])
             self._check_writeable(base, written[-1])
-        return Effects(tuple(written), tuple(grads), tuple(flags), training, attributes)
+        return Effects(tuple(written), tuple(grads), tuple(flags), training, entries)
 
-    def _attributes(self) -> Iterator[AttributeEffect]:
-        """Yield the attributes that calls set, put back as they were; others stay, as errors."""
-        watcher = self._trace.watcher
-        made = []
-        for watch, change in watcher.attributes_set():
-            leaves, tree = flatten(change.after)
-            made.append((watch, change, tree, [self.recipe(leaf, change.path) for leaf in leaves]))
-        for watch, change, tree, recipes in made:
-            assert isinstance(watch.mapping, dict)
+    def _entries(self) -> Iterator[EntryEffect]:
+        """Yield the entries that calls set, put back as they were; others stay, as errors."""
+        trace, watcher = self._trace, self._trace.watcher
+        settings = watcher.entries_set()
+        wanted = watcher.followed.wanted(settings)
+        if wanted:
+            raise Again(frozenset(), trace.pinned, wanted)
+        made = [(setting, *self._made_of(setting)) for setting in settings]
+        for setting, tree, recipes in made:
             state = {
-                place: self._trace.input_of[id(base_of(tensor))]
-                for place, tensor in tensors_in(change.before).items()
-                if id(base_of(tensor)) in self._trace.input_of
+                place: trace.input_of[id(base_of(tensor))]
+                for place, tensor in tensors_in(setting.before).items()
+                if id(base_of(tensor)) in trace.input_of
             }
-            if not all(
-                self._is_reached_once(number, watch, change.key) for number in state.values()
-            ):
+            if not all(self._is_reached_once(number, setting) for number in state.values()):
                 continue
-            watcher.leave_to_calls(watch, change.key, always=bool(state))
+            watcher.leave_to_calls(setting, bool(state))
             for place, number in state.items():
-                self._trace.bindings[number] = Attribute(watch.mapping, change.key, place)
-            yield AttributeEffect(watch.mapping, change.key, watch.structural, tree, tuple(recipes))
+                trace.bindings[number] = Attribute(setting.entries, setting.key, place)
+            structural = setting.watch.structural
+            yield EntryEffect(setting.entries, setting.key, structural, tree, recipes)
+        for inside, added in watcher.followed.filled():
+            leaves, tree = watcher.taken_apart(added)
+            recipes = tuple(self.recipe(leaf, "what is appended") for leaf in leaves)
+            yield EntryEffect(inside, None, False, tree, recipes)
 
-    def _is_reached_once(self, number: int, watch: Names, key: str) -> bool:
-        """Whether an input is state that is read only, and found by this attribute alone."""
+    def _made_of(self, setting: Setting) -> tuple[Tree | None, tuple[Recipe, ...]]:
+        """Return how calls make what an entry is set to."""
+        if setting.after is MISSING:
+            return None, ()
+        leaves, tree = self._trace.watcher.taken_apart(setting.after)
+        return tree, tuple(self.recipe(leaf, setting.path) for leaf in leaves)
+
+    def _is_reached_once(self, number: int, setting: Setting) -> bool:
+        """Whether an input is state that is read only, and found by this entry alone."""
         trace, binding = self._trace, self._trace.bindings[number]
         if not isinstance(binding, State):
             return False
@@ -163,12 +195,14 @@ class Outcome:
         returned = [each.memory for each in self._recipes.values() if isinstance(each, Existing)]
         if any(isinstance(memory, State) and base_of(memory.held) is base for memory in returned):
             return False
+        inside = {id(part) for part in containers_in(setting.before)}
         return not any(
-            base_of(tensor) is base
+            isinstance(value, (Tensor, tuple))
+            and any(base_of(tensor) is base for tensor in tensors_in(value).values())
             for other in trace.watcher.watches
             for name, value in zip(other.keys, other.expected, strict=True)
-            if other is not watch or name != key
-            for tensor in tensors_in(value).values()
+            if id(other.owner) not in inside
+            and (other is not setting.watch or name is not setting.key)
         )
 
     def _grad_effect(self, recipe: Recipe, owner: Tensor, grad: Tensor | None) -> GradEffect:

@@ -25,6 +25,7 @@ import numpy as np
 
 from .container_watches import Contents, Elements, Items, Members, Table
 from .draws import Draws
+from .following import Following
 from .nn import Module, epoch
 from .nn.tables import Table as BumpingTable
 from .optim import Optimizer
@@ -73,6 +74,7 @@ class Reach:
         self._named_state: dict[int, int] = {}  # by id of an optimizer: so many of its entries
         self._named_in_epoch = -1
         self._waiting: list[tuple[Any, str]] = []
+        self.followed = Following()
 
     def knows(self, value: Any) -> bool:
         """Whether an object was reached, so existed before the trace."""
@@ -105,6 +107,7 @@ class Reach:
 
     def wait_for(self, watch: Watch, entries: list[tuple[Any, Any]]) -> None:
         """Let the values of a watch's new entries wait to be opened."""
+        self.followed.stand_in(watch, entries)
         for key, value in entries:
             self._waiting.append((value, watch.label(key).removeprefix("global ")))
 
@@ -190,6 +193,7 @@ class Reach:
 
     def _add(self, watch: Watch) -> None:
         self.watches.append(watch)
+        self.followed.stand_in(watch, zip(watch.keys, watch.expected, strict=True))
 
     def _add_names(
         self, owner: Any, mapping: Any, path: str, structural: bool, of_instance: bool = False
@@ -233,8 +237,9 @@ class Reach:
 
     def _open_list(self, value: list[Any] | deque[Any], path: str) -> None:
         if len(value) <= MOST_ITEMS:
-            self._add(Elements(value, path))
-            self._waiting += [(item, f"{path}[{i}]") for i, item in enumerate(value)]
+            elements = Elements(value, path)
+            self._add(elements)
+            self._waiting += [(item, f"{path}[{i}]") for i, item in enumerate(elements.expected)]
 
     def _open_array(self, value: np.ndarray[Any, Any], path: str) -> None:
         self._seen[id(value)] = value
@@ -250,7 +255,7 @@ class Reach:
             self.rates.append((value, Computed(lambda: value.get("lr"), f"{path}['lr']", False)))
         items = Items(value, path, structural)
         self._add(items)
-        for key, item in list(value.items()):
+        for key, item in zip(items.keys, items.expected, strict=True):
             self._waiting.append((item, items.label(key)))
             if not isinstance(key, LEAF_TYPES):
                 self._waiting.append((key, f"a key of {path}"))
@@ -284,8 +289,10 @@ class Reach:
         if table is None or id(table) in self._seen:
             return
         self._seen[id(table)] = table
-        self._add(Table(table, path, isinstance(table, BumpingTable)))
-        self._waiting += [(item, dotted(path, key)) for key, item in table.items()]
+        watch = Table(table, path, isinstance(table, BumpingTable))
+        self._add(watch)
+        entries = zip(watch.keys, watch.expected, strict=True)
+        self._waiting += [(item, dotted(path, key)) for key, item in entries]
 
     def _open_optimizer(self, optimizer: Optimizer, path: str) -> None:
         self.optimizers.append(optimizer)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .bindings import Memory
+from .counting import Count
 from .grad_mode import enable_grad, no_grad
 from .tensor import Step, Tensor
 
@@ -76,6 +77,17 @@ class PythonNumber:
 
 
 @dataclass(frozen=True, eq=False)
+class Counted:
+    """A whole number that was computed of one that calls change."""
+
+    count: Count
+
+    def make(self, made: Made) -> int:
+        """Return it."""
+        return self.count.now()
+
+
+@dataclass(frozen=True, eq=False)
 class ViewOf:
     """A view: the movement steps from a base; without history if it was detached."""
 
@@ -97,7 +109,7 @@ class ViewOf:
         return tensor  # type: ignore[no-any-return]
 
 
-Recipe = Constant | Given | Existing | Fresh | PythonNumber | ViewOf
+Recipe = Constant | Given | Existing | Fresh | PythonNumber | Counted | ViewOf
 
 
 def fresh_outputs(recipes: Sequence[Recipe]) -> dict[int, Fresh]:

@@ -14,6 +14,7 @@ from .bindings import Binding, Hyper, Memory, Number, State, graph_input
 from .capturing import Again, Trace
 from .device import CPU, Device
 from .errors import CompileError
+from .following import Wishes
 from .joint import Backward, split
 from .modes import mode
 from .naming import definition, leaf_names
@@ -67,19 +68,22 @@ def trace(
     """
     names = leaf_names(function, tree)
     pinned: frozenset[int] = frozenset()
+    wishes = Wishes()
     floats = {i for i, leaf in enumerate(leaves) if type(leaf) is float}
     while True:
         try:
-            return _trace_once(function, leaves, tree, names, by_value, pinned), by_value
+            traced = _trace_once(function, leaves, tree, names, by_value, pinned, wishes)
+            return traced, by_value
         except Again as again:
             by_value, pinned = by_value | again.by_value, again.pinned
+            wishes = wishes.also(again.followed)
         except CompileError:
             raise
         except Exception:
-            if floats <= by_value:
+            if floats <= by_value and not wishes.follow:
                 raise
-            # Python code that wants a real float (math.sqrt, an `if`) may have met a tensor.
-            by_value = by_value | floats
+            # Python code that wants a real number (math.sqrt, an `if`) may have met a tensor.
+            by_value, wishes = by_value | floats, wishes.given_up()
 
 
 def _trace_once(
@@ -89,8 +93,9 @@ def _trace_once(
     names: Sequence[str],
     by_value: frozenset[int],
     pinned: frozenset[int],
+    wishes: Wishes,
 ) -> Traced:
-    capturing = Trace(leaves, names, pinned, definition(function))
+    capturing = Trace(leaves, names, pinned, definition(function), wishes)
     given = stand_ins(capturing, by_value)
     args, kwargs = rebuild(tree, iter(given))
     modes = mode.now

@@ -125,10 +125,10 @@ def _build(branch: Branch, children: list[Any]) -> Any:
     kind = branch.type
     if kind in (tuple, list):
         return kind(children)
-    if kind in (dict, OrderedDict):
-        return kind(zip(branch.keys, children, strict=True))
     if kind is defaultdict:
         return defaultdict(branch.note, zip(branch.keys, children, strict=True))
+    if issubclass(kind, dict):
+        return kind(zip(branch.keys, children, strict=True))
     if kind in CONTAINERS:
         return CONTAINERS[kind].build(branch.note, children)
     if issubclass(kind, tuple):

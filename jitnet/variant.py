@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .acting import Array, Build, Executable, gradients_left
+from .assigned import set_entry
 from .backward import CompiledNode
 from .bindings import Hyper, Number, State
 from .exclusive import alone
@@ -117,10 +118,10 @@ class Variant:
             tensor.requires_grad_(flag)
         for module, flag in effects.training:
             module.training = flag
-        for attribute in effects.attributes:
-            values = (recipe.make(made) for recipe in attribute.recipes)
-            attribute.attributes[attribute.name] = rebuild(attribute.tree, values)
-            if attribute.structural:
+        values = [effect.make(made) for effect in effects.entries]
+        for effect, value in zip(effects.entries, values, strict=True):
+            set_entry(effect.entries, effect.key, value)
+            if effect.structural:
                 epoch.bump()
 
     # -- gradients -------------------------------------------------------------------------------

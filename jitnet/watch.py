@@ -11,24 +11,30 @@ import random
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.profile import Quiet, following
 
-from .assigned import can_be_set, kind_of
-from .container_watches import Items
+from .appending import Log
+from .assigned import Setting, WholeList, containers_in, is_value
+from .container_watches import Elements, Items, Kind
+from .counting import Count
 from .device import Device
 from .errors import CompileError, at_line
+from .following import Following, Wishes
 from .guards import Guards
 from .nn import Module
+from .nn.tables import Table
 from .optim import Optimizer
 from .origins import file_of, is_being_imported, is_followed, is_users
-from .plain import MISSING, brief, is_plain
+from .plain import brief, is_plain
 from .reach import LEAF_TYPES, Reach
 from .reads import Reads, reads_of
-from .tensor import Size
+from .tensor import Size, Tensor
+from .tree import Tree, flatten
 from .watches import Change, Computed, Every, Names, Watch
 
 _MACHINERY = frozenset({"_non_persistent"})  # which buffers are saved: nothing that is computed
@@ -49,8 +55,9 @@ _CONSTANT_TYPES = (
 class Watcher(Reach):
     """The Python state that one trace can read, as it was before the trace could change it."""
 
-    def __init__(self) -> None:
+    def __init__(self, wishes: Wishes) -> None:
         super().__init__()
+        self.followed = Following(wishes)
         self._codes: set[CodeType] = set()
         self._quiet = Quiet()
         self._globals: dict[int, tuple[Names, dict[str, str]]] = {}
@@ -58,7 +65,8 @@ class Watcher(Reach):
         self._stored: dict[str, str] = {}  # name -> the line that assigns it
         self._released: dict[int, set[Any]] = {}
         self._switches: dict[tuple[int, str], Watch] = {}
-        self._kinds: list[Watch] = []  # of the attributes that calls set
+        self._kinds: list[Watch] = []  # of the entries that calls set
+        self._dropped: set[int] = set()  # ids of watches on what such entries were
 
     def begin(self, function: Any, objects: Iterable[Any]) -> None:
         """Reach the function itself and what it is given."""
@@ -147,6 +155,10 @@ class Watcher(Reach):
         """Guard this entry no more: it is read at each call."""
         self._released.setdefault(id(mapping), set()).add(key)
 
+    def _is_input(self, change: Change, owner: Any) -> bool:
+        """Whether an entry is read at each call, as something else than Python sees it."""
+        return change.key in self._released.get(id(owner), ())
+
     def watch_switch(self, group: Any, key: str) -> None:
         """Guard whether an optimizer's option is zero."""
         place = (id(group), key)
@@ -167,31 +179,63 @@ class Watcher(Reach):
                     if change.key == "training" and isinstance(change.after, bool):
                         yield watch.owner, change.after
 
-    def attributes_set(self) -> list[tuple[Names, Change]]:
-        """Return what the function sets attributes of instances to that a call can set, too."""
-        return [
-            (watch, change)
-            for watch in self.watches
-            if isinstance(watch, Names) and watch.of_instance and isinstance(watch.mapping, dict)
-            for change in list(watch.changes())
-            if can_be_set(change.after)
-        ]
+    def may_stay(self, value: Any) -> bool:
+        """Whether entries can be set to a value that is no tensor: it is the same in each call."""
+        return is_value(value) or self.knows(value) or type(value) is Count
 
-    def leave_to_calls(self, watch: Names, key: str, always: bool) -> None:
-        """Put an attribute back, which each call sets; guard its kind if it is read, or always."""
-        before = watch.before(key)
-        watch.put_back(key, before)
-        watch.ignore(key)
-        self.release(watch.owner, key)
-        if always or key in self._loaded:
-            self._kinds.append(
-                Computed(lambda: kind_of(watch.mapping.get(key, MISSING)), watch.label(key), False)
-            )
+    def taken_apart(self, value: Any) -> tuple[list[Any], Tree]:
+        """Return the leaves and the tree of what an entry is set to; what existed stays whole."""
+        is_table = type(value) is Table  # an optimizer's state of one parameter
+        opened = dict(value) if is_table else value
+        leaves, tree = flatten(opened, lambda part: self.knows(part) or isinstance(part, Log))
+        return leaves, replace(tree, type=Table) if is_table else tree
+
+    def entries_set(self) -> list[Setting]:
+        """Return what the function sets that a call can set, too."""
+        self._settle_optimizers()
+        self.followed.settle()
+        found = []
+        for watch in self.watches:
+            entries = watch.entries()
+            for change in [] if entries is None else list(watch.changes()):
+                setting = _setting(watch, entries, change)
+                leaves = self.taken_apart(setting.after)[0]
+                flag = change.key == "training" and isinstance(watch.owner, Module)
+                if flag or self.followed.is_lost(setting):
+                    continue
+                if self._is_input(change, watch.owner) and not self.followed.has(setting):
+                    continue
+                if all(isinstance(leaf, Tensor) or self.may_stay(leaf) for leaf in leaves):
+                    found.append(setting)
+        return found
+
+    def leave_to_calls(self, setting: Setting, uses: bool) -> None:
+        """Put an entry back, which each call sets; guard its kind if it is read.
+
+        uses: whether the function computes with a tensor of what it was.
+        """
+        watch, key, before = setting.watch, setting.key, setting.before
+        attribute = isinstance(watch, Names) and not watch.are_globals
+        if isinstance(setting.entries, WholeList):
+            watch.restore()
+            self._released.setdefault(id(watch.owner), set()).update(watch.keys)
+            self._dropped.add(id(watch))
+        else:
+            watch.put_back(key, before)
+            watch.ignore(key)
+            self.release(watch.owner, key)
+        for other in self.watches:
+            other.insist(watch.owner)
+        inside = {id(part) for part in containers_in(before)}
+        self._dropped |= {id(other) for other in self.watches if id(other.owner) in inside}
+        if self.followed.follows(setting):
+            return  # it may be any number
+        if uses or not attribute or key in self._loaded:
+            self._kinds.append(Kind(setting.entries, key, setting.path, before))
 
     def check(self) -> None:
         """Raise CompileError if the function changed Python's state, which calls would not do."""
         self.draws.check()
-        self._settle_optimizers()
         for watch in self.watches:
             for change in watch.changes():
                 if self._is_allowed(watch, change):
@@ -200,14 +244,12 @@ class Watcher(Reach):
                 place = f" at {line}" if line else ""
                 raise CompileError(
                     f"the function changes {change.path}{place} (was {brief(change.before)}, is "
-                    f"{brief(change.after)}); compiled code changes tensors, and "
-                    "attributes that alone hold tensors: keep the value in a tensor, return it, "
-                    "or change it outside"
+                    f"{brief(change.after)}); compiled code sets what alone holds a value, and no "
+                    "objects that it makes: keep the value in a tensor, return it, or change it "
+                    "outside"
                 )
 
     def _is_allowed(self, watch: Watch, change: Change) -> bool:
-        if change.key in self._released.get(id(watch.owner), ()):
-            return True
         return change.key == "training" and isinstance(watch.owner, Module)
 
     def _settle_optimizers(self) -> None:
@@ -218,7 +260,7 @@ class Watcher(Reach):
                 tables[id(table)] = table
         for watch in self.watches:
             if isinstance(watch, Items) and id(watch.owner) in tables:
-                watch.settle()
+                watch.settle({each.key for each in watch.changes() if _is_made(each.after)})
         for optimizer in self.optimizers:
             if id(optimizer.state) not in self._seen:
                 continue  # the function does not read it
@@ -234,6 +276,8 @@ class Watcher(Reach):
 
     def guards(self) -> Guards:
         """Return what must hold for the trace to be right for another call."""
+        for watch, key in self.followed.free():
+            self.release(watch.owner, key)
         for watch in self.watches:
             free = set(self._released.get(id(watch.owner), ()))
             if isinstance(watch, Names):
@@ -245,12 +289,34 @@ class Watcher(Reach):
         rates = [
             watch for group, watch in self.rates if "lr" not in self._released.get(id(group), ())
         ]
-        return Guards([*self.watches, *rates, *self._switches.values(), *self._kinds])
+        kept = [
+            watch
+            for watch in self.watches
+            if id(watch) not in self._dropped and not self.followed.drops(watch)
+        ]
+        kept += self.followed.guards()
+        return Guards([*kept, *rates, *self._switches.values(), *self._kinds])
 
     def _is_only_stored(self, watch: Names, key: str) -> bool:
         if watch.are_globals:
             return False
         return key in self._stored and key not in self._loaded
+
+
+def _setting(watch: Watch, entries: Any, change: Change) -> Setting:
+    """Return a change as what a call would set; another length of a list as the whole list."""
+    if isinstance(watch, Elements) and change.key is None:
+        before, after = list(watch.expected), list(watch.owner)
+        return Setting(watch, WholeList(watch.owner), None, watch.path, before, after)
+    return Setting(watch, entries, change.key, change.path, change.before, change.after)
+
+
+def _is_made(value: Any) -> bool:
+    """Whether an optimizer made this state outside the trace: tensors that have a value."""
+    leaves = flatten(dict(value) if isinstance(value, dict) else value)[0]
+    return bool(leaves) and all(
+        isinstance(leaf, Tensor) and leaf._array is not None for leaf in leaves
+    )
 
 
 def _is_method(code: CodeType) -> bool:

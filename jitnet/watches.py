@@ -17,6 +17,7 @@ from typing import Any
 from jitnet.runtime import facts, looks
 from jitnet.runtime.instruction import Instruction
 
+from .assigned import ClosedOver
 from .holder import HOLDER
 from .plain import BY_IDENTITY, MISSING, brief, dotted, same, simple_copy
 from .tensor import Tensor
@@ -71,6 +72,27 @@ class Watch:
     def current(self) -> Sequence[Any]:
         """Return what the entries hold now, in the order of `keys`."""
         raise NotImplementedError
+
+    def entries(self) -> Any:
+        """Return what calls can set the entries of, by their keys; None if they cannot."""
+        return None
+
+    def place(self, key: Any) -> tuple[int, Any]:
+        """Return what tells an entry from all others."""
+        return id(self.entries()), key
+
+    def before(self, key: Any) -> Any:
+        """Return what an entry was; MISSING if it did not exist."""
+        return dict(zip(self.keys, self.expected, strict=True)).get(key, MISSING)
+
+    def ignore(self, key: Any) -> None:
+        """Say no more that an entry appeared."""
+
+    def insist(self, value: Any) -> None:
+        """Take no equal object for this one, if an entry holds it."""
+        for position, held in enumerate(self.expected):
+            if held is value:
+                self._copies[position] = BY_IDENTITY
 
     def looks(self) -> list[Instruction]:
         """Return how native code tells that it holds; if it cannot tell, `holds` has to.
@@ -157,13 +179,10 @@ class Names(Watch):
         self._known: set[str] = set()
         self._at_first = mapping if are_globals else frozenset(mapping)
 
-    def before(self, key: str) -> Any:
-        """Return what an entry was; MISSING if it did not exist."""
-        known = key in self.keys
-        return self.expected[self.keys.index(key)] if known else MISSING
+    def entries(self) -> Any:
+        return self.mapping if isinstance(self.mapping, dict) else None
 
     def ignore(self, key: str) -> None:
-        """Say no more that an entry appeared."""
         self._known.add(key)
 
     def extend(self) -> list[tuple[str, Any]]:
@@ -287,7 +306,14 @@ class Cells(Watch):
         super().__init__(owner, path, False)
         cells = zip(owner.__code__.co_freevars, owner.__closure__ or (), strict=True)
         self._cells = {name: cell for name, cell in cells if name != "__class__"}
+        self._closed_over = ClosedOver(self._cells)
         self.keep(self._cells, self.current_of(self._cells))
+
+    def entries(self) -> Any:
+        return self._closed_over
+
+    def place(self, key: str) -> tuple[int, Any]:
+        return id(self._cells[key]), key
 
     def current_of(self, names: Iterable[str]) -> list[Any]:
         """Return the contents of the cells with these names."""
