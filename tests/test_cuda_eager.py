@@ -212,6 +212,21 @@ def test_training(name: str) -> None:
         close(there, here)
 
 
+def test_mixed_precision() -> None:
+    model = network().cuda()
+    optimizer = jitnet.optim.SGD(model.parameters(), 0.1)
+    scaler = jitnet.amp.GradScaler("cuda", init_scale=8.0)
+    assert scaler.is_enabled()
+    with jitnet.autocast("cuda"):
+        assert model[0](sample(2, 5).cuda()).dtype is jitnet.float16
+        loss = F.cross_entropy(model(sample(2, 5).cuda()), jitnet.tensor([0, 1], device="cuda"))
+    before = model[0].weight.detach().clone()
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert not jitnet.equal(before.cpu(), model[0].weight.detach().cpu())
+
+
 # -- random numbers -----------------------------------------------------------------------------
 
 

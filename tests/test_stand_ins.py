@@ -25,13 +25,13 @@ def test_queries_about_gpus_answer_as_without_one() -> None:
 
 @pytest.mark.parametrize("name", ["set_device", "get_device_name", "get_device_properties"])
 def test_what_needs_a_gpu_is_refused(name: str) -> None:
-    with pytest.raises(RuntimeError, match=rf"cuda\.{name}\(\) wants a GPU.*is_available"):
+    with pytest.raises(RuntimeError, match=r"no GPU can be used: .*; or use device='cpu'"):
         getattr(jitnet.cuda, name)(0)
 
 
 @pytest.mark.parametrize("name", ["Stream", "Event", "current_stream", "synchronize"])
 def test_streams_are_refused(name: str) -> None:
-    with pytest.raises(RuntimeError, match=r"wants a GPU"):
+    with pytest.raises(RuntimeError, match="no GPU can be used"):
         getattr(jitnet.cuda, name)()
 
 

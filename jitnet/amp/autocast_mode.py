@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from jitnet import cuda
 from jitnet.grad_mode import _Switch
 from jitnet.modes import Modes, mode
 from jitnet.runtime.dtype import DType, bfloat16, float16, float32
@@ -17,7 +18,7 @@ from jitnet.tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_DEFAULT = bfloat16  # PyTorch's, on a CPU
+_DEFAULTS = {"cpu": bfloat16, "cuda": float16}  # PyTorch's
 _DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "maia", "xla", "ipu", "privateuseone")
 
 
@@ -25,7 +26,7 @@ class autocast(_Switch):  # noqa: N801
     """Compute matrix products in 16 bits: `with jitnet.autocast("cpu"):`, or as a decorator.
 
     dtype: bfloat16 or float16.  enabled: False turns an autocast around it off.
-    Devices other than "cpu" do not exist: a warning says so, and nothing is cast.
+    For a device that is not there a warning says so, and nothing is cast.
     """
 
     def __init__(
@@ -42,8 +43,8 @@ class autocast(_Switch):  # noqa: N801
             raise RuntimeError(
                 f"User specified an unsupported autocast device_type '{device_type}'"
             )
-        chosen: DType | None = _DEFAULT if dtype is None else dtype
-        if device_type != "cpu":
+        chosen: DType | None = _DEFAULTS.get(device_type) if dtype is None else dtype
+        if not is_autocast_available(device_type):
             if enabled:
                 warnings.warn(
                     f"User provided device_type of '{device_type}', but this jitnet runs on the "
@@ -63,13 +64,13 @@ class autocast(_Switch):  # noqa: N801
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Return whether autocast works for a device."""
-    return device_type == "cpu"
+    """Return whether autocast works for a device: the CPU, and GPUs where there are some."""
+    return device_type == "cpu" or (device_type == "cuda" and cuda.is_available())
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
     """Return whether autocast is on now, for a device."""
-    return device_type == "cpu" and mode.now.autocast is not None
+    return is_autocast_available(device_type) and mode.now.autocast is not None
 
 
 def is_autocast_cpu_enabled() -> bool:
@@ -79,7 +80,8 @@ def is_autocast_cpu_enabled() -> bool:
 
 def get_autocast_dtype(device_type: str) -> DType:
     """Return the dtype of matrix products under autocast."""
-    return (mode.now.autocast or _DEFAULT) if device_type == "cpu" else float16
+    usual = _DEFAULTS.get(device_type, float16)
+    return (mode.now.autocast or usual) if is_autocast_available(device_type) else usual
 
 
 def get_autocast_cpu_dtype() -> DType:

@@ -17,6 +17,8 @@ from jitnet.optim.optimizer import Optimizer
 from jitnet.runtime.dtype import float16, float32, int32
 from jitnet.tensor import Tensor
 
+from .autocast_mode import is_autocast_available
+
 
 class _Stage(Enum):
     """What has been done for an optimizer since the last update()."""
@@ -29,8 +31,8 @@ class GradScaler:
     """Scales losses, unscales gradients, skips steps whose gradients are not finite.
 
     In a compiled step the choice whether to skip is made by the program: parameters and state are
-    written back as they were.  device: on "cuda", which is not there, a warning says so, and the
-    scaler is disabled: then all methods pass through.
+    written back as they were.  device: where one is not there, a warning says so, and the scaler
+    is disabled: then all methods pass through.
     https://docs.pytorch.org/docs/stable/amp.html#gradient-scaling
     """
 
@@ -43,7 +45,7 @@ class GradScaler:
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
-        self._enabled = enabled and device == "cpu"
+        self._enabled = enabled and is_autocast_available(device)
         if enabled and not self._enabled:
             warnings.warn(
                 f"GradScaler is enabled for {device!r}, but this jitnet runs on the CPU only. "
@@ -56,8 +58,9 @@ class GradScaler:
             raise AssertionError("The backoff factor must be < 1.0.")
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval = growth_interval
-        self._scale = making.full((), float(init_scale), dtype=float32)
-        self._growth_tracker = making.zeros((), dtype=int32)
+        place = device if self._enabled else "cpu"
+        self._scale = making.full((), float(init_scale), dtype=float32, device=place)
+        self._growth_tracker = making.zeros((), dtype=int32, device=place)
         self._stages: dict[int, _Stage] = {}
         self._found: dict[int, Tensor] = {}
 

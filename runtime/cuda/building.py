@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -59,9 +58,11 @@ def versions() -> str:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # takes 20 ms
+
     try:
-        return version(package)
-    except PackageNotFoundError:  # it came with a toolkit of the system
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # it came with a toolkit of the system
         return "?"
 
 

@@ -1,0 +1,104 @@
+"""Which GPUs there are, what they are, and which one "cuda" means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitnet.device import Device
+from jitnet.runtime.cuda import gpu as gpus
+from jitnet.runtime.cuda.driver import Properties
+from jitnet.runtime.cuda.gpu import Gpu
+
+
+def gpu_named(device: Any = None) -> Gpu:
+    """Return a GPU by its device, name or number; None is the current one.
+
+    RuntimeError says why there is none, ValueError that the device is no GPU.
+    """
+    if device is None:
+        return gpus.gpu(gpus.current_index())
+    named = Device(device)
+    if named.type != "cuda":
+        raise ValueError(f"Expected a cuda device, but got: {named}")
+    return gpus.gpu_of(named)
+
+
+def is_available() -> bool:
+    """Return whether a GPU can be used."""
+    return device_count() > 0
+
+
+def device_count() -> int:
+    """Return how many GPUs can be used."""
+    return gpus.platform().count()
+
+
+def is_initialized() -> bool:
+    """Return whether a GPU has been used."""
+    return bool(gpus.opened())
+
+
+def init() -> None:
+    """Open the current GPU; RuntimeError says why there is none."""
+    gpu_named()
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Return whether the current GPU multiplies bfloat16."""
+    return is_available() and get_device_capability() >= (8, 0)
+
+
+def get_arch_list() -> list[str]:
+    """Return the kinds of GPUs that there are, such as "sm_90"."""
+    found = [get_device_capability(number) for number in range(device_count())]
+    return sorted({f"sm_{major}{minor}" for major, minor in found})
+
+
+def current_device() -> int:
+    """Return the number of the GPU that "cuda" means in this thread."""
+    gpu_named()
+    return gpus.current_index()
+
+
+def set_device(device: Any) -> None:
+    """Let "cuda" mean this GPU in this thread."""
+    index = gpu_named(device).device.index
+    assert index is not None
+    gpus.choose(index)
+
+
+def get_device_name(device: Any = None) -> str:
+    """Return what NVIDIA calls a GPU."""
+    return get_device_properties(device).name
+
+
+def get_device_capability(device: Any = None) -> tuple[int, int]:
+    """Return a GPU's compute capability."""
+    return get_device_properties(device).capability
+
+
+def get_device_properties(device: Any = None) -> Properties:
+    """Return a GPU's name, memory and compute capability."""
+    return gpu_named(device).driver.properties
+
+
+def synchronize(device: Any = None) -> None:
+    """Wait for all work of a GPU; raise what checks of data have found."""
+    gpu_named(device).synchronize()
+
+
+class device:  # noqa: N801
+    """A context manager in which "cuda" means this GPU; None or -1 change nothing."""
+
+    def __init__(self, device: Any) -> None:
+        self.idx = -1 if device in (None, -1) else gpu_named(device).device.index
+        self._before: int | None = None
+
+    def __enter__(self) -> None:
+        if self.idx != -1:
+            self._before = current_device()
+            set_device(self.idx)
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._before is not None:
+            set_device(self._before)
