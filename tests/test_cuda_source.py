@@ -94,6 +94,21 @@ def test_the_source_of_a_product() -> None:
     assert "c0_0 += a0 * b0" in text
 
 
+def test_more_batches_than_a_grid_is_high() -> None:
+    """Grids have one direction: the others end at 65,535."""
+    product = jitnet.compile(lambda x: x @ x)
+    product(jitnet.ones(70000, 4, 4))
+    assert "[(70000,), (256,)](status, x, out0)" in product.dump("cuda")
+
+
+def test_vectors_have_no_tiles() -> None:
+    """A matrix times a vector: a team of threads for each row."""
+    product = jitnet.compile(lambda x, y: x @ y)
+    product(jitnet.ones(300, 400), jitnet.ones(400))
+    text = product.dump("cuda")
+    assert "tiles = " not in text and "warp_add_float32_32(" in text
+
+
 def test_the_source_of_a_product_on_tensor_cores() -> None:
     """A product of 16-bit floats reads them as they are, 16 bytes at a time."""
     product = jitnet.compile(lambda x, w: F.relu(x @ w))

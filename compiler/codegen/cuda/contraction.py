@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from jitnet.compiler.ir.loops import Stmt
 
-from .expressions import Expressions
+from .expressions import Expressions, divided, remainder
 from .squares import OneByOne, OnTensorCores, Squares
 from .staging import GAP, Staging
 from .text import Names, Source
@@ -52,17 +52,25 @@ class Product:
         source.add(
             f"thread = cuda.threadIdx.x & {tiling.threads - 1}  # so LLVM knows: not below 0"
         )
-        source.add(f"first_row = cuda.blockIdx.y * {tiling.side}")
-        source.add(f"first_column = cuda.blockIdx.x * {tiling.side}")
-        if self._stmt.batch:
-            place_variables(
-                source, self._names, self._expressions, self._stmt.batch, "cuda.blockIdx.z"
-            )
+        self._place()
         self._squares.begin()
         for staging in (self._a, self._b):
             staging.begin()
         self._terms()
         self._results()
+
+    def _place(self) -> None:
+        """Write which tile is this block's: columns first, then rows, then batches."""
+        source, tiling = self._source, self._tiling
+        source.add("tile = cuda.blockIdx.x")
+        column = remainder("tile", tiling.across) if tiling.across > 1 else "0"
+        row = divided("tile", tiling.across)
+        row = remainder(row, tiling.down) if tiling.down > 1 else "0"
+        source.add(f"first_row, first_column = {row} * {tiling.side}, {column} * {tiling.side}")
+        if self._stmt.batch:
+            batch = divided("tile", tiling.across * tiling.down)
+            number = self._expressions.name("batch", batch)
+            place_variables(source, self._names, self._expressions, self._stmt.batch, number)
 
     def _terms(self) -> None:
         """Write the loop over the terms of the sums."""

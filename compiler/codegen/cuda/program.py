@@ -19,14 +19,14 @@ from .nests import Nest, nests_of
 from .prelude import FUNCTIONS, device_function, libdevice_of, needed
 from .sorts import SORTS
 from .text import INDENT, Names, Source
-from .tiling import Tiling, tiling_of
+from .tiling import Tiling, has_tiles, tiling_of
 from .turns import Turns
 from .types import stored
 
 _RESERVED = (
     "cuda", "math", "status", "thread", "start", "row", "column", "k", "tx", "ty", "tiles",
     "done", "part", "slot", "local", "first_row", "first_column", "stage", "a_at", "b_at",
-    "warp", "warp_row", "warp_column",
+    "warp", "warp_row", "warp_column", "tile",
 )  # fmt: skip
 _TYPES = "float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64"
 
@@ -152,7 +152,7 @@ class _Functions:
         names, source = Names(_RESERVED), Source()
         buffers = {buffer: names.new(buffer.name) for buffer in self._parameters}
         expressions = Expressions(source, names, self._calls, buffers)
-        if isinstance(part, Contract) and part.result.dtype.kind != "float":
+        if isinstance(part, Contract) and not has_tiles(part):
             (part,) = nests_of((as_loops(part),))
         if isinstance(part, Nest):
             part = self._nest(part, source, names, expressions)
@@ -161,7 +161,7 @@ class _Functions:
         else:
             tiling = tiling_of(part, self._tf32)
             self._product(tiling, source, names, expressions)
-            grid, block = tiling.grid, (tiling.threads,)
+            grid, block = (tiling.blocks,), (tiling.threads,)
         self._add(name, buffers, source.lines, grid, block)
 
     def _add(

@@ -80,7 +80,7 @@ def _halves(code: Code, tf32: bool) -> _Halves | None:
 def _bands(stmt: Contract, tf32: bool) -> tuple[int, int] | None:
     """Return which dim of the sum is cut, and into how many bands; None if that does not pay."""
     tiling = tiling_of(stmt, tf32)
-    wanted = min(ENOUGH_BLOCKS // prod(tiling.grid), tiling.terms // LEAST_TERMS)
+    wanted = min(ENOUGH_BLOCKS // max(tiling.blocks, 1), tiling.terms // LEAST_TERMS)
     for multiple in (CHUNK, 1):
         for number, var in enumerate(stmt.inner):
             for count in range(min(wanted, var.extent), 1, -1):

@@ -11,6 +11,7 @@ from jitnet.runtime.dtype import DType, float32, float64
 ENOUGH_BLOCKS = 132  # processors of a large GPU: smaller tiles below as many blocks
 SIDES = (128, 64, 32, 16)
 ELEMENTS = 1024  # of an operand that are in shared memory at a time, for multiplications one by one
+LEAST_LINES = 4  # rows and columns of a product: with fewer, most of a tile's threads idle
 WORDS = 16  # of a line, of 4 bytes, that are in shared memory at a time, for tensor cores
 
 
@@ -54,10 +55,25 @@ class Tiling:
         return 2 * self.side if self.tensor else 256
 
     @property
-    def grid(self) -> tuple[int, int, int]:
-        """Tiles along columns and rows, and batches."""
-        across, down = -(-self.columns // self.side), -(-self.rows // self.side)
-        return max(across, 1), max(down, 1), prod(var.extent for var in self.stmt.batch)
+    def across(self) -> int:
+        """Tiles along the columns."""
+        return max(-(-self.columns // self.side), 1)
+
+    @property
+    def down(self) -> int:
+        """Tiles along the rows."""
+        return max(-(-self.rows // self.side), 1)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the grid, in one direction: the others end at 65,535."""
+        return self.across * self.down * prod(var.extent for var in self.stmt.batch)
+
+
+def has_tiles(stmt: Contract) -> bool:
+    """Whether a product is tiled; vectors and whole numbers are multiplied in plain loops."""
+    whole = Tiling(stmt, SIDES[-1])
+    return stmt.result.dtype.kind == "float" and min(whole.rows, whole.columns) >= LEAST_LINES
 
 
 def tiling_of(stmt: Contract, tf32: bool) -> Tiling:
@@ -69,7 +85,7 @@ def tiling_of(stmt: Contract, tf32: bool) -> Tiling:
         sides.remove(128)
     for side in sides[:-1]:
         tiling = Tiling(stmt, side, tensor)
-        enough = prod(tiling.grid) >= ENOUGH_BLOCKS or side == 32
+        enough = tiling.blocks >= ENOUGH_BLOCKS or side == 32
         if enough and min(tiling.rows, tiling.columns) > side // 2:
             return tiling
     return Tiling(stmt, sides[-1], tensor)
