@@ -70,10 +70,15 @@ def _make_buffer(data: Tensor, persistent: bool) -> Buffer:
     return Buffer(data, persistent=persistent)
 
 
-class Uninitialized(Tensor):
-    """What a lazy layer holds until it knows its shape; `materialize` makes it a plain one."""
+class Uninitialized:
+    """What a lazy layer holds until it knows its shape; `materialize` makes it a plain one.
+
+    Not a Tensor itself: Python changes an object's class only to that of its first Tensor.
+    """
 
     __slots__ = ()
+    data: Tensor
+    dtype: DType
 
     def materialize(
         self, shape: tuple[int, ...], device: Any = None, dtype: DType | None = None
