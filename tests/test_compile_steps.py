@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ import jitnet
 import jitnet.nn.functional as F
 from jitnet import nn, optim
 from jitnet.compile import compile
+from jitnet.compiler.codegen import program
 from jitnet.nn import Module
 from jitnet.runtime import layout
 from jitnet.tensor import Tensor
@@ -118,6 +120,37 @@ def test_cnn_with_batch_norm_and_dropout_equals_eager() -> None:
     assert_same_state(a, b, 2e-2)
     assert b.norm.num_batches_tracked.item() == 50
     assert len(compiled.variants) == 1
+
+
+@pytest.mark.parametrize("most", [1, 3, 1000])
+def test_a_program_in_parts_computes_the_same(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad index stops it in its first part; later ones have barriers and serial kernels."""
+    monkeypatch.setenv("JITNET_CACHE", "0")
+    monkeypatch.setattr(program, "MOST_STEPS", most)
+
+    def trained(wrap: Callable[..., Any]) -> tuple[list[float], Any]:
+        jitnet.manual_seed(1)
+        table, layer = nn.Embedding(20, 64), nn.Linear(64, 64)
+        optimizer = optim.SGD([*table.parameters(), *layer.parameters()], 0.1)
+
+        def step(rows: Tensor, labels: Tensor) -> Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(layer(table(rows).tanh()), labels)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = wrap(step)
+        return [step(rows, labels).item() for _ in range(4)], step
+
+    rows, labels = jitnet.arange(500) % 20, jitnet.arange(500) % 64
+    wanted, _ = trained(lambda function: function)
+    losses, step = trained(compile)
+    np.testing.assert_allclose(losses, wanted, rtol=1e-5)
+    functions = re.findall(r"define[^@\n]*@program\d*\(", step.dump("llvm"))
+    assert len(functions) == 1 if most == 1000 else len(functions) > 3
+    with pytest.raises(IndexError):
+        step(rows + 1, labels)
 
 
 def test_threads_give_the_same_bits() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from jitnet.compiler.ir.host import HostCall
 from jitnet.compiler.ir.kernel import Code, Kernel
@@ -16,6 +17,7 @@ from .kernel import CodeWriter, own_scratch
 from .module import BARRIER
 
 SYMBOL = "program"
+MOST_STEPS = 128  # of a function that calls kernels, before it is cut
 ARGS = [
     ("slots", PTR),
     ("arena", PTR),
@@ -52,7 +54,7 @@ def render(
     codes = dict.fromkeys(step.kernel.code for step in steps)
     for code in codes:
         CodeWriter(module, code, offsets).write()
-    _Program(module, steps, offsets).write()
+    _write_program(module, steps, offsets)
     tiles = [own_scratch(code, offsets) + tile for code in codes for tile in _scratch(code, target)]
     return Rendered(
         module.text(),
@@ -66,19 +68,47 @@ def _scratch(code: Code, target: Target) -> list[int]:
     return [scratch_of(stmt, target) for stmt in walk(code.body) if isinstance(stmt, Contract)]
 
 
-class _Program:
-    """Writes the function that runs the kernels in order."""
+def _write_program(module: Module, steps: Sequence[Step], offsets: Mapping[Buffer, int]) -> None:
+    """Write the function that runs the kernels in order.
+
+    What comes after the last check, from where nobody returns early, is cut into functions of their
+    own: to compile thousands of calls in one takes LLVM longer than as many in several.
+    """
+    module.declare(BARRIER, "void", [PTR, I64])
+    program = Function(module, SYMBOL, ARGS, internal=False)
+    first, *others = parts_of(steps)
+    _Part(program, first, offsets).write()
+    for number, part in enumerate(others, start=1):
+        f = Function(module, f"{SYMBOL}{number}", ARGS)
+        _Part(f, part, offsets).write()
+        f.finish()
+        program.call(f"{SYMBOL}{number}", program.args)
+    program.finish()
+
+
+def parts_of(steps: Sequence[Step]) -> list[Sequence[Step]]:
+    """Return the steps in parts of about MOST_STEPS, all checks in the first."""
+    checks = [number for number, step in enumerate(steps, start=1) if step.kernel.code.checks]
+    cuts = [0]
+    for at in range(1, len(steps)):
+        may_cut = not steps[at - 1].kernel.serial or _breaks(steps[at - 1], steps[at])
+        if may_cut and at >= max(cuts[-1] + MOST_STEPS, *checks, 0):
+            cuts.append(at)
+    return [steps[start:stop] for start, stop in pairwise([*cuts, len(steps)])]
+
+
+class _Part:
+    """Writes kernels in order into a function."""
 
     def __init__(
-        self, module: Module, steps: Sequence[Step], offsets: Mapping[Buffer, int]
+        self, function: Function, steps: Sequence[Step], offsets: Mapping[Buffer, int]
     ) -> None:
-        self.f = Function(module, SYMBOL, ARGS, internal=False)
+        self.f = function
         self._steps = steps
         self._offsets = offsets
         self._slots, self._arena, self._scratch, self._team, self._thread, self._threads = (
             self.f.args
         )
-        module.declare(BARRIER, "void", [PTR, I64])
 
     def write(self) -> None:
         """Write it all."""
@@ -102,7 +132,6 @@ class _Program:
                         break
             if steps[position - 1].kernel.code.checks:
                 self._stop_if_failed(status)
-        f.finish()
 
     def _call(self, kernel: Kernel, status: Value) -> None:
         pointers = [self._pointer(buffer) for buffer in kernel.buffers if buffer.place != "scratch"]
