@@ -17,6 +17,7 @@ from .contraction_plan import Plan
 from .emitter import I1, Function, Value
 from .microkernels import MAX_VECTORS, Tile, emit_run, entry
 
+SHALLOWEST = 16  # steps along K: finding the rows of A anew for each tile takes longer than fewer
 DEEPEST = 128  # steps along K: what is saved is 4 % of so long a tile, 8 % of one half as long
 LOWEST = 8  # rows of a whole tile
 MOST_POINTERS = 10  # to rows of A, beside what the kernel around a tile keeps
@@ -66,7 +67,7 @@ def finishes_in_registers(plan: Plan) -> bool:
     k = plan.k
     plain = plan.kind == "tile" and plan.vectors <= MAX_VECTORS and not plan.foresees
     by_tile = not (plan.finishes_blocks or plan.single_columns)
-    short = k.count == k.tap_count == 1 and k.run <= DEEPEST
+    short = k.count == k.tap_count == 1 and SHALLOWEST <= k.run <= DEEPEST
     even = plan.lines.outer == 1 or not plan.lines.tail
     many = plan.c.rows >= 2 * plan.rows and plan.lines.count >= 2 * plan.vectors
     return plain and by_tile and short and even and many
