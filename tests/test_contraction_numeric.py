@@ -486,7 +486,7 @@ def test_sums_finished_in_registers(
 
 
 def test_which_sums_are_finished_in_registers() -> None:
-    """Those of weights' gradients over a batch of 64; not long ones, tiny ones, or those of few tiles."""
+    """Those of gradients over a batch of 64; not long or tiny ones, nor those of few tiles."""
     assert finishes_in_registers(plan(matrices(float32, "TN", 128, 784, 64), HOST))
     assert not finishes_in_registers(plan(matrices(float32, "NT", 64, 128, 784), HOST))
     assert not finishes_in_registers(plan(matrices(float32, "TN", 10, 128, 64), HOST))

@@ -18,7 +18,7 @@ from .emitter import I1, Function, Value
 from .microkernels import MAX_VECTORS, Tile, emit_run, entry
 
 SHALLOWEST = 16  # steps along K: finding the rows of A anew for each tile takes longer than fewer
-DEEPEST = 128  # steps along K: what is saved is 4 % of so long a tile, 8 % of one half as long
+DEEPEST = 128  # steps along K: what is saved is 2 to 4 % of so long a tile, 7 % at 64
 LOWEST = 8  # rows of a whole tile
 MOST_POINTERS = 10  # to rows of A, beside what the kernel around a tile keeps
 THINNEST = 4  # rows of a tile that keeps the multipliers busy
