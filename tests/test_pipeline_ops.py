@@ -16,7 +16,17 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.load import load
 from jitnet.runtime.cpu import host_target
-from jitnet.runtime.dtype import REALS, DType, bool_, float32, float64, int32, int64
+from jitnet.runtime.dtype import (
+    REALS,
+    DType,
+    bool_,
+    float32,
+    float64,
+    int32,
+    int64,
+    uint16,
+    uint64,
+)
 from tests.graph_harness import argument, check, run, sample
 
 FLOATS = (float32, float64)
@@ -96,7 +106,9 @@ def test_cast_and_where(dtype: DType) -> None:
 REDUCTIONS = {op.name: op for op in ops.OPS if op.name in "sum prod max min any all".split()}
 
 
-@pytest.mark.parametrize("dtype", [float32, float64, int64, int32, bool_], ids=lambda d: d.short)
+@pytest.mark.parametrize(
+    "dtype", [float32, float64, int64, int32, uint16, uint64, bool_], ids=lambda d: d.short
+)
 def test_reductions(dtype: DType) -> None:
     """Reductions over inner, outer and all dims, of every size around a vector."""
     rng = np.random.default_rng(4)
@@ -112,7 +124,7 @@ def test_reductions(dtype: DType) -> None:
             op(item.node, axes=axes)
             for op in REDUCTIONS.values()
             if accepts(op, item.node.type, axes=axes)
-            and not (op.name == "prod" and dtype.kind == "int")
+            and not (op.name == "prod" and dtype.kind in ("int", "uint"))
         ]
         if x.size:
             results.extend(op(item.node, axis=axes[0]) for op in (ops.argmax, ops.argmin))
