@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from jitnet.compiler.cuda_compiled import CudaCompiled, compile_for
-from jitnet.compiler.ir.graph import Graph
+from jitnet.compiler.ir.graph import Graph, Input
 from jitnet.runtime.cuda.array import DeviceArray
 from jitnet.runtime.cuda.checks import Failure
 from jitnet.runtime.cuda.gpu import gpu_of
 from jitnet.runtime.cuda.program import DeviceProgram
+from jitnet.runtime.cuda.replay import Replay
 
 from . import switches
 from .device import Device
@@ -34,11 +35,28 @@ class OnGpu:
         self.phases = {**self.compiled.phases, "load": time.perf_counter() - started}
         self._numbers = self.gpu.memory(8 * max(len(graph.inputs), 1), "numbers of a program")
         self._last: bytes | None = None  # what these are
+        self._replay: Replay | None = None
+
+    def keep(self, moving: Sequence[int], results: Sequence[int]) -> None:
+        """Say which inputs each call brings anew and which fresh outputs it gives away.
+
+        All others lie in one place for many calls, which are one graph then.
+        """
+        items, outputs = self.compiled.graph.inputs, self.compiled.graph.outputs
+        fresh = [output.node.type for output in outputs if output.into is None]
+        entering = [(number, _span(items[number])) for number in moving]
+        leaving = [(len(items) + number, fresh[number].nbytes) for number in results]
+        self._replay = Replay(
+            self.program,
+            [move for move in entering if move[1]],
+            [move for move in leaving if move[1]],
+        )
 
     def run(self, inputs: Sequence[DeviceArray | Array], outputs: Sequence[DeviceArray]) -> None:
         """Ask for a run on arrays; those of the host are numbers, which go along."""
         numbers = [each for each in inputs if not isinstance(each, DeviceArray)]
         if numbers:
+            self.program.enter()
             self._upload(numbers)
         at, pointers = self._numbers.address, []
         for each in inputs:
@@ -47,7 +65,11 @@ class OnGpu:
             else:
                 pointers.append(at)
                 at += 8
-        self.program.run([*pointers, *(each.address for each in outputs)])
+        pointers += [each.address for each in outputs]
+        if self._replay is None:
+            self.program.run(pointers)
+        else:
+            self._replay.run(pointers)
 
     def _upload(self, numbers: Sequence[Array]) -> None:
         """Bring numbers to the GPU, all at once, if they are others than in the last run."""
@@ -56,6 +78,15 @@ class OnGpu:
         if line != self._last:
             self.gpu.write_bytes(self._numbers, line)
             self._last = line
+
+
+def _span(item: Input) -> int:
+    """Return how many bytes lie between an input's first element and the end of its last."""
+    kind = item.node.type
+    if not kind.numel:
+        return 0
+    reach = sum((size - 1) * step for size, step in zip(kind.shape, item.strides, strict=True))
+    return (reach + 1) * kind.dtype.size
 
 
 def failure_of(compiled: CudaCompiled) -> Failure:

@@ -190,6 +190,60 @@ def test_state_of_a_module() -> None:
         close(there, here)
 
 
+# -- graphs -------------------------------------------------------------------------------------
+
+
+def test_a_step_is_one_graph_once_it_repeats(gpu: Any) -> None:
+    """Results are the same, batches and losses move, what is held from earlier steps stays."""
+    found = []
+    for device in ("cpu", "cuda"):
+        model = model_of(device, dropout=0.3)
+        optimizer = jitnet.optim.AdamW(model.parameters(), 0.01)
+        schedule = jitnet.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+        @jitnet.compile
+        def step(x: Tensor, y: Tensor) -> Tensor:
+            optimizer.zero_grad()  # noqa: B023
+            loss = F.cross_entropy(model(x), y)  # noqa: B023
+            loss.backward()
+            optimizer.step()  # noqa: B023
+            return loss
+
+        held = []
+        for number in range(7):
+            x = sample(3, 5, seed=number).to(device)
+            held.append(step(x, jitnet.tensor([0, 1, 2], device=device)))
+            schedule.step()
+            if number == 4:
+                held.append(model[0].weight.grad)
+        found.append([*held, *model.parameters()])
+    for here, there in zip(*found, strict=True):
+        close(there, here)
+    if not REAL:
+        log = gpu.drivers[0].log
+        assert log.count("capture") >= 1
+        assert log.count("launch_graph") >= 3
+
+
+def test_state_that_moves_is_captured_anew() -> None:
+    weight = jitnet.zeros(3, device="cuda")
+
+    def many(x: Tensor, y: Tensor) -> None:
+        for _ in range(12):
+            y.copy_((y + x).sum().expand(3) * weight)
+
+    compiled, wanted = jitnet.compile(many), many
+    x = sample(3).cuda()
+    places = [sample(3, seed=n).cuda() for n in range(3)]
+    for number in (0, 0, 0, 1, 1, 1, 2, 0, 2, 0, 0, 1):
+        compiled(x, places[number])
+        weight.fill_(0.1 * number)
+        again = places[number].clone()
+        compiled(x, places[number])
+        wanted(x, again)
+        close(places[number], again.cpu())
+
+
 # -- waiting ------------------------------------------------------------------------------------
 
 

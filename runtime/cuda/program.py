@@ -33,11 +33,16 @@ class DeviceProgram:
 
     def run(self, pointers: Sequence[int]) -> None:
         """Launch everything, given the addresses of inputs and fresh outputs."""
+        stream = self.enter()
+        self.launch(pointers, stream)
+        self.launched(stream)
+
+    def enter(self) -> int:
+        """Return this thread's stream, which from now on waits for runs on others."""
         stream = self.gpu.stream
         if stream != self._stream:
             self._follow(stream)
-        self.launch(pointers, stream)
-        self.launched(stream)
+        return stream
 
     def launch(self, pointers: Sequence[int], stream: int) -> None:
         """Ask a stream for all launches."""
