@@ -95,6 +95,22 @@ def test_nor_of_what_is_trained(made: list[Writes]) -> None:
     assert not made and model[3].weight.grad is not None
 
 
+def test_what_is_kept_and_is_part_of_a_concatenation_that_is_kept() -> None:
+    """Both are made once; the part has memory of its own."""
+    state = jitnet.arange(12.0).reshape(4, 3)
+
+    def function(x: Tensor) -> tuple[Tensor, Tensor]:
+        part = state[:2] * 0.9 + state[2:]
+        whole = jitnet.cat([part, state[2:]])
+        return x @ part.T, (whole.T @ whole) @ x.T
+
+    compiled, x = compile(function), jitnet.ones(2, 3)
+    for _ in range(2):
+        for found, wanted in zip(compiled(x), function(x), strict=True):
+            np.testing.assert_allclose(found.numpy(), wanted.numpy(), 1e-5)
+        state.add_(1)
+
+
 def test_what_is_kept_is_copied_into_a_concatenation() -> None:
     jitnet.manual_seed(0)
     weight, x = jitnet.randn(8, 8), jitnet.randn(3, 8)

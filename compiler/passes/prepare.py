@@ -45,6 +45,7 @@ def halve(graph: Graph) -> Halves:
     stand_ins = {node: item.node for node, item in zip(kept, inputs, strict=True)}
     always = replace(substitute(graph, stand_ins), inputs=(*graph.inputs, *inputs))
     once = Graph(f"{graph.name}, once", graph.inputs, outputs)
+    once = _copied_into_joins(once, frozenset(kept))
     return Halves(once, _copied_into_joins(always, frozenset(stand_ins.values())))
 
 
@@ -59,7 +60,10 @@ def _copied_into_joins(graph: Graph, kept: frozenset[Node]) -> Graph:
 
     def change(node: Node, args: tuple[Node, ...]) -> Node:
         if node.op is ops.join:
-            args = tuple(ops.copy(arg) if source_of(arg) in kept else arg for arg in args)
+            args = tuple(
+                ops.copy(arg) if source_of(before) in kept else arg
+                for before, arg in zip(node.args, args, strict=True)
+            )
         return with_args(node, args)
 
     return rebuild(graph, change)
