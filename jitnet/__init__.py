@@ -335,6 +335,7 @@ _LATER = (
 )
 _FOUND_LATER = {
     "vmap": "func", "sparse_coo_tensor": "sparse", "sparse_csr_tensor": "sparse", "spmm": "sparse",
+    **dict.fromkeys("lobpcg pca_lowrank svd_lowrank".split(), "functional.low_rank"),
     **dict.fromkeys("celu_ pdist rrelu rrelu_ selu_ threshold_".split(), "functional"),
     **dict.fromkeys(
         "_assert _check binomial cond constant_pad_nd ctc_loss detach get_autocast_gpu_dtype "

@@ -9,6 +9,7 @@ from jitnet.runtime.dtype import DType, float32
 
 from ..tensor import Tensor
 from .normalization import batch_norm, group_norm, layer_norm
+from .out import with_out
 from .promote import to_dtype
 from .reduction import mean, var
 from .unary import rsqrt
@@ -17,7 +18,10 @@ Three = tuple[Tensor, Tensor, Tensor]
 
 
 def _statistics(x: Tensor, dims: Sequence[int], eps: float, keepdim: bool, dtype: DType) -> Three:
-    """Return the mean and one over the root of the variance, as they are kept for a gradient."""
+    """Return the mean and one over the root of the variance, as they are kept for a gradient.
+
+    Those of layers and batches have no gradient themselves, as in PyTorch.
+    """
     wide = to_dtype(x, float32) if x._type.dtype.narrow else x
     middle = mean(wide, dims, keepdim)
     turned = rsqrt(var(wide, dims, keepdim=keepdim, correction=0) + eps)
@@ -34,7 +38,7 @@ def native_layer_norm(
     """Return (layer_norm, mean, rstd)."""
     result = layer_norm(input, normalized_shape, weight, bias, eps)
     dims = list(range(input.ndim - len(normalized_shape), input.ndim))
-    return result, *_statistics(input, dims, eps, True, input._type.dtype)[1:]
+    return result, *_statistics(input.detach(), dims, eps, True, input._type.dtype)[1:]
 
 
 def native_group_norm(
@@ -54,6 +58,7 @@ def native_group_norm(
     return result.reshape(input._type.shape), middle, turned
 
 
+@with_out
 def native_batch_norm(
     input: Tensor,
     weight: Tensor | None,
@@ -71,4 +76,4 @@ def native_batch_norm(
         return result, nothing, nothing
     shape = input._type.shape
     rows = input.reshape(*shape[:2], numel(shape[2:]))
-    return result, *_statistics(rows, [0, 2], eps, False, input._type.dtype)[1:]
+    return result, *_statistics(rows.detach(), [0, 2], eps, False, input._type.dtype)[1:]
