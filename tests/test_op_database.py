@@ -1,9 +1,9 @@
 """Our functions against PyTorch's own op database: samples, gradients, compiled code, errors.
 
 Each entry of the database whose name we have is one test, with its first few samples. The full
-sweep, with all samples of all dtypes in all ways, takes a day of compiling, so name a few (-k):
+sweep, with all samples of all dtypes in all ways, takes hours of compiling, so name a few (-k):
 
-    JITNET_OP_DATABASE=full python -m pytest tests/test_op_database.py
+    JITNET_OP_DATABASE=full python -m pytest tests/test_op_database.py -k pool
 """
 
 from __future__ import annotations
