@@ -1,7 +1,7 @@
 """PyTorch's own op database as an oracle: its samples, run by PyTorch, by us, and compiled.
 
-test_op_database.py runs a few samples of each op, or all. Where PyTorch's result of few bits differs
-from ours, PyTorch in double precision says whose is closer.
+test_op_database.py runs a few samples of each op, or all. Where results of few bits differ, PyTorch
+in double precision says whose is closer.
 """
 
 from __future__ import annotations
