@@ -20,7 +20,7 @@ from .microkernels import MAX_VECTORS, Tile, emit_run, entry
 SHALLOWEST = 16  # steps along K: finding the rows of A anew for each tile takes longer than fewer
 DEEPEST = 128  # steps along K: what is saved is 2 to 4 % of so long a tile, 7 % at 64
 LOWEST = 8  # rows of a whole tile
-MOST_POINTERS = 10  # to rows of A, beside what the kernel around a tile keeps
+MOST_POINTERS = 9  # to rows of A, beside what the kernel around a tile keeps
 THINNEST = 4  # rows of a tile that keeps the multipliers busy
 WHOLE_CYCLES = 50  # between the multiply-adds of one whole tile and those of the next
 EDGE_CYCLES = 200  # around a tile of the library, which has fewer rows
