@@ -32,9 +32,10 @@ from .optim import Optimizer
 from .optim.groups import ParamGroup
 from .origins import is_users
 from .plain import dotted
+from .slots import Slots
 from .tensor import Tensor, base_of
 from .tree import CONTAINERS
-from .watches import Cells, Computed, Definition, Every, Names, Slots, Watch
+from .watches import Cells, Computed, Definition, Every, Names, Watch
 
 LEAF_TYPES = (
     bool,

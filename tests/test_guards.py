@@ -12,7 +12,8 @@ from jitnet.guards import Guards
 from jitnet.nn import epoch
 from jitnet.plain import MISSING, brief, same, simple_copy
 from jitnet.reads import reads_of
-from jitnet.watches import Cells, Names, Slots
+from jitnet.slots import Slots
+from jitnet.watches import Cells, Names
 
 
 def test_same_is_strict_about_types_and_kind_to_nan() -> None:
