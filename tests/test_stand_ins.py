@@ -243,7 +243,9 @@ def test_convolutions_of_other_weights() -> None:
 
 
 def test_distributions_can_be_written_elsewhere() -> None:
-    from jitnet.distributions import Normal, utils
+    from jitnet.distributions import ExpTransform, Normal, transforms, utils
+
+    assert isinstance(ExpTransform().inv, transforms._InverseTransform)
 
     class Doubled(Normal):
         calls = 0

@@ -16,6 +16,7 @@ from .basic_transforms import (
     Transform,
     identity_transform,
 )
+from .basic_transforms import _InverseTransform as _InverseTransform
 from .matrix_transforms import (
     CatTransform,
     CorrCholeskyTransform,
