@@ -14,7 +14,7 @@ from jitnet.tensor import Tensor
 
 from . import constraints
 from .chances import kept_inside, one_given, to_logits, to_probs
-from .distribution import Distribution, tensors
+from .distribution import Distribution, Symmetric, tensors
 from .heavy_tails import _EULER, _open_uniform
 
 _TRIES = 12  # a draw of VonMises is accepted with a chance of at least 0.66
@@ -186,7 +186,7 @@ class ContinuousBernoulli(Distribution):
         return self.mean * (rest - F.log(self.probs)) - self._log_norm() - rest  # type: ignore[no-any-return]
 
 
-class VonMises(Distribution):
+class VonMises(Symmetric):
     """Angles around `loc`, as much as `concentration` says: the normal numbers of a circle."""
 
     arg_constraints: ClassVar = {"loc": constraints.real, "concentration": constraints.positive}
@@ -195,16 +195,6 @@ class VonMises(Distribution):
     def __init__(self, loc: Any, concentration: Any, validate_args: bool | None = None) -> None:
         self.loc, self.concentration = tensors(loc, concentration)
         super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        """The middle of the circle's part."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -187,3 +187,19 @@ class Distribution:
             known = value.numel() == 1 and capture.current() is None
             parts.append(f"{name}: {value.item() if known else tuple(value.shape)}")
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class Symmetric(Distribution):
+    """A family with its mean and its mode at `loc`."""
+
+    loc: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """loc."""
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        """loc."""
+        return self.loc

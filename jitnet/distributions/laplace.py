@@ -11,10 +11,10 @@ from jitnet import functional as F
 from jitnet.tensor import Tensor
 
 from . import constraints
-from .distribution import Distribution, tensors
+from .distribution import Symmetric, tensors
 
 
-class Laplace(Distribution):
+class Laplace(Symmetric):
     """A middle `loc` and a width `scale`."""
 
     arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
@@ -24,16 +24,6 @@ class Laplace(Distribution):
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         self.loc, self.scale = tensors(loc, scale)
         super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -12,11 +12,11 @@ from jitnet.functional.promote import broadcast_shapes
 from jitnet.tensor import Tensor
 
 from . import constraints
-from .distribution import Distribution
+from .distribution import Symmetric
 from .multivariate_normal import distance, log_volume
 
 
-class LowRankMultivariateNormal(Distribution):
+class LowRankMultivariateNormal(Symmetric):
     """A mean `loc` [..., N], cov_factor W [..., N, R] and cov_diag D [..., N].
 
     Inverse and determinant are those of a matrix [R, R] (Woodbury's identity).
@@ -53,16 +53,6 @@ class LowRankMultivariateNormal(Distribution):
         self._scaled = self.cov_factor.mT / self.cov_diag.unsqueeze(-2)  # W^T / D
         inner = self._scaled @ self.cov_factor + creation.eye(rank, dtype=loc.dtype)
         self._lower = F.cholesky(inner)
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

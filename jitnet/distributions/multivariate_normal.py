@@ -12,7 +12,7 @@ from jitnet.functional.promote import broadcast_shapes
 from jitnet.tensor import Tensor
 
 from . import constraints
-from .distribution import Distribution
+from .distribution import Symmetric
 
 
 def distance(scale_tril: Tensor, away: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def log_volume(scale_tril: Tensor) -> Tensor:
     return F.log(F.diagonal(scale_tril, 0, -2, -1)).sum(-1)  # type: ignore[no-any-return]
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(Symmetric):
     """A mean vector `loc`, and one of: covariance_matrix, precision_matrix, scale_tril.
 
     scale_tril is the lower triangular L with L @ L.mT = covariance_matrix.
@@ -99,16 +99,6 @@ class MultivariateNormal(Distribution):
         identity = creation.eye(lower.shape[-1], dtype=lower.dtype).expand(lower.shape)
         inverse = F.solve_triangular(lower, identity, upper=False)
         return inverse.mT @ inverse  # type: ignore[no-any-return]
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:
