@@ -223,6 +223,7 @@ from .functional.regression import margin_ranking_loss as margin_ranking_loss
 from .functional.regression import poisson_nll_loss as poisson_nll_loss
 from .functional.running import *
 from .functional.scattering import *
+from .functional.segments import *
 from .functional.shape import *
 from .functional.solving import cholesky_inverse as cholesky_inverse
 from .functional.solving import cholesky_solve as cholesky_solve

@@ -57,17 +57,25 @@ def _in_place(method: str) -> Callable[..., None]:
     return change
 
 
-def _maximum(tensors: Sequence[Tensor], others: Any) -> list[Tensor]:
-    """Return the larger elements of each tensor and its other."""
-    return [
-        tensor.maximum(other) if isinstance(other, Tensor) else tensor.clamp(min=other)
-        for tensor, other in zip(tensors, _each(len(tensors), others), strict=True)
-    ]
+def _extreme(name: str, bound: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return what takes the larger (smaller) elements of each tensor and its other, and in place.
 
+    bound: the argument of clamp() that does it for a number.
+    """
 
-def _maximum_(tensors: Sequence[Tensor], others: Any) -> None:
-    for tensor, value in zip(tensors, _maximum(tensors, others), strict=True):
-        tensor.copy_(value)
+    def take(tensors: Sequence[Tensor], others: Any) -> list[Tensor]:
+        return [
+            getattr(tensor, name)(other)
+            if isinstance(other, Tensor)
+            else tensor.clamp(**{bound: other})
+            for tensor, other in zip(tensors, _each(len(tensors), others), strict=True)
+        ]
+
+    def take_(tensors: Sequence[Tensor], others: Any) -> None:
+        for tensor, value in zip(tensors, take(tensors, others), strict=True):
+            tensor.copy_(value)
+
+    return take, take_
 
 
 def _norm(tensors: Sequence[Tensor], ord: float = 2, dtype: Any = None) -> list[Tensor]:
@@ -89,11 +97,14 @@ def _copy_(
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "_foreach_copy_": _copy_,
-    "_foreach_maximum": _maximum,
-    "_foreach_maximum_": _maximum_,
     "_foreach_norm": _norm,
     "_foreach_zero_": _zero_,
 }
+for _name, _bound in (("maximum", "min"), ("minimum", "max")):
+    _taken = _extreme(_name, _bound)
+    FUNCTIONS[f"_foreach_{_name}"], FUNCTIONS[f"_foreach_{_name}_"] = _taken
+    # PyTorch's other names: what the number bounds.
+    FUNCTIONS[f"_foreach_clamp_{_bound}"], FUNCTIONS[f"_foreach_clamp_{_bound}_"] = _taken
 for _name in f"{_UNARY} {_BINARY} {_TERNARY}".split():
     FUNCTIONS[f"_foreach_{_name}"] = _foreach(_name)
     FUNCTIONS[f"_foreach_{_name}_"] = _in_place(_name)

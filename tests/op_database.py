@@ -97,7 +97,8 @@ def theirs(value: Any) -> torch.Tensor:
 def function_of(info: Any) -> Forward | None:
     """Return our function for an entry of the database; None where we have no such name."""
     found: Any = jitnet
-    for part in info.name.split("."):
+    public = info.name.replace("_segment_reduce", "segment_reduce")
+    for part in public.split("."):
         found = getattr(found, part, None) if found is not None else None
     if found is None:
         found = getattr(jitnet.Tensor, info.name, None)

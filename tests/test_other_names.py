@@ -73,6 +73,7 @@ def test_lists_of_tensors() -> None:
         found = lib._foreach_add([a, b], [b, a], alpha=2)  # type: ignore[attr-defined]
         found += lib._foreach_neg([a])  # type: ignore[attr-defined]
         found += lib._foreach_maximum([a, b], 0.5)  # type: ignore[attr-defined]
+        found += lib._foreach_minimum([a, b], [0.5, 0.25])  # type: ignore[attr-defined]
         found += lib._foreach_addcmul([a, b], [a, b], [a, b], 0.5)  # type: ignore[attr-defined]
         lib._foreach_mul_([a, b], [2.0, 3.0])  # type: ignore[attr-defined]
         lib._foreach_addcdiv_([a, b], [a, b], [b.sum(), a.sum()], value=-1)  # type: ignore[attr-defined]

@@ -197,6 +197,7 @@ from .sampling import (
     grid_sample,
 )
 from .scattering import *
+from .segments import *
 from .shape import *
 from .shape import expand, expand_as, view
 from .solving import (

@@ -327,6 +327,12 @@ class Module(Walkable, Hookable):
         """Cast floating-point parameters and buffers to float64."""
         return self._apply(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
 
+    def share_memory(self) -> Self:
+        """Return the module: its tensors are in memory that forked processes share until writes."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor.share_memory_()
+        return self
+
     def half(self) -> Self:
         """Cast floating-point parameters and buffers to float16."""
         return self._apply(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
