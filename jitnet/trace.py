@@ -10,7 +10,7 @@ from typing import Any
 from jitnet.compiler.ir.graph import Graph
 
 from . import capture
-from .bindings import Binding, Hyper, Memory, Number, State, graph_input
+from .bindings import Binding, GradientOf, Hyper, Memory, Number, State, graph_input
 from .capturing import Again, Trace
 from .device import CPU, Device
 from .errors import CompileError
@@ -171,7 +171,8 @@ def _finish(capturing: Trace, function: Callable[..., Any], result: Any) -> Trac
 def _device(capturing: Trace, graph: Graph, fresh: Sequence[Tensor]) -> Device:
     """Return the device of all that a function reads and returns; numbers may be on the CPU."""
     memories = [each for each in capturing.bindings if not isinstance(each, Number | Hyper)]
-    read = [memory.tensor(capturing.leaves) for memory in memories]
+    owners = [each.owner if isinstance(each, GradientOf) else each for each in memories]
+    read = [each.tensor(capturing.leaves) for each in owners]  # gradients are with their tensors
     found = {each.device for each in (*read, *fresh)} - {CPU}
     if not found:
         return CPU
