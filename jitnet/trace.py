@@ -171,8 +171,7 @@ def _finish(capturing: Trace, function: Callable[..., Any], result: Any) -> Trac
 def _device(capturing: Trace, graph: Graph, fresh: Sequence[Tensor]) -> Device:
     """Return the device of all that a function reads and returns; numbers may be on the CPU."""
     memories = [each for each in capturing.bindings if not isinstance(each, Number | Hyper)]
-    owners = [each.owner if isinstance(each, GradientOf) else each for each in memories]
-    read = [each.tensor(capturing.leaves) for each in owners]  # gradients are with their tensors
+    read = [_with_device(each).tensor(capturing.leaves) for each in memories]
     found = {each.device for each in (*read, *fresh)} - {CPU}
     if not found:
         return CPU
@@ -193,12 +192,17 @@ def _device(capturing: Trace, graph: Graph, fresh: Sequence[Tensor]) -> Device:
     for number, (item, binding) in enumerate(zip(graph.inputs, capturing.bindings, strict=True)):
         if number not in written or isinstance(binding, Number | Hyper):
             continue
-        if binding.tensor(capturing.leaves).device is CPU:
+        if _with_device(binding).tensor(capturing.leaves).device is CPU:
             raise CompileError(
                 f"the function runs on {device} and writes into {item.name}, a tensor on the CPU; "
                 f"move it there with .to({str(device)!r})"
             )
     return device
+
+
+def _with_device(memory: Memory) -> Memory:
+    """Return where the tensor is found that a memory is with: a gradient may be gone by now."""
+    return memory.owner if isinstance(memory, GradientOf) else memory
 
 
 def _with_lasting_state(graph: Graph, bindings: Sequence[Binding]) -> Graph:
