@@ -11,8 +11,8 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import concat, full_like, reshape
 
+from . import overwriting, views
 from . import tensor as tensors
-from . import views
 from .capture import set_attribute
 
 if TYPE_CHECKING:
@@ -180,12 +180,12 @@ class OpNode(TapeNode):
         return self._stale("an argument", arg, count)
 
     def _absent(self, kind: TensorType) -> Tensor:
-        return tensors.Unavailable.of(kind, RELEASED.format(name=self.name()), self.device)
+        return _unavailable(kind, RELEASED.format(name=self.name()), self.device)
 
     def _stale(self, what: str, arg: Tensor, count: int) -> Tensor:
         times = f"{arg._counter.count - count} time(s)"
         why = STALE.format(kind=f"{what}, {arg._type},", name=self.op.name, times=times)
-        return tensors.Unavailable.of(arg._type, why, arg._device)
+        return _unavailable(arg._type, why, arg._device)
 
     def _result(self) -> Tensor:
         kind = self.types[-1]
@@ -205,6 +205,12 @@ class OpNode(TapeNode):
     def release(self) -> None:
         """Keep only the types: some rules need no more."""
         self.args = self.result = None
+
+
+def _unavailable(kind: TensorType, why: str, device: Any) -> Tensor:
+    from .unavailable import Unavailable  # it is a Tensor, which this module is made before
+
+    return Unavailable.of(kind, why, device)
 
 
 class PartsNode(TapeNode):
@@ -279,7 +285,7 @@ view_assign = Op(
 
 def rebase(tensor: Tensor, before: Tensor, value: Tensor) -> None:
     """Make the history of a tensor that was just overwritten: value, written over `before`."""
-    origin = tensors.origin_of(tensor)
+    origin = overwriting.origin_of(tensor)
     node, number = value._grad_fn, value._output_nr
     if origin is not tensor or node is None:
         steps = tensor._view[len(origin._view) :] if origin is not tensor else ()

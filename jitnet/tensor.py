@@ -37,7 +37,7 @@ from jitnet.runtime.device import refusal
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
 from jitnet.runtime.memory import aligned_copy, aligned_zeros
 
-from . import capture, tape
+from . import capture, overwriting, tape
 from .capture import set_attribute
 from .device import CPU, Device
 from .errors import at_line
@@ -45,7 +45,7 @@ from .frames import user_line
 from .modes import mode
 from .placement import common_device
 from .size import Counter, Size
-from .views import Step, moved_strides, written
+from .views import Step, moved_strides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -236,7 +236,7 @@ class Tensor:
     def requires_grad(self) -> bool:
         """Whether gradients flow to it."""
         if self._origin is not None and self._origin._grad_fn is not self._origin_fn:
-            _follow_origin(self)
+            overwriting.follow_origin(self)
         return self._requires_grad
 
     @requires_grad.setter
@@ -268,7 +268,7 @@ class Tensor:
     def grad_fn(self) -> tape.TapeNode | None:
         """The tape's record of how it was computed; None for a leaf."""
         if self._origin is not None and self._origin._grad_fn is not self._origin_fn:
-            _follow_origin(self)
+            overwriting.follow_origin(self)
         return self._grad_fn
 
     @property
@@ -335,9 +335,9 @@ class Tensor:
             )
         graph = mode.now.enabled and (self.requires_grad or value.requires_grad)
         if graph:
-            _check_writable(self)
-            before = origin_of(self)._snapshot()
-        _write(self, value)
+            overwriting.check_writable(self)
+            before = overwriting.origin_of(self)._snapshot()
+        overwriting.write(self, value)
         if graph:
             tape.rebase(self, before, value)
         return self
@@ -445,7 +445,7 @@ def _view_of(
     made._seen = tensor._counter.count
     made._strides = strides
     if mode.now.enabled:
-        origin = origin_of(tensor)
+        origin = overwriting.origin_of(tensor)
         made._origin = origin
         made._origin_fn = origin._grad_fn
     return made  # type: ignore[no-any-return]
@@ -548,8 +548,6 @@ def node_of(tensor: Tensor) -> Node:
     """Return the node of a tensor's value now."""
     trace = capture.current()
     assert trace is not None
-    if isinstance(tensor, Unavailable):
-        raise AssertionError(tensor._node)  # reading it says why
     if tensor._base is None:
         return trace.read(tensor)
     if tensor._node is not None and tensor._seen == tensor._counter.count:
@@ -585,102 +583,3 @@ def strides_of(tensor: Tensor) -> tuple[int, ...]:
     if tensor._strides is not None:
         return tensor._strides
     return contiguous_strides(tensor._type.shape)
-
-
-# -- writing ------------------------------------------------------------------------------------
-
-
-def _check_writable(tensor: Tensor) -> None:
-    """Raise where PyTorch does: a write into a leaf that requires gradients."""
-    origin = origin_of(tensor)
-    if origin._grad_fn is None and origin._requires_grad:
-        kind = "a leaf" if origin is tensor else "a view of a leaf"
-        raise RuntimeError(
-            at_line(
-                f"{kind} Variable that requires grad is being used in an in-place operation; "
-                "write inside `with jitnet.no_grad():`"
-            )
-        )
-
-
-def _write(tensor: Tensor, value: Tensor) -> None:
-    """Put value where tensor's elements are, and count the write."""
-    if not tensor._type.numel:
-        return
-    trace = None if capture.active is None else capture.current()
-    strides = strides_of(tensor)
-    for size, step in zip(tensor._type.shape, strides, strict=True):
-        if step == 0 and size > 1:
-            raise RuntimeError(
-                at_line(
-                    "unsupported operation: several elements of an expanded tensor share one "
-                    "place in memory; clone() it before writing in place"
-                )
-            )
-    if trace is None:
-        device = common_device((tensor, value))
-        if device is CPU or device is None:
-            np.copyto(tensor._copied(), value._copied())
-        else:
-            _on_gpu().write(tensor, value)
-    else:
-        base = base_of(tensor)
-        trace.write(base, written(trace.read(base), tensor._view, node_of(value)))
-    set_attribute(tensor._counter, "count", tensor._counter.count + 1)
-
-
-def origin_of(tensor: Tensor) -> Tensor:
-    """Return the tensor whose history a write into this one changes."""
-    origin = tensor._origin
-    if origin is None:
-        return tensor
-    while origin._origin is not None:  # it became a view itself: its shape was changed in place
-        tensor._origin = origin = origin._origin
-    return origin
-
-
-def _follow_origin(view: Tensor) -> None:
-    """Make the view's history anew: its origin was written in place since.
-
-    Movement's gradients read types only, so the steps between need no values.
-    """
-    now = origin = origin_of(view)
-    for op, params in view._view[len(origin._view) :]:
-        kind = op.type(now._type, **params)
-        moved = _view_of(now, (op, params), kind, None, None, None)
-        if now._requires_grad:
-            moved._requires_grad = True
-            moved._grad_fn = tape.OpNode(op, (now,), params, moved)
-        now = moved
-    set_attribute(view, "_requires_grad", now._requires_grad)
-    set_attribute(view, "_grad_fn", now._grad_fn)
-    set_attribute(view, "_output_nr", now._output_nr)
-    set_attribute(view, "_origin_fn", origin._grad_fn)
-
-
-class Unavailable(Tensor):
-    """A saved value that is gone: written over, or released by an earlier backward().
-
-    Its type can still be read, which many gradient rules need; its value gives the error.
-    """
-
-    __slots__ = ("_why",)
-    _why: str
-
-    @classmethod
-    def of(cls, kind: TensorType, why: str, device: Device | None = CPU) -> Unavailable:
-        """Return the stand-in for a value of this type."""
-        made = _new(cls)
-        made._type, made._why, made._device = kind, why, device
-        made._base = made._origin = made._grad_fn = None
-        made._requires_grad = made._weak = False
-        made._view, made._counter = (), Counter()
-        return made
-
-    @property
-    def _array(self) -> Any:  # type: ignore[override]
-        raise RuntimeError(at_line(self._why))
-
-    @property
-    def _node(self) -> Any:  # type: ignore[override]
-        raise RuntimeError(at_line(self._why))

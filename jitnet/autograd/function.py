@@ -10,7 +10,8 @@ from ..errors import at_line
 from ..grad_mode import no_grad
 from ..modes import mode
 from ..tape import RELEASED, STALE, TapeNode
-from ..tensor import Tensor, Unavailable
+from ..tensor import Tensor
+from ..unavailable import Unavailable
 
 
 class FunctionCtx:
