@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .constants import filled
 from .device import CPU
 from .errors import at_line
 from .joint import Backward
 from .modes import mode
 from .tape import RELEASED, STALE, Gradients, TapeNode
-from .tensor import Tensor, filled
+from .tensor import Tensor
 
 if TYPE_CHECKING:
     from .variant import Variant

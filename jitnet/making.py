@@ -21,11 +21,12 @@ from jitnet.runtime.dtype import (
 )
 
 from . import capture
+from .constants import counting as index_along
+from .constants import filled, leaf
 from .device import CPU, placed
 from .errors import at_line
 from .listed import array_of
-from .tensor import Tensor, filled, leaf
-from .tensor import counting as index_along
+from .tensor import Tensor
 
 _default: DType = float32
 DEFAULT = "_default"  # the global of this module that compiled code looks at

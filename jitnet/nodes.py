@@ -11,7 +11,7 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import concat, full_like, reshape
 
-from . import overwriting, views
+from . import constants, overwriting, views
 from . import tensor as tensors
 from .capture import set_attribute
 
@@ -244,7 +244,7 @@ class PartsNode(TapeNode):
         for size, gradient in zip(self.sizes, grads, strict=True):
             own = (*shape[:axis], size, *shape[axis + 1 :])
             if gradient is None:
-                parts.append(tensors.constant_like(TensorType(self.kind.dtype, own), 0))
+                parts.append(constants.constant_like(TensorType(self.kind.dtype, own), 0))
             else:
                 parts.append(reshape(gradient, shape=own))
         return (concat(*parts, axis=axis),)

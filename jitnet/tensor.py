@@ -21,10 +21,8 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import (
     expand,
-    full,
     full_like,
     imag,
-    iota,
     iota_like,
     permute,
     real,
@@ -35,9 +33,8 @@ from jitnet.compiler.ops import (
 )
 from jitnet.runtime.device import refusal
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
-from jitnet.runtime.memory import aligned_copy, aligned_zeros
 
-from . import capture, overwriting, tape
+from . import capture, constants, overwriting, tape
 from .capture import set_attribute
 from .device import CPU, Device
 from .errors import at_line
@@ -304,9 +301,9 @@ class Tensor:
             raise type(error)(at_line(str(error))) from None
         trace = None if capture.active is None else capture.current()
         if op is full_like:  # these two read no elements
-            return filled(kind, params["value"], args[0]._device)
+            return constants.filled(kind, params["value"], args[0]._device)
         if op is iota_like:
-            return counting(kind, params["axis"], args[0]._device)
+            return constants.counting(kind, params["axis"], args[0]._device)
         try:
             if trace is None:
                 result = _compute(op, kind, args, params)
@@ -496,42 +493,7 @@ def _copy_of(tensor: Tensor) -> Any:
     return tensor._copied().copy()
 
 
-def filled(kind: TensorType, value: Any, device: Device | None = CPU) -> Tensor:
-    """Return a tensor of one repeated number, in memory of its own."""
-    if capture.active is not None and capture.current() is not None:
-        return leaf(full, device, shape=kind.shape, dtype=kind.dtype, value=value)
-    if device is not CPU and device is not None:
-        return _on_gpu().filled(kind, value, device)  # type: ignore[no-any-return]
-    if value == 0:
-        return _base(aligned_zeros(kind.shape, kind.dtype.numpy), None, kind, device)
-    array = aligned_copy(full.eval(shape=kind.shape, dtype=kind.dtype, value=value))
-    return _base(array, None, kind, device)
-
-
-def counting(kind: TensorType, axis: int, device: Device | None = None) -> Tensor:
-    """Return the index along axis at every place."""
-    if capture.active is not None and capture.current() is not None:
-        return leaf(iota, device, shape=kind.shape, dtype=kind.dtype, axis=axis)
-    if device is not CPU and device is not None:
-        return _on_gpu().counting(kind, axis, device)  # type: ignore[no-any-return]
-    array = iota.eval(shape=kind.shape, dtype=kind.dtype, axis=axis)
-    return _base(array, None, kind, device)
-
-
-def constant_like(kind: TensorType, value: Any) -> Tensor:
-    """Return one number repeated without memory: an operand only, never to be written."""
-    if capture.active is not None and capture.current() is not None:
-        return leaf(full, shape=kind.shape, dtype=kind.dtype, value=value)
-    array = full.eval(shape=kind.shape, dtype=kind.dtype, value=value)
-    return _base(array, None, kind, None)
-
-
 # -- traced -------------------------------------------------------------------------------------
-
-
-def leaf(op: Op, device: Device | None = None, **params: Any) -> Tensor:
-    """Return the traced value of an op without arguments."""
-    return Tensor._from_node(make(op, line=user_line(), **params), device)
 
 
 def base_of(tensor: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .. import constants
 from .. import tensor as tensors
 from ..errors import at_line
 from ..grad_mode import no_grad
@@ -95,7 +96,7 @@ class FunctionNode(TapeNode):
         if self.ctx._fill:
             for position, kind in enumerate(self.kinds):
                 if given[position] is None and kind is not None:
-                    given[position] = tensors.filled(kind, 0)
+                    given[position] = constants.filled(kind, 0)
         found = self.function.backward(self.ctx, *given)
         results = list(found) if isinstance(found, tuple | list) else [found]
         while len(results) > len(self.edges) and results[-1] is None:

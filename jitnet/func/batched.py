@@ -15,10 +15,11 @@ from jitnet.compiler.ir.errors import DTypeError, ShapeError
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 
+from ..constants import counting, filled
 from ..errors import at_line
 from ..modes import mode
 from ..nodes import OpNode
-from ..tensor import Tensor, _base, counting, filled
+from ..tensor import Tensor, _base
 
 
 @dataclass(eq=False)
