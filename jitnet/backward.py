@@ -12,6 +12,7 @@ from .device import CPU
 from .errors import at_line
 from .joint import Backward
 from .modes import mode
+from .size import stamp
 from .tape import RELEASED, STALE, Gradients, TapeNode
 from .tensor import Tensor
 
@@ -42,7 +43,7 @@ class CompiledNode(TapeNode):
         self._backward = backward
         self._variant = variant
         self._counts = [  # writing into one of these makes backward impossible
-            (tensor._counter, tensor._counter.count, tensor._type)
+            ((tensor._counter, tensor._apart), stamp(tensor._counter, tensor._apart), tensor._type)
             for tensor in (*kept, *saved)
             if isinstance(tensor, Tensor)
         ]
@@ -66,9 +67,10 @@ class CompiledNode(TapeNode):
                     "function, or run it uncompiled (`with jitnet.eager():`)"
                 )
             )
-        for counter, count, kind in self._counts:
-            if counter.count != count:
-                times = f"{counter.count - count} time(s)"
+        for counts, before, kind in self._counts:
+            writes = stamp(*counts) - before
+            if writes:
+                times = f"{writes} time(s)"
                 what = f"a tensor {kind}"
                 raise RuntimeError(at_line(STALE.format(kind=what, name=self.name(), times=times)))
         arrays = [item._array if isinstance(item, Tensor) else item for item in self._kept]

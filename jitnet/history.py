@@ -18,6 +18,7 @@ from .errors import at_line
 from .functional import unary
 from .grad_mode import no_grad
 from .memory import Layout, Memory, place_of
+from .size import Counter
 from .tensor import Tensor, _alias, _base, base_of
 from .values import _value
 
@@ -85,6 +86,16 @@ def retains_grad(self: Tensor) -> bool:
 def detach(self: Tensor) -> Tensor:
     """Return a tensor over the same memory, without history."""
     return _alias(self, Tensor)  # type: ignore[no-any-return]
+
+
+def data(self: Tensor) -> Tensor:
+    """Return a tensor over the same memory whose writes autograd does not notice.
+
+    So backward() computes with what is in memory by then, as in PyTorch; detach() refuses.
+    """
+    made = detach(self)
+    made._apart = Counter()
+    return made
 
 
 def detach_(self: Tensor) -> Tensor:

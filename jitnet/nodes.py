@@ -14,6 +14,7 @@ from jitnet.compiler.ops import concat, full_like, reshape
 from . import constants, overwriting, views
 from . import tensor as tensors
 from .capture import set_attribute
+from .size import stamp
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -150,13 +151,13 @@ class OpNode(TapeNode):
         self.args: Sequence[Tensor | None] | None  # None where only the type is read; or released
         if keeps is None:
             self.args = args
-            self.counts = [arg._counter.count for arg in args]
+            self.counts = [stamp(arg._counter, arg._apart) for arg in args]
         else:
             self.args = [arg if n in keeps else None for n, arg in enumerate(args)]
-            self.counts = [arg._counter.count for arg in args] if keeps else []
+            self.counts = [stamp(arg._counter, arg._apart) for arg in args] if keeps else []
         # Not y itself, which holds this node.
         kept = keeps is None or -1 in keeps
-        self.result = (y._array, y._node, y._counter, y._counter.count) if kept else None
+        self.result = (y._array, y._node, y._counter, y._counter.version) if kept else None
 
     def name(self) -> str:
         """Return the op's name as PyTorch writes it."""
@@ -175,15 +176,14 @@ class OpNode(TapeNode):
         if arg is None:
             return self._absent(self.types[number])
         count = self.counts[number]
-        if arg._counter.count == count:
-            return arg
-        return self._stale("an argument", arg, count)
+        now = stamp(arg._counter, arg._apart)
+        return arg if now == count else self._stale("an argument", arg, now - count)
 
     def _absent(self, kind: TensorType) -> Tensor:
         return _unavailable(kind, RELEASED.format(name=self.name()), self.device)
 
-    def _stale(self, what: str, arg: Tensor, count: int) -> Tensor:
-        times = f"{arg._counter.count - count} time(s)"
+    def _stale(self, what: str, arg: Tensor, writes: int) -> Tensor:
+        times = f"{writes} time(s)"
         why = STALE.format(kind=f"{what}, {arg._type},", name=self.op.name, times=times)
         return _unavailable(arg._type, why, arg._device)
 
@@ -195,7 +195,8 @@ class OpNode(TapeNode):
         y = self._remade(array, node, kind)
         y._counter = counter
         y._grad_fn = self
-        return y if counter.count == count else self._stale("the result", y, count)
+        writes = counter.version - count
+        return self._stale("the result", y, writes) if writes else y
 
     def _remade(self, array: Any, node: Any, kind: TensorType) -> Tensor:
         made = tensors._base(array, node, kind, self.device)

@@ -54,7 +54,20 @@ def write(tensor: Tensor, value: Tensor) -> None:
     else:
         base = tensors.base_of(tensor)
         trace.write(base, written(trace.read(base), tensor._view, tensors.node_of(value)))
-    set_attribute(tensor._counter, "count", tensor._counter.count + 1)
+    _count(tensor)
+
+
+def _count(tensor: Tensor) -> None:
+    """Note a write. One through `.data` is for autograd's eyes only where a trace made the value.
+
+    There the tape keeps values, not memory, and would go on with those from before the write.
+    """
+    counter = tensor._counter
+    set_attribute(counter, "count", counter.count + 1)
+    if tensor._apart is not None:
+        set_attribute(tensor._apart, "count", tensor._apart.count + 1)
+        if tensors.base_of(tensor)._array is not None:
+            set_attribute(counter, "unseen", counter.unseen + 1)
 
 
 def origin_of(tensor: Tensor) -> Tensor:

@@ -33,11 +33,26 @@ class Counter:
 
     lent: other libraries may hold the memory, too, and write into it without counting.
     home: the base of those who view it, after the one they had took other memory (`.data = ...`).
+    unseen: how many of the writes went through `.data`, which autograd is not to notice.
     """
 
-    __slots__ = ("count", "home", "lent")
+    __slots__ = ("count", "home", "lent", "unseen")
 
     def __init__(self, count: int = 0, lent: bool = False) -> None:
         self.count = count
         self.lent = lent
         self.home: Any = None
+        self.unseen = 0
+
+    @property
+    def version(self) -> int:
+        """How many writes autograd notices."""
+        return self.count - self.unseen
+
+
+def stamp(counter: Counter, apart: Counter | None) -> int:
+    """Return a number that moves with every write after which a tensor's saved value is stale.
+
+    apart: counts the writes through this tensor if `.data` gave it.
+    """
+    return counter.version if apart is None else counter.version + apart.count

@@ -13,6 +13,7 @@ from .bindings import Argument, Number, graph_input
 from .capturing import Trace
 from .results import Existing, Given
 from .signature import memories
+from .size import Counter
 from .tensor import Tensor, base_of, strides_of
 
 _SLOTS = tuple(name for name in Tensor.__slots__ if name != "__weakref__")
@@ -76,6 +77,7 @@ def _stand_in(
         stand_in = _imitate(leaf)
         stand_in._node, stand_in._seen = view._node, view._seen
         stand_in._base, stand_in._view, stand_in._counter = base, leaf._view, base._counter
+        stand_in._apart = None if leaf._apart is None else Counter()
     trace.kept[id(stand_in)] = stand_in
     trace.stands_for[id(stand_in)] = Given(position)
     return stand_in

@@ -58,6 +58,7 @@ class Tensor:
 
     __slots__ = (
         "__weakref__",
+        "_apart",
         "_array",
         "_base",
         "_counter",
@@ -86,6 +87,7 @@ class Tensor:
     _base: Tensor | None
     _view: tuple[Step, ...]
     _counter: Counter
+    _apart: Counter | None  # of what `.data` gave: counts the writes through it and its views
     _device: Device | None  # None: a constant on the CPU, which goes where it is used
     _seen: int  # the count at which a traced view's _node was made
     _strides: tuple[int, ...] | None  # in elements, of a traced tensor; None: contiguous
@@ -189,7 +191,7 @@ class Tensor:
             copy._node = node_of(self) if tracing else None
             copy._array = None if tracing else _copy_of(self)
             copy._base, copy._view, copy._strides = None, (), None
-            copy._counter = Counter()
+            copy._counter, copy._apart = Counter(), None
         return copy  # type: ignore[no-any-return]
 
     # -- what it is -----------------------------------------------------------------------------
@@ -226,8 +228,8 @@ class Tensor:
 
     @property
     def _version(self) -> int:
-        """How often the memory was written in place."""
-        return self._counter.count
+        """How often the memory was written in place; what `.data` gives counts for itself."""
+        return self._counter.version if self._apart is None else self._apart.count
 
     @property
     def requires_grad(self) -> bool:
@@ -386,6 +388,7 @@ def _base(
     made._base = None
     made._view = ()
     made._counter = Counter()
+    made._apart = None
     made._device = device
     made._seen = 0
     made._strides = None
@@ -410,6 +413,7 @@ def _alias(tensor: Tensor, cls: type[Tensor]) -> Any:
     made._base = base_of(tensor)
     made._view = tensor._view
     made._counter = tensor._counter
+    made._apart = tensor._apart
     made._device = tensor._device
     made._seen = tensor._seen if tensor._base is not None else tensor._counter.count
     made._strides = tensor._strides

@@ -155,7 +155,7 @@ OWN: dict[str, Any] = {
     "real": property(functional.real, complex_numbers.set_real),
     "imag": property(functional.imag, complex_numbers.set_imag),
     "mT": property(lambda self: self.transpose(-2, -1)),
-    "data": property(history.detach, history.set_data),
+    "data": property(history.data, history.set_data),
     "retains_grad": property(history.retains_grad),
     "is_cuda": property(lambda self: self.device.type == "cuda"),
     "is_sparse": property(lambda self: False),

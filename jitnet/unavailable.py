@@ -28,7 +28,7 @@ class Unavailable(Tensor):
         made._type, made._why, made._device = kind, why, device
         made._base = made._origin = made._grad_fn = None
         made._requires_grad = made._weak = False
-        made._view, made._counter = (), Counter()
+        made._view, made._counter, made._apart = (), Counter(), None
         return made
 
     @property

@@ -31,6 +31,7 @@ ROLES = (
 COUNTER_SLOTS = (
     "count",
     "lent",  # whether others may write into the memory, and not count it
+    "unseen",  # how many of the writes leave what others keep of the memory valid
 )
 OFFSETS = {role.upper(): 8 * number for number, role in enumerate((*ROLES, *COUNTER_SLOTS))}
 

@@ -337,7 +337,7 @@ hold:
   %counter_offsets = getelementptr i64, ptr %counter_table, i64 2
   %counter_kind = load ptr, ptr %counter_table
   %counter_sample = load ptr, ptr %counter_sample_at
-  %counter = call ptr @shared(ptr %counter_kind, ptr %counter_sample, i64 2, ptr %counter_offsets)
+  %counter = call ptr @shared(ptr %counter_kind, ptr %counter_sample, i64 3, ptr %counter_offsets)
   %no_counter = icmp eq ptr %counter, null
   br i1 %no_counter, label %undo, label %keep
 keep:

@@ -26,11 +26,12 @@ F32 = np.dtype(np.float32)
 
 
 class Counter:
-    __slots__ = ("count", "lent")
+    __slots__ = ("count", "lent", "unseen")
 
     def __init__(self) -> None:
         self.count = 0
         self.lent = False
+        self.unseen = 0
 
 
 class Box:

@@ -10,6 +10,7 @@ from .. import tensor as tensors
 from ..errors import at_line
 from ..grad_mode import no_grad
 from ..modes import mode
+from ..size import stamp
 from ..tape import RELEASED, STALE, TapeNode
 from ..tensor import Tensor
 from ..unavailable import Unavailable
@@ -30,7 +31,8 @@ class FunctionCtx:
     def save_for_backward(self, *values: Tensor | None) -> None:
         """Keep tensors for backward; a write into one of them before then is an error."""
         self._saved = tuple(
-            None if value is None else (value, value._counter.count) for value in values
+            None if value is None else (value, stamp(value._counter, value._apart))
+            for value in values
         )
 
     @property
@@ -44,8 +46,9 @@ class FunctionCtx:
                 found.append(None)
                 continue
             value, count = entry
-            if value._counter.count != count:
-                times = f"{value._counter.count - count} time(s)"
+            writes = stamp(value._counter, value._apart) - count
+            if writes:
+                times = f"{writes} time(s)"
                 why = STALE.format(
                     kind=f"a saved tensor, {value._type},", name=self._name, times=times
                 )

@@ -136,7 +136,7 @@ class BatchedNode(OpNode):
         super().__init__(op, args, params, y)
         self.mapping = y._mapping
         if self.result is not None:
-            self.result = (y._value, None, y._counter, y._counter.count)
+            self.result = (y._value, None, y._counter, y._counter.version)
 
     def _remade(self, array: Any, node: Any, kind: TensorType) -> Tensor:
         made = lift(array, self.mapping)
