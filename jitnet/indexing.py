@@ -166,6 +166,10 @@ def _nonzero(mask: Tensor, what: str) -> tuple[Tensor, ...]:
     capture.refuse(
         what, "select with jitnet.where(mask, x, other), or multiply by the mask, instead"
     )
+    if creation.unread(mask):
+        from .functional.selecting import held_coordinates
+
+        return held_coordinates(mask)
     return tuple(Tensor._from_array(axis) for axis in np.nonzero(mask._copied()))
 
 

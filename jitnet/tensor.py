@@ -345,6 +345,10 @@ class Tensor:
         """Whether ops on this tensor are its own: Tensor's do not know how to read it."""
         return False
 
+    def _moved(self, device: Device, non_blocking: bool) -> Tensor:
+        """Return a copy on another device, of a tensor that ops of its own read."""
+        raise NotImplementedError(type(self).__name__)
+
     def _whole(self) -> Tensor:
         """Return the tensor that holds all elements there are, of other items too."""
         return self

@@ -42,12 +42,18 @@ def moved(x: Tensor, where: Any, non_blocking: bool = False) -> Tensor:
     device = placed(where)
     if x._device is device:
         return x
-    if creation.tracing():
-        return _in_a_trace(x, device)
-    if x._device is None and device is CPU:
+    if x._device is None and device is CPU and not creation.tracing():
         x._device = CPU
         return x
-    made = _copied(x, device, non_blocking)
+    if x._elsewhere():
+        return x._moved(device, non_blocking)
+    if creation.tracing():
+        return _in_a_trace(x, device)
+    return recorded(_copied(x, device, non_blocking), x)
+
+
+def recorded(made: Tensor, x: Tensor) -> Tensor:
+    """Return a copy of x on another device, with its history."""
     if mode.now.enabled and x.requires_grad:
         made._requires_grad = True
         made._grad_fn = MoveNode(x)

@@ -16,10 +16,12 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 
 from ..constants import counting, filled
+from ..device import Device
 from ..errors import at_line
 from ..modes import mode
 from ..nodes import OpNode
 from ..tensor import Tensor, _base
+from ..transfer import moved, recorded
 
 
 @dataclass(eq=False)
@@ -65,9 +67,9 @@ class BatchedTensor(Tensor):
         except (ShapeError, DTypeError) as error:
             raise type(error)(at_line(str(error))) from None
         if op is ops.full_like:  # these two read no elements
-            return filled(kind, params["value"])
+            return filled(kind, params["value"], args[0]._device)
         if op is ops.iota_like:
-            return counting(kind, params["axis"])
+            return counting(kind, params["axis"], args[0]._device)
         mapping = innermost(args)
         value = batch(op, kind, [value_in(arg, mapping) for arg in args], mapping.size, params)
         made = lift(value, mapping)
@@ -100,6 +102,9 @@ class BatchedTensor(Tensor):
     def detach(self) -> Tensor:
         """Return the tensor without its history."""
         return lift(self._value.detach(), self._mapping)
+
+    def _moved(self, device: Device, non_blocking: bool) -> Tensor:
+        return recorded(lift(moved(self._value, device, non_blocking), self._mapping), self)
 
     def _whole(self) -> Tensor:
         return self._value._whole()
@@ -147,7 +152,7 @@ class BatchedNode(OpNode):
 def lift(value: Tensor, mapping: Mapping) -> BatchedTensor:
     """Return what an item sees of values along a first dim."""
     kind = TensorType(value._type.dtype, value._type.shape[1:])
-    made = _base(None, None, kind, cls=BatchedTensor)
+    made = _base(None, None, kind, value._device, BatchedTensor)
     assert isinstance(made, BatchedTensor)
     made._value, made._mapping = value, mapping
     made._counter = value._counter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from .. import creation
@@ -173,11 +174,14 @@ def jacrev(
 def _rows(made: _Run, output: Tensor, chunk_size: int | None) -> Any:
     """Return one output's Jacobians, nested as the arguments are."""
     count = output._type.numel
-    ones = creation.eye(count, dtype=output.dtype).reshape(count, *output._type.shape)
+    ones = creation.eye(count, dtype=output.dtype, device=output.device).reshape(
+        count, *output._type.shape
+    )
     pull = vmap(lambda row: made.gradients([output], [row], made.keep), chunk_size=chunk_size)
     shapes = [(*output._type.shape, *leaf._type.shape) for leaf in made.leaves]
     if not count:
-        return made.rebuilt([creation.zeros(shape, dtype=output.dtype) for shape in shapes])
+        zeros = partial(creation.zeros, dtype=output.dtype, device=output.device)
+        return made.rebuilt([zeros(shape) for shape in shapes])
     rows = pull(ones)
     return made.rebuilt([row.reshape(shape) for row, shape in zip(rows, shapes, strict=True)])
 

@@ -13,9 +13,11 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.lowering import Pointwise
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
+from jitnet.runtime.dtype import int64
 
 from .. import functional as F
-from ..creation import arange
+from ..constants import counting, filled
+from ..placement import common_device
 from ..tensor import Tensor
 
 Values = Sequence[tuple[Tensor, bool]]  # tensors, and whether they have a dim of items
@@ -34,7 +36,8 @@ def batch(op: Op, kind: TensorType, values: Values, size: int, params: Params) -
 def _one_by_one(op: Op, kind: TensorType, values: Values, size: int, params: Params) -> Tensor:
     """Apply an op that knows no dims of a batch to each item."""
     if not size:
-        return F.zeros_like(F.empty((0, *kind.shape), dtype=kind.dtype))  # type: ignore[attr-defined,no-any-return]
+        device = common_device([x for x, _ in values])
+        return filled(TensorType(kind.dtype, (0, *kind.shape)), 0, device)
     results = [
         op(*(x.select(0, item) if batched else x for x, batched in values), **params)
         for item in range(size)
@@ -161,8 +164,9 @@ def _lines(x: Tensor, axis: int) -> Tensor:
 
 def _line_numbers(places: Tensor, count: int, size: int) -> Tensor:
     """Return items' places as places among the lines of all; wrong ones stay wrong."""
-    first = arange(size).reshape(size, *(1,) * (len(places._type.shape) - 1)) * count
-    moved = places.to(first.dtype) + first
+    kind = TensorType(int64, (size, *(1,) * (len(places._type.shape) - 1)))
+    first = counting(kind, 0, places._device) * count
+    moved = places.to(int64) + first
     return F.where(places < 0, -max(size * count, 1), moved)  # type: ignore[no-any-return]
 
 

@@ -15,6 +15,7 @@ from ..tensor import Tensor
 from .choice import where
 from .joining import cat, stack
 from .promote import normal_dim
+from .selecting import runs
 from .sorting import _comparable
 
 __all__ = ["nonzero_static", "unique_consecutive"]
@@ -28,6 +29,8 @@ def unique_consecutive(
 ) -> Any:
     """Return the first of each run of equal elements (or parts along dim); eager only."""
     capture.refuse("unique_consecutive() (a shape that depends on data)", "call it outside")
+    if creation.unread(input) and dim is None:
+        return _runs_of(input, return_inverse, return_counts)
     array = _comparable(input)
     axis = None if dim is None else normal_dim(dim, input.ndim)
     lines = array.reshape(-1, 1) if axis is None else np.moveaxis(array, axis, 0)
@@ -42,6 +45,16 @@ def unique_consecutive(
     if return_counts:
         counts = np.bincount(run, minlength=int(fresh.sum())).astype(np.int64)
         found.append(Tensor._from_array(counts))
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+def _runs_of(x: Tensor, return_inverse: bool, return_counts: bool) -> Any:
+    begins, run, lengths = runs(x.reshape(-1), nan_is_one=False)
+    found = [x.reshape(-1)[begins]]
+    if return_inverse:
+        found.append(run.reshape(x._type.shape))
+    if return_counts:
+        found.append(lengths)
     return tuple(found) if len(found) > 1 else found[0]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitnet.compiler import ops
-from jitnet.runtime.dtype import bool_, int64
+from jitnet.runtime.dtype import bool_, float32, int64
 
 from .. import capture, creation
 from ..errors import DTypeError, ShapeError, at_line
@@ -15,6 +15,7 @@ from ..tensor import Tensor
 from .choice import where
 from .out import with_exact_out, with_out
 from .promote import normal_dim, to_dtype, to_shape
+from .selecting import held_coordinates, held_rows, occurrences
 
 
 def _index(index: Tensor, name: str) -> Tensor:
@@ -319,6 +320,8 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """Return where elements are not 0: [count, dims], or one vector for each dim; eager only."""
     capture.refuse("nonzero() (a shape that depends on data)", "use jitnet.where(mask, a, b)")
+    if creation.unread(input):
+        return held_coordinates(input) if as_tuple else held_rows(input)
     array = input._copied()
     if as_tuple:
         return tuple(Tensor._from_array(line) for line in np.nonzero(np.atleast_1d(array)))
@@ -335,7 +338,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         capture.refuse("one_hot() without num_classes", "give num_classes")
         if not index._type.numel:
             raise RuntimeError(at_line("one_hot of no elements wants num_classes"))
-        num_classes = int(index._copied().max()) + 1
+        num_classes = int(index.max().item()) + 1
     if creation.unread(index):
         # Rows of an identity that no kernel writes down: a lookup checks the classes at each call.
         shape = (num_classes, num_classes)
@@ -353,10 +356,16 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """Return how often each whole number occurs; eager only."""
+    """Return how often each whole number occurs, or sums of weights (float64, or float32 as they).
+
+    Eager only.
+    """
     capture.refuse("bincount() (a shape that depends on data)", "use scatter_add into zeros")
+    if creation.unread(input):
+        return occurrences(input, weights, minlength)
     counts = np.bincount(input._copied(), None if weights is None else weights._copied(), minlength)
-    return Tensor._from_array(counts)
+    narrow = weights is not None and weights._type.dtype is float32
+    return Tensor._from_array(counts.astype(np.float32) if narrow else counts)
 
 
 @with_out

@@ -59,9 +59,14 @@ def _repeated(x: Tensor, repeats: Tensor, axis: int) -> Tensor:
     """Return each part along axis as often as its own count says."""
     capture.refuse("repeat_interleave() with a tensor of counts", "give it one int")
     size = x._type.shape[axis]
-    counts = np.broadcast_to(repeats._copied(), (size,))
-    index = np.repeat(np.arange(size), counts)
-    return ops.take(x, creation.from_numpy(index), axis=axis)
+    if creation.unread(repeats):
+        from .selecting import repeated_places
+
+        index = repeated_places(repeats.expand(size))
+    else:
+        counts = np.broadcast_to(repeats._copied(), (size,))
+        index = creation.from_numpy(np.repeat(np.arange(size), counts))
+    return ops.take(x, index, axis=axis)
 
 
 # -- joining and splitting ----------------------------------------------------------------------

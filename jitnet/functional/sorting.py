@@ -10,7 +10,7 @@ import numpy as np
 from jitnet.compiler import ops
 from jitnet.runtime.dtype import convert, float32, int32, int64
 
-from .. import capture
+from .. import capture, creation
 from ..creation import as_tensor
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
@@ -18,6 +18,7 @@ from .choice import where
 from .out import with_out
 from .precision import autocast_widens, rounded_once
 from .promote import normal_dim, normal_dims, result_type, to_dtype
+from .selecting import distinct
 from .unary import isnan
 
 __all__ = [
@@ -299,6 +300,14 @@ def unique(
 ) -> Any:
     """Return the different elements in order; eager only."""
     capture.refuse("unique() (a shape that depends on data)", "call it outside")
+    if creation.unread(input) and dim is None:
+        found = distinct(input, nan_is_one=True)
+        chosen = (
+            found.inverse if return_inverse else None,
+            found.counts if return_counts else None,
+        )
+        more = [part for part in chosen if part is not None]
+        return (found.values, *more) if more else found.values
     found = np.unique(  # type: ignore[call-overload]
         _comparable(input), return_inverse=return_inverse, return_counts=return_counts, axis=dim
     )

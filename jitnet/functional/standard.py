@@ -22,6 +22,7 @@ from .joining import cat, repeat_interleave, unbind
 from .out import with_out
 from .promote import normal_dim
 from .running import cumprod, cumsum
+from .selecting import distinct
 from .shape import broadcast_tensors, permute, transpose, unsqueeze
 from .unary import bitwise_not
 
@@ -206,6 +207,9 @@ def unique_values(x: Tensor, /) -> Tensor:
 def _unique(x: Tensor) -> list[Tensor]:
     """Return values, where each is first, which each element is, counts; every NaN is different."""
     capture.refuse("unique (a shape that depends on data)", "call it outside")
+    if creation.unread(x):
+        found = distinct(x, nan_is_one=False)
+        return [found.values, found.first, found.inverse, found.counts]
     array = x._copied()
     values, first, inverse, counts = np.unique(
         array, return_index=True, return_inverse=True, return_counts=True, equal_nan=False

@@ -10,7 +10,6 @@ from jitnet.runtime.dtype import DType, int64
 
 from .. import creation
 from .. import functional as F
-from ..device import check_cpu
 from ..errors import ShapeError, at_line
 from ..functional.promote import normal_dim
 from ..making import as_tensor
@@ -38,10 +37,10 @@ def sparse_coo_tensor(
 
     >>> jitnet.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 5.0], (2, 3))
     """
-    check_cpu(device, "a sparse tensor")
     if values is None:
-        return _empty(tuple(indices if size is None else size), dtype, requires_grad)
-    places, elements = _places(indices), _elements(values, dtype, requires_grad)
+        return _empty(tuple(indices if size is None else size), dtype, device, requires_grad)
+    elements = _elements(values, dtype, device, requires_grad)
+    places = _places(indices, elements)
     if len(places._type.shape) != 2 or places._type.shape[1:] != elements._type.shape[:1]:
         raise ShapeError(
             at_line(
@@ -81,9 +80,8 @@ def sparse_csr_tensor(
 
     crow_indices: [rows + 1].  col_indices, values: [n].  RuntimeError where they do not fit.
     """
-    check_cpu(device, "a sparse tensor")
-    starts, columns = _places(crow_indices), _places(col_indices)
-    elements = _elements(values, dtype, requires_grad)
+    elements = _elements(values, dtype, device, requires_grad)
+    starts, columns = _places(crow_indices, elements), _places(col_indices, elements)
     if {len(x._type.shape) for x in (starts, columns, elements)} != {1} or (
         columns._type.shape != elements._type.shape or not starts._type.numel
     ):
@@ -108,14 +106,17 @@ def sparse_csr_tensor(
     return SparseTensor.made(places, elements, tuple(size), True, CSR)
 
 
-def _empty(shape: tuple[int, ...], dtype: DType | None, requires_grad: bool) -> SparseTensor:
-    places = creation.zeros((len(shape), 0), dtype=int64)
-    elements = creation.zeros(0, dtype=dtype, requires_grad=requires_grad)
+def _empty(
+    shape: tuple[int, ...], dtype: DType | None, device: Any, requires_grad: bool
+) -> SparseTensor:
+    places = creation.zeros((len(shape), 0), dtype=int64, device=device)
+    elements = creation.zeros(0, dtype=dtype, device=device, requires_grad=requires_grad)
     return SparseTensor.made(places, elements, shape)
 
 
-def _places(indices: Any) -> Tensor:
-    places = as_tensor(indices)
+def _places(indices: Any, elements: Tensor) -> Tensor:
+    """Return whole numbers, where the elements are."""
+    places = as_tensor(indices, device=elements.device)
     if not places._type.numel:
         places = places.to(int64)  # an empty list is one of floats
     if places._type.dtype.kind not in ("int", "uint"):
@@ -123,8 +124,8 @@ def _places(indices: Any) -> Tensor:
     return places.to(int64)  # type: ignore[no-any-return]
 
 
-def _elements(values: Any, dtype: DType | None, requires_grad: bool) -> Tensor:
-    elements = as_tensor(values, dtype)
+def _elements(values: Any, dtype: DType | None, device: Any, requires_grad: bool) -> Tensor:
+    elements = as_tensor(values, dtype, device)
     return elements.detach().requires_grad_() if requires_grad else elements
 
 
@@ -228,9 +229,9 @@ def _by_groups(
     sizes = [x._type.shape[other] for other in kept]
     groups = flat_places(x._places[kept], sizes) if kept else creation.zeros_like(x._places[0])
     shape = (math.prod(sizes), *elements._type.shape[1:])
-    lowest = creation.full(shape, -math.inf, dtype=elements.dtype)
+    lowest = creation.full(shape, -math.inf, dtype=elements.dtype, device=elements.device)
     largest = F.index_reduce(lowest, 0, groups, elements.detach(), "amax")
     powers = elements - largest[groups]
-    zeros = creation.zeros(shape, dtype=elements.dtype)
+    zeros = creation.zeros(shape, dtype=elements.dtype, device=elements.device)
     total = F.index_add(zeros, 0, groups, powers.exp())
     return x.like(finish(powers, total[groups]))

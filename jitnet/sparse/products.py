@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .. import creation
 from .. import functional as F
 from ..errors import DTypeError, ShapeError, at_line
@@ -30,7 +32,8 @@ def sparse_by_dense(left: SparseTensor, right: Tensor) -> Tensor:
     rows, columns = left._places
     parts = left._elements.unsqueeze(1) * F.index_select(right, 0, columns)
     shape = (left._type.shape[0], right._type.shape[1])
-    return F.index_add(creation.zeros(shape, dtype=parts.dtype), 0, rows, parts)
+    zeros = creation.zeros(shape, dtype=parts.dtype, device=parts.device)
+    return F.index_add(zeros, 0, rows, parts)
 
 
 def dense_by_sparse(left: Tensor, right: SparseTensor) -> Tensor:
@@ -49,11 +52,12 @@ def sparse_by_sparse(left: SparseTensor, right: SparseTensor) -> SparseTensor:
     _check(left, right)
     right = right.coalesce()
     rows, columns = left._places
+    arange = partial(creation.arange, device=left.device)
     starts = starts_of(right._places[0], right._type.shape[0])
     counts = (starts[1:] - starts[:-1])[columns]
-    which = F.repeat_interleave(creation.arange(left._nnz()), counts)  # the left one of each pair
+    which = F.repeat_interleave(arange(left._nnz()), counts)  # the left one of each pair
     first = F.cumsum(counts, 0) - counts
-    other = starts[columns][which] + creation.arange(which._type.numel) - first[which]
+    other = starts[columns][which] + arange(which._type.numel) - first[which]
     elements = left._elements[which] * right._elements[other]
     places = F.stack([rows[which], right._places[1][other]])
     shape = (left._type.shape[0], right._type.shape[1])

@@ -14,9 +14,11 @@ from jitnet.runtime.dtype import bool_, uint8
 
 from .. import capture, creation, tree
 from .. import functional as F
+from ..device import Device
 from ..errors import at_line
 from ..grad_mode import no_grad
 from ..tensor import Tensor, _base
+from ..transfer import moved
 from .places import coordinates, flat_places, starts_of
 
 COO, CSR = "sparse_coo", "sparse_csr"
@@ -49,7 +51,7 @@ class SparseTensor(Tensor):
     ) -> SparseTensor:
         """Return the sparse tensor of these parts, unchecked."""
         kind = TensorType(elements._type.dtype, tuple(shape))
-        made = _base(None, None, kind, cls=SparseTensor)
+        made = _base(None, None, kind, elements._device, SparseTensor)
         assert isinstance(made, SparseTensor)
         made._places, made._elements = places, elements
         made._coalesced, made._layout = coalesced, layout
@@ -241,6 +243,11 @@ class SparseTensor(Tensor):
     def _elsewhere(self) -> bool:
         return True
 
+    def _moved(self, device: Device, non_blocking: bool) -> SparseTensor:
+        places = moved(self._places, device, non_blocking)
+        elements = moved(self._elements, device, non_blocking)
+        return SparseTensor.made(places, elements, self._type.shape, self._coalesced, self._layout)
+
     def _copied(self) -> NoReturn:
         raise self._refused("what reads every element")
 
@@ -257,7 +264,7 @@ def _summed(elements: Tensor, where: Tensor, count: int) -> Tensor:
     dtype = elements._type.dtype
     if dtype is bool_:
         return _summed(elements.to(uint8), where, count).to(bool_)
-    zeros = creation.zeros((count, *elements._type.shape[1:]), dtype=dtype)
+    zeros = creation.zeros((count, *elements._type.shape[1:]), dtype=dtype, device=elements.device)
     return F.index_add(zeros, 0, where, elements)
 
 
