@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CudaCompiled:
-    """A graph as code for a GPU, new or from the cache; see Compiled for what is alike."""
+    """A graph as code for a GPU, new or from the cache; see Compiled for what is alike.
+
+    capability: which instructions the GPU has.
+    """
 
     graph: Graph
     image: Image
     cached: bool
     phases: dict[str, float]
     tf32: bool
+    capability: tuple[int, int]
     _stages: list[CudaStages]
 
     @property
@@ -35,6 +39,11 @@ class CudaCompiled:
         if not self._stages:
             self._stages.append(_lowered(self.graph, self.tf32))
         return self._stages[0]
+
+    def failure(self, status: int, value: int) -> BaseException:
+        """Return the exception for a status, and the value that it speaks of."""
+        kind, text = self.stages.messages[status]
+        return kind(text.replace("{value}", str(value)))
 
 
 def compile_for(graph: Graph, driver: Driver, tf32: bool = False) -> CudaCompiled:
@@ -58,7 +67,8 @@ def compile_for(graph: Graph, driver: Driver, tf32: bool = False) -> CudaCompile
     data, cached = cache.keep(key, make)
     image = Image.from_bytes(data)
     clock.done("read from cache" if cached else "write to cache")
-    return CudaCompiled(graph, image, cached, clock.phases, tf32, stages)
+    capability = driver.properties.capability
+    return CudaCompiled(graph, image, cached, clock.phases, tf32, capability, stages)
 
 
 def _lowered(graph: Graph, tf32: bool) -> CudaStages:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -26,31 +26,45 @@ from .tensor import Tensor
 from .trace import Traced
 from .tree import Branch, Leaf
 
+if TYPE_CHECKING:
+    from jitnet.compiler.compiled import Compiled
+    from jitnet.compiler.cuda_compiled import CudaCompiled
+
+    from .native import Native
+
 Array = np.ndarray[Any, Any]
 
 
 class Executable(Protocol):
-    """A graph that can run; where it runs."""
+    """A graph that can run: where, and what a call does there.
+
+    phases: seconds by step, from graph to program.
+    """
 
     device: Device
+    phases: dict[str, float]
 
-    def bind(self, number: int, array: Array) -> None:
-        """Let a graph input be this array in every call."""
+    @property
+    def compiled(self) -> Compiled | CudaCompiled:
+        """The graph, and every stage on the way to code."""
 
-    def instruction(self, inputs: Sequence[int]) -> acts.Run:
-        """Return what runs it, given memory for each of these inputs and each fresh output."""
+    def acts(self, traced: Traced, finish: Callable[..., Any]) -> list[Instruction]:
+        """Return what a call of a forward program does, given the call's leaves; see Acts."""
 
-    def error(self, status: int) -> Exception:
-        """Return the exception for a status."""
+    def backward_acts(self) -> list[Instruction]:
+        """Return what a call of a backward program does: arrays in, a tuple of gradients out."""
 
-    def preparation(self) -> Callable[[], None] | None:
-        """Return what makes values of lasting inputs anew, which calls share; None if none are."""
+    def first_try(self, call: Callable[..., Any], held: set[int]) -> Callable[..., Any]:
+        """Return a variant's call, or one that first looks at what native code cannot see.
+
+        held: ids of the tensors that the function reached by itself.
+        """
 
 
 Build = Callable[[Graph, Device], Executable]
 
 
-def backward_acts(executable: Executable, graph: Graph) -> list[Instruction]:
+def backward_acts(executable: Native, graph: Graph) -> list[Instruction]:
     """Return what a call of a backward program does: arrays as arguments, a tuple of gradients."""
     count = len(graph.inputs)
     found: list[Instruction] = []
@@ -74,7 +88,7 @@ class Acts:
     that is more than one of these.
     """
 
-    def __init__(self, traced: Traced, executable: Executable, finish: Callable[..., Any]) -> None:
+    def __init__(self, traced: Traced, executable: Native, finish: Callable[..., Any]) -> None:
         self._traced = traced
         self._executable = executable
         self._finish = finish
@@ -200,7 +214,7 @@ def _plain_result(traced: Traced) -> Instruction | None:
     return None
 
 
-def _check(executable: Executable) -> Instruction:
+def _check(executable: Native) -> Instruction:
     def fail(status: int) -> NoReturn:
         raise executable.error(status)
 

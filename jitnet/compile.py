@@ -41,7 +41,7 @@ def _native(graph: Graph, device: Device) -> Executable:
     if device is not CPU:
         from .cuda_native import OnGpu
 
-        return OnGpu(graph, device)  # type: ignore[return-value]
+        return OnGpu(graph, device)
     from .native import Native
 
     return Native(graph)

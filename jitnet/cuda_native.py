@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from jitnet.compiler.cuda_compiled import CudaCompiled, compile_for
+from jitnet.compiler.cuda_compiled import compile_for
 from jitnet.compiler.ir.graph import Graph, Input
 from jitnet.runtime.cuda.array import DeviceArray
-from jitnet.runtime.cuda.checks import Failure
 from jitnet.runtime.cuda.gpu import gpu_of
 from jitnet.runtime.cuda.program import DeviceProgram
 from jitnet.runtime.cuda.replay import Replay
+from jitnet.runtime.instruction import Instruction
 
 from . import switches
 from .device import Device
+from .gpu_acts import GpuActs, alone, backward_on_gpu
+from .trace import Traced
 
 Array = np.ndarray[Any, Any]
 
 
 class OnGpu:
-    """A graph, compiled and loaded on a GPU."""
+    """A graph, compiled and loaded on a GPU; see Executable."""
 
     def __init__(self, graph: Graph, device: Device) -> None:
         self.device = device
         self.gpu = gpu_of(device)
         self.compiled = compile_for(graph, self.gpu.driver, switches.may_round_products())
         started = time.perf_counter()
-        failure = failure_of(self.compiled)
-        self.program = DeviceProgram(self.gpu, self.compiled.image, graph.name, failure)
+        image, failure = self.compiled.image, self.compiled.failure
+        self.program = DeviceProgram(self.gpu, image, graph.name, failure)
         self.phases = {**self.compiled.phases, "load": time.perf_counter() - started}
         self._numbers = self.gpu.memory(8 * max(len(graph.inputs), 1), "numbers of a program")
         self._last: bytes | None = None  # what these are
         self._replay: Replay | None = None
+
+    def acts(self, traced: Traced, finish: Callable[..., Any]) -> list[Instruction]:
+        """Return what a call of a forward program does."""
+        return GpuActs(traced, self, finish).instructions()
+
+    def backward_acts(self) -> list[Instruction]:
+        """Return what a call of a backward program does."""
+        return backward_on_gpu(self, self.compiled.graph)
+
+    def first_try(self, call: Callable[..., Any], held: set[int]) -> Callable[..., Any]:
+        """Return the call, but MISSED where arguments share memory, or are the function's own."""
+        return alone(call, held)
 
     def keep(self, moving: Sequence[int], results: Sequence[int]) -> None:
         """Say which inputs each call brings anew and which fresh outputs it gives away.
@@ -51,6 +65,11 @@ class OnGpu:
             [move for move in entering if move[1]],
             [move for move in leaving if move[1]],
         )
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether calls that repeat are one CUDA graph."""
+        return self._replay is not None and self._replay.pays
 
     def run(self, inputs: Sequence[DeviceArray | Array], outputs: Sequence[DeviceArray]) -> None:
         """Ask for a run on arrays; those of the host are numbers, which go along."""
@@ -87,13 +106,3 @@ def _span(item: Input) -> int:
         return 0
     reach = sum((size - 1) * step for size, step in zip(kind.shape, item.strides, strict=True))
     return (reach + 1) * kind.dtype.size
-
-
-def failure_of(compiled: CudaCompiled) -> Failure:
-    """Return what makes the exception for a status."""
-
-    def failure(status: int, value: int) -> BaseException:
-        kind, text = compiled.stages.messages[status]
-        return kind(text.replace("{value}", str(value)))
-
-    return failure

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from jitnet.compiler.compiled import Compiled
+from jitnet.compiler.ir.kernel import Kernel
+from jitnet.compiler.passes.memory import MemoryPlan
 from jitnet.compiler.pipeline import Stages
 from jitnet.runtime import cpu
 from jitnet.runtime.routine import Routine
 from jitnet.runtime.target import Target
 
 from . import switches
+from .acting import Executable
 from .costs import cost_of, size
-from .native import Native
+from .device import CPU
 
 if TYPE_CHECKING:
     from .compile import CompiledFunction
@@ -47,13 +50,18 @@ def _kernels(stages: Stages) -> str:
     for kernel, waits in zip(stages.kernels, stages.barriers, strict=True):
         if waits:
             parts.append("--- all threads wait here ---")
-        arena = sum(
-            buffer.size * buffer.dtype.size for buffer in kernel.writes if buffer.place == "arena"
-        )
-        head, *rest = str(kernel).splitlines()
-        share = f", {size(arena)} of the arena's {size(stages.memory.arena_bytes)}" if arena else ""
-        parts.append("\n".join([head, f"  # {cost_of(kernel)}{share}", *rest]))
+        parts.append(kernel_text(kernel, stages.memory))
     return "\n\n".join(parts)
+
+
+def kernel_text(kernel: Kernel, memory: MemoryPlan) -> str:
+    """Return a kernel with its cost and its share of the arena."""
+    arena = sum(
+        buffer.size * buffer.dtype.size for buffer in kernel.writes if buffer.place == "arena"
+    )
+    head, *rest = str(kernel).splitlines()
+    share = f", {size(arena)} of the arena's {size(memory.arena_bytes)}" if arena else ""
+    return "\n".join([head, f"  # {cost_of(kernel)}{share}", *rest])
 
 
 def _asm(stages: Stages, target: Target) -> str:
@@ -77,19 +85,15 @@ def _cuda(compiled: Compiled) -> str:
 def _ptx(compiled: Compiled) -> str:
     """Return what numba-cuda makes of each kernel, under the kernel's source."""
     from jitnet.compiler.cuda import lower_cuda
-    from jitnet.runtime.cuda import compile_ptx
 
-    program = lower_cuda(compiled.graph, switches.may_round_products()).program
-    functions = {function.name: function.elements for function in program.functions}
-    texts = compile_ptx(program.source, functions)
-    parts = [
-        "\n".join([*(f"// {line}".rstrip() for line in function.text.splitlines()), texts[name]])
-        for name, function in zip(texts, program.functions, strict=True)
-    ]
-    return "\n\n".join(parts)
+    from .dump_on_gpu import ptx_text
+
+    return ptx_text(lower_cuda(compiled.graph, switches.may_round_products()).program)
 
 
-STAGES: dict[str, Callable[[Compiled, Routine], str]] = {
+Table = Mapping[str, Callable[[Any, Routine], str]]  # a stage -> its text, of what was compiled
+
+STAGES: Table = {
     "trace": lambda compiled, routine: str(compiled.graph),
     "graph": lambda compiled, routine: _halves(compiled, lambda each: str(each.optimized)),
     "kernels": lambda compiled, routine: _halves(compiled, _kernels),
@@ -99,7 +103,7 @@ STAGES: dict[str, Callable[[Compiled, Routine], str]] = {
     "cuda": lambda compiled, routine: _cuda(compiled),
     "ptx": lambda compiled, routine: _ptx(compiled),
 }
-_FOR_GPUS = ("cuda", "ptx")  # not among "all": programs run on the CPU
+_FOR_GPUS = ("cuda", "ptx")  # not among "all" of a program that runs on the CPU
 _TITLES = {
     "trace": "trace: the ops that the function did",
     "graph": "graph: after simplification",
@@ -112,24 +116,38 @@ _TITLES = {
 }
 
 
-def check_stage(stage: str) -> tuple[str, ...]:
-    """Return the stages that a name asks for; ValueError for one that there is not."""
-    if stage == "all":
-        return tuple(name for name in STAGES if name not in _FOR_GPUS)
-    if stage not in STAGES:
+def check_stage(stage: str) -> None:
+    """Raise ValueError for a stage that there is not."""
+    if stage != "all" and stage not in STAGES:
         raise ValueError(f"stage must be one of {', '.join(STAGES)} or all, got {stage!r}")
-    return (stage,)
+
+
+def _table(executable: Executable) -> Table:
+    """Return the stages of a program, where it runs."""
+    if executable.device is CPU:
+        return STAGES
+    from .dump_on_gpu import STAGES_ON_GPU
+
+    return STAGES_ON_GPU
+
+
+def _wanted(executable: Executable, stage: str) -> tuple[str, ...]:
+    """Return the stages that a name means for a program; none if it has no such."""
+    table = _table(executable)
+    if stage != "all":
+        return (stage,) if stage in table else ()
+    return tuple(name for name in table if executable.device is not CPU or name not in _FOR_GPUS)
 
 
 def pieces(function: CompiledFunction, stage: str) -> Iterator[tuple[str, str, str]]:
     """Yield (program, stage, text) for every program of a function: "1", "2", "2 backward"."""
-    stages = check_stage(stage)
+    check_stage(stage)
     for number, variant in enumerate(function.variants, 1):
         names = (f"{number}", f"{number} backward")
         for name, launch in zip(names, variant.programs, strict=False):
-            if isinstance(launch.executable, Native):
-                for each in stages:
-                    yield name, each, STAGES[each](launch.executable.compiled, launch.routine)
+            executable = launch.executable
+            for each in _wanted(executable, stage):
+                yield name, each, _table(executable)[each](executable.compiled, launch.routine)
 
 
 def dump(function: CompiledFunction, stage: str) -> str:
@@ -138,9 +156,15 @@ def dump(function: CompiledFunction, stage: str) -> str:
         f"{_title(function, program, each)}\n\n{text}"
         for program, each, text in pieces(function, stage)
     ]
-    if not parts:
+    if parts:
+        return "\n\n\n".join(parts)
+    if not function.variants:
         return f"{function.__qualname__}: not called yet, nothing compiled"
-    return "\n\n\n".join(parts)
+    there = function.variants[0].executable
+    return (
+        f"{function.__qualname__}: its programs have no stage {stage!r}; "
+        f"on {there.device} there are {', '.join(_table(there))}"
+    )
 
 
 def _title(function: CompiledFunction, program: str, stage: str) -> str:

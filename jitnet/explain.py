@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitnet.compiler.compiled import Compiled
+from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.lowering import Host
 from jitnet.compiler.pipeline import Stages
 
+from .acting import Executable
 from .costs import cost_of, size
 from .native import Native
 from .variant import Variant
@@ -31,8 +34,7 @@ def describe(variant: Variant) -> list[str]:
     lines = [*_interface(variant), *_guards(variant)]
     lines.append(f"traced in {_milliseconds(variant.seconds)}")
     for launch, what in zip(variant.programs, ("program", "backward"), strict=False):
-        if isinstance(launch.executable, Native):
-            lines += _program(launch.executable, what)
+        lines += _program(launch.executable, what)
     if variant.traced.backward is not None and len(variant.programs) == 1:
         lines.append("backward: compiled when backward() first needs it")
     return lines
@@ -62,14 +64,21 @@ def _guards(variant: Variant) -> list[str]:
     return [text + (f": {', '.join(shown)}{rest}" if shown else "")]
 
 
-def _program(native: Native, what: str) -> list[str]:
-    compiled = native.compiled
-    phases = ", ".join(f"{name} {_milliseconds(s)}" for name, s in native.phases.items())
+def _program(executable: Executable, what: str) -> list[str]:
+    phases = ", ".join(f"{name} {_milliseconds(s)}" for name, s in executable.phases.items())
+    head = f"{what}: {phases}"
+    if isinstance(executable, Native):
+        return [head, *_on_cpu(executable.compiled)]
+    from .dump_on_gpu import explained
+
+    return [head, *explained(executable)]
+
+
+def _on_cpu(compiled: Compiled) -> list[str]:
     binary, stages = compiled.binary, compiled.stages
     constants = sum(array.nbytes for array in binary.constants)
     live = stages.memory.live_bytes
     lines = [
-        f"{what}: {phases}",
         f"  memory: arena {size(binary.arena_bytes)}, {size(live)} needed at once, scratch "
         f"{size(binary.scratch_bytes)} a thread, constants {size(constants)}, "
         f"code {size(len(binary.object_code))}",
@@ -85,9 +94,14 @@ def _program(native: Native, what: str) -> list[str]:
 
 def _kernels(stages: Stages, when: str) -> list[str]:
     head = f"  {len(stages.kernels)} kernels, {sum(stages.barriers)} barriers between them{when}:"
-    width = max((len(kernel.name) for kernel in stages.kernels), default=0)
-    lines = [head]
-    for kernel in stages.kernels:
+    return [head, *costs(stages.kernels)]
+
+
+def costs(kernels: Sequence[Kernel]) -> list[str]:
+    """Return a line for each kernel: what it costs, and the user's lines."""
+    width = max((len(kernel.name) for kernel in kernels), default=0)
+    lines = []
+    for kernel in kernels:
         place = f"  # {', '.join(kernel.lines[:3])}" if kernel.lines else ""
         lines.append(f"    {kernel.name:<{width}}  {cost_of(kernel)}{place}")
     return lines

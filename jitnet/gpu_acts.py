@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from sys import getrefcount
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from jitnet.runtime.routine import MISSED
 from .acting import gradients_given
 from .backward import SpentNode
 from .bindings import Binding, Hyper, Number, State
-from .cuda_native import OnGpu
 from .on_gpu import tensor_of
 from .results import fresh_outputs
 from .tensor import Tensor, base_of
 from .trace import Traced
+
+if TYPE_CHECKING:
+    from .cuda_native import OnGpu
 
 _OWN = 3  # references: the slot that holds it, the variable, and getrefcount's argument
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jitnet.compiler.ir.graph import Graph
 from jitnet.runtime.instruction import Instruction
 from jitnet.runtime.routine import MISSED, Routine
 
-from .acting import Acts, Executable, backward_acts
-from .device import CPU
+from .acting import Executable
 from .guards import Guards
 from .looking import looks_of
 from .signature import Signature
@@ -38,20 +36,13 @@ class Launch:
         self.held = {id(tensor) for tensor in traced.reached()}
         self._guards = guards
         looks, watched = looks_of(signature, traced, self.held), guards.looks()
-        acts = _acts(traced, executable, finish)
+        acts = executable.acts(traced, finish)
         self.routine = Routine([*looks, *watched, *acts])
         self._watched_from = len(looks)
-        self.take = None if signature.sharing else self._taken()
+        call = self.routine.call()
+        self.take = None if signature.sharing else executable.first_try(call, self.held)
         self._run = self.routine.call(len(looks) + len(watched))
         guards.follow(self._replace)
-
-    def _taken(self) -> Callable[..., Any]:
-        call = self.routine.call()
-        if self.executable.device is CPU:
-            return call
-        from .gpu_acts import alone
-
-        return alone(call, self.held)
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Carry out a call that the variant is for: see that the next such call is taken."""
@@ -69,24 +60,7 @@ class Launch:
 class BackwardLaunch:
     """A backward program's routine: `run` takes arrays and returns a tuple of gradients."""
 
-    def __init__(self, executable: Executable, graph: Graph) -> None:
+    def __init__(self, executable: Executable) -> None:
         self.executable = executable
-        self.routine = Routine(_backward_acts(executable, graph))
+        self.routine = Routine(executable.backward_acts())
         self.run = self.routine.call()
-
-
-def _acts(traced: Traced, executable: Executable, finish: Callable[..., Any]) -> list[Instruction]:
-    """Return what a call does where the program runs."""
-    if executable.device is CPU:
-        return Acts(traced, executable, finish).instructions()
-    from .gpu_acts import GpuActs
-
-    return GpuActs(traced, executable, finish).instructions()  # type: ignore[arg-type]
-
-
-def _backward_acts(executable: Executable, graph: Graph) -> list[Instruction]:
-    if executable.device is CPU:
-        return backward_acts(executable, graph)
-    from .gpu_acts import backward_on_gpu
-
-    return backward_on_gpu(executable, graph)  # type: ignore[arg-type]

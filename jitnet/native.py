@@ -15,10 +15,13 @@ from jitnet.compiler.load import load
 from jitnet.runtime.acts import Run
 from jitnet.runtime.cpu import host_target
 from jitnet.runtime.host import take_error
+from jitnet.runtime.instruction import Instruction
 from jitnet.runtime.layout import address_of
 from jitnet.runtime.program import Program
 
+from .acting import Acts, backward_acts
 from .device import CPU
+from .trace import Traced
 
 if TYPE_CHECKING:
     from jitnet.compiler.pipeline import Stages
@@ -27,11 +30,10 @@ Array = np.ndarray[Any, Any]
 
 
 class Native:
-    """A graph, compiled and loaded; `compiled` holds every stage on the way."""
-
-    device = CPU
+    """A graph, compiled and loaded; see Executable. `compiled` holds every stage on the way."""
 
     def __init__(self, graph: Graph) -> None:
+        self.device = CPU
         self.compiled = compile_graph(graph, host_target())
         started = time.perf_counter()
         self._loaded = load(self.compiled)
@@ -45,6 +47,18 @@ class Native:
     def program(self) -> Program:
         """What runs in every call."""
         return self._loaded.always
+
+    def acts(self, traced: Traced, finish: Callable[..., Any]) -> list[Instruction]:
+        """Return what a call of a forward program does."""
+        return Acts(traced, self, finish).instructions()
+
+    def backward_acts(self) -> list[Instruction]:
+        """Return what a call of a backward program does."""
+        return backward_acts(self, self.compiled.graph)
+
+    def first_try(self, call: Callable[..., Any], held: set[int]) -> Callable[..., Any]:
+        """Return the call: native code sees all that it has to."""
+        return call
 
     def bind(self, number: int, array: Array) -> None:
         """Let a graph input be this array in every call."""

@@ -23,7 +23,6 @@ from jitnet.runtime.dtype import from_numpy_dtype
 
 from . import switches
 from .bindings import graph_input
-from .cuda_native import failure_of
 from .device import Device
 from .errors import at_line
 from .generator import forget_gpus
@@ -196,7 +195,7 @@ def _program(op: Op | None, params: Params, layouts: tuple[Layout, ...], gpu: Gp
             compiled = compile_for(graph, gpu.driver, switches.may_round_products())
         except RuntimeError as error:
             raise type(error)(at_line(str(error))) from None
-        found = DeviceProgram(gpu, compiled.image, graph.name, failure_of(compiled))
+        found = DeviceProgram(gpu, compiled.image, graph.name, compiled.failure)
         _programs[key] = found
     return found
 

@@ -157,9 +157,8 @@ class Variant:
         assert backward is not None
         with alone():
             if self._backward is None:  # another thread may have compiled it meanwhile
-                self._backward = BackwardLaunch(
-                    self._build(backward.graph, self.traced.device), backward.graph
-                )
+                executable = self._build(backward.graph, self.traced.device)
+                self._backward = BackwardLaunch(executable)
 
     @property
     def executable(self) -> Executable:

@@ -311,3 +311,61 @@ def test_programs_are_kept_on_disk(
         compiled = jitnet.compile(lambda a: F.softmax(a, -1) * jitnet.arange(700, device=a.device))
         close(compiled(x), F.softmax(sample(3, 700), -1) * jitnet.arange(700))
         assert log.count("build") == builds
+
+
+# -- what they show -----------------------------------------------------------------------------
+
+
+def test_dump_shows_the_program_that_ran() -> None:
+    x, w = sample(3, 4).cuda().requires_grad_(), sample(4, 2, seed=1).cuda()
+    forward = jitnet.compile(lambda x, w: F.relu(x @ w).sum())
+    forward(x, w).backward()
+    assert "argument x" in forward.dump("trace") and "matmul" in forward.dump("graph")
+    assert "kernel k0" in forward.dump("kernels") and "of the arena's" in forward.dump("kernels")
+    text = forward.dump("cuda")
+    assert text.count("# Launched in this order") == 2, "forward and backward"
+    (program, _) = forward.variants[0].programs
+    assert str(program.executable.compiled.stages.program) in text
+    assert "Finish" in forward.dump("call")
+
+
+def test_ptx_is_for_the_gpu_that_it_ran_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba's simulator has no compiler: what it is asked is looked at."""
+    asked = []
+
+    def compile_ptx(source: str, functions: Any, capability: tuple[int, int]) -> dict[str, str]:
+        asked.append(capability)
+        return {name: f".entry {name}" for name in functions}
+
+    monkeypatch.setattr("jitnet.runtime.cuda.building.compile_ptx", compile_ptx)
+    double = jitnet.compile(lambda x: x * 2)
+    double(sample(3).cuda())
+    text = double.dump("ptx")
+    assert asked == [jitnet.cuda.get_device_capability()]
+    assert "// @cuda.jit" in text and ".entry k0" in text
+    everything = double.dump("all")
+    for stage in ("trace", "graph", "kernels", "call", "cuda", "ptx"):
+        assert f"\n{stage}: " in everything, stage
+
+
+def test_stages_of_processors_are_not_there() -> None:
+    double = jitnet.compile(lambda x: x * 2)
+    double(sample(3).cuda())
+    assert "no stage 'llvm'; on cuda:0 there are trace, graph, kernels" in double.dump("llvm")
+    double(sample(3))
+    assert "define" in double.dump("llvm")
+
+
+def test_explain_tells_of_kernels_memory_and_launches() -> None:
+    _, step, _ = steps_on("cuda", "sgd")
+    text = step.explain()
+    assert "program: key" in text and ", load " in text
+    assert "memory on cuda:0: arena" in text and "needed at once" in text
+    executable = step.variants[0].executable
+    launches = len(executable.compiled.image.steps)
+    assert f"{launches} launches, one CUDA graph where calls repeat:" in text
+    assert "FLOP, reads" in text and "# test_cuda_compiled.py:" in text
+
+    double = jitnet.compile(lambda x: x * 2)
+    double(sample(3).cuda())
+    assert "1 kernels, 1 launches, one by one:" in double.explain()

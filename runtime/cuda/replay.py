@@ -22,6 +22,7 @@ class Replay:
     """Runs a program, as a graph from the second call on that finds its state in one place.
 
     entering, leaving: what a call brings and is not written, and what it returns.
+    pays: whether it has so many launches that a graph is worth it.
     """
 
     def __init__(self, program: DeviceProgram, entering: Moves, leaving: Moves) -> None:
@@ -29,7 +30,7 @@ class Replay:
         self._entering, self._leaving = entering, leaving
         self._moved = {place for place, _ in (*entering, *leaving)}
         launches = len(program.image.steps)
-        self._pays = launches >= FEWEST + len(self._moved)
+        self.pays = launches >= FEWEST + len(self._moved)
         self._graphs: dict[tuple[int, ...], int] = {}
         self._seen: tuple[int, ...] | None = None
         self._places: dict[int, Memory] = {}
@@ -40,7 +41,7 @@ class Replay:
 
     def run(self, pointers: Sequence[int]) -> None:
         """Ask for a run, given the addresses of inputs and fresh outputs."""
-        if not self._pays:
+        if not self.pays:
             self._program.run(pointers)
             return
         state = tuple(at for place, at in enumerate(pointers) if place not in self._moved)
