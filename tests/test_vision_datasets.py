@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
 import struct
 import tarfile
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from jitnet.datasets import cifar, cifar10, read_cifar
 from jitnet.datasets.download import File
 from jitnet.utils.data import DataLoader
 from jitnet.vision import datasets, transforms
+from jitnet.vision.datasets import emnist
 from tests.vision_oracle import check_same, oracle
 
 RANDOM = np.random.default_rng(0)
@@ -44,7 +48,7 @@ def cifar_bytes(count: int) -> bytes:
     return records.tobytes()
 
 
-@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST"])
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])
 @pytest.mark.parametrize("train", [True, False])
 def test_mnist_is_torchvisions(tmp_path: Path, name: str, train: bool) -> None:
     theirs = getattr(oracle("datasets"), name)
@@ -73,7 +77,7 @@ def test_mnist_feeds_a_loader(tmp_path: Path) -> None:
     assert labels.tolist() == [2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "CIFAR10"])
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100"])
 def test_absent_files_are_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(RuntimeError, match=r"download=True to download it: .*(ubyte|\.bin)"):
         getattr(datasets, name)(tmp_path)
@@ -82,9 +86,9 @@ def test_absent_files_are_named(tmp_path: Path, name: str) -> None:
 
 def _write_cifar(folder: Path) -> None:
     folder.mkdir(parents=True)
-    for name in cifar.TRAIN:
+    for name in cifar.TEN.train:
         (folder / name).write_bytes(cifar_bytes(3))
-    (folder / cifar.TEST[0]).write_bytes(cifar_bytes(12))
+    (folder / cifar.TEN.test[0]).write_bytes(cifar_bytes(12))
 
 
 def test_cifar_reads_the_binary_version(tmp_path: Path) -> None:
@@ -120,20 +124,80 @@ def test_cifar_downloads_and_unpacks_what_is_missing(
 ) -> None:
     served = tmp_path / "served"
     served.mkdir()
-    with tarfile.open(served / cifar.ARCHIVE.name, "w:gz") as tar:
-        for name in (*cifar.TRAIN, *cifar.TEST, "../../evil"):
-            info = tarfile.TarInfo(f"{cifar.FOLDER}/{name}")
+    with tarfile.open(served / cifar.TEN.archive.name, "w:gz") as tar:
+        for name in (*cifar.TEN.train, *cifar.TEN.test, "../../evil"):
+            info = tarfile.TarInfo(f"{cifar.TEN.folder}/{name}")
             content = cifar_bytes(2)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    digest = hashlib.md5((served / cifar.ARCHIVE.name).read_bytes(), usedforsecurity=False)
-    monkeypatch.setattr(cifar, "ARCHIVE", File(cifar.ARCHIVE.name, digest.hexdigest()))
+    digest = hashlib.md5((served / cifar.TEN.archive.name).read_bytes(), usedforsecurity=False)
+    archive = File(cifar.TEN.archive.name, digest.hexdigest())
+    monkeypatch.setattr(datasets.CIFAR10, "form", replace(cifar.TEN, archive=archive))
     monkeypatch.setattr(datasets.CIFAR10, "mirrors", (served.as_uri(),))
     assert len(datasets.CIFAR10(tmp_path / "data", download=True)) == 10
-    names = sorted(path.name for path in (tmp_path / "data" / cifar.FOLDER).iterdir())
-    assert names == sorted([*cifar.TRAIN, *cifar.TEST])
-    (served / cifar.ARCHIVE.name).unlink()
+    names = sorted(path.name for path in (tmp_path / "data" / cifar.TEN.folder).iterdir())
+    assert names == sorted([*cifar.TEN.train, *cifar.TEN.test])
+    (served / cifar.TEN.archive.name).unlink()
     assert len(datasets.CIFAR10(tmp_path / "data", train=False, download=True)) == 2
+
+
+def test_cifar100_takes_the_second_label_and_its_names_from_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-100-binary"
+    folder.mkdir()
+    for name, count in (("train.bin", 3), ("test.bin", 2)):
+        records = RANDOM.integers(0, 20, (count, 3074)).astype(np.uint8)
+        records[:, 1] = 99 - np.arange(count)
+        (folder / name).write_bytes(records.tobytes())
+    names = [f"kind{number}" for number in range(100)]
+    (folder / "fine_label_names.txt").write_text("\n".join(names) + "\n")
+    train, test = datasets.CIFAR100(tmp_path), datasets.CIFAR100(tmp_path, train=False)
+    assert (train.targets, test.targets) == ([99, 98, 97], [99, 98])
+    assert test.class_to_idx["kind98"] == 98
+    raw = np.fromfile(folder / "test.bin", np.uint8).reshape(2, 3074)[1, 2:]
+    np.testing.assert_array_equal(np.asarray(test[1][0]).transpose(2, 0, 1).ravel(), raw)
+    (folder / "fine_label_names.txt").write_text("apple\n")
+    with pytest.raises(ValueError, match="has 1 names, want 100"):
+        datasets.CIFAR100(tmp_path)
+
+
+@pytest.mark.parametrize("split", ["byclass", "balanced", "letters", "digits"])
+def test_emnist_is_torchvisions(tmp_path: Path, split: str) -> None:
+    theirs = oracle("datasets").EMNIST
+    write_emnist(tmp_path / "EMNIST" / "raw", split)
+    ours, expected = datasets.EMNIST(tmp_path, split), theirs(tmp_path, split)
+    assert ours.classes == expected.classes
+    check_same(ours.data, expected.data)
+    check_same(ours.targets, expected.targets)
+
+
+def write_emnist(folder: Path, split: str) -> None:
+    """Write a split's files for training: 4 images."""
+    folder.mkdir(parents=True)
+    _write_idx(folder / f"emnist-{split}-train-images-idx3-ubyte", np.ones((4, 28, 28)))
+    _write_idx(folder / f"emnist-{split}-train-labels-idx1-ubyte", np.arange(4) + 6)
+
+
+def test_emnist_downloads_and_unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = tmp_path / "served"
+    write_emnist(served, "digits")
+    with zipfile.ZipFile(served / "gzip.zip", "w") as archive:
+        for path in served.glob("*-ubyte"):
+            archive.writestr(f"gzip/{path.name}.gz", gzip.compress(path.read_bytes()))
+        archive.writestr("../emnist-evil", b"")
+    digest = hashlib.md5((served / "gzip.zip").read_bytes(), usedforsecurity=False)
+    monkeypatch.setattr(emnist, "ARCHIVE", File("gzip.zip", digest.hexdigest()))
+    monkeypatch.setattr(datasets.EMNIST, "mirrors", (served.as_uri(),))
+    data = datasets.EMNIST(tmp_path / "data", "digits", download=True)
+    assert data.targets.tolist() == [6, 7, 8, 9]
+    names = sorted(path.name for path in (tmp_path / "data" / "EMNIST" / "raw").iterdir())
+    assert names == [
+        f"emnist-digits-train-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")
+    ]
+
+
+def test_emnist_names_its_splits(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"split wants one of .*'letters'"):
+        datasets.EMNIST(tmp_path, "capitals")
 
 
 def _write_images(root: Path) -> None:

@@ -49,16 +49,18 @@ def download_idx(folder: Path, files: Mapping[str, File], mirrors: Sequence[str]
     fetch([file for file in files.values() if _find(folder, file) is None], folder, mirrors)
 
 
-def read_part(folder: Path, part: str, files: Mapping[str, File]) -> tuple[np.ndarray, np.ndarray]:
+def read_part(
+    folder: Path, part: str, files: Mapping[str, File], classes: int = CLASSES
+) -> tuple[np.ndarray, np.ndarray]:
     """Return checked images [N, 28, 28] and labels [N], bytes, of "train" or "test"."""
     images = read_idx(_existing(folder, files[f"{part} images"]))
     labels = read_idx(_existing(folder, files[f"{part} labels"]))
-    check_images(images, labels, str(folder / files[f"{part} images"].name))
+    check_images(images, labels, str(folder / files[f"{part} images"].name), classes)
     return images, labels
 
 
-def check_images(images: np.ndarray, labels: np.ndarray, name: str) -> None:
-    """Raise ValueError unless these are images [N, 28, 28] with a label 0 .. 9 for each."""
+def check_images(images: np.ndarray, labels: np.ndarray, name: str, classes: int = CLASSES) -> None:
+    """Raise ValueError unless these are images [N, 28, 28], each with a label below `classes`."""
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
         raise ValueError(f"{name}: want bytes [N, 28, 28], got {images.dtype} {list(images.shape)}")
     if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
@@ -66,9 +68,9 @@ def check_images(images: np.ndarray, labels: np.ndarray, name: str) -> None:
             f"{name}: want a label for each of {len(images)} images, got labels "
             f"{labels.dtype} {list(labels.shape)}"
         )
-    if labels.size and labels.max() >= CLASSES:
-        place = int(np.argmax(labels >= CLASSES))
-        raise ValueError(f"{name}: label {place} is {labels[place]}, want 0 .. {CLASSES - 1}")
+    if labels.size and labels.max() >= classes:
+        place = int(np.argmax(labels >= classes))
+        raise ValueError(f"{name}: label {place} is {labels[place]}, want 0 .. {classes - 1}")
 
 
 def _find(folder: Path, file: File) -> Path | None:

@@ -1,4 +1,4 @@
-"""CIFAR-10."""
+"""CIFAR-10 and CIFAR-100."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 
 from jitnet.datasets.cifar import (
     CLASSES,
-    FOLDER,
+    HUNDRED,
     MIRRORS,
-    TEST,
-    TRAIN,
+    TEN,
+    Form,
     download_cifar,
     read_batches,
+    read_names,
 )
 
 from ..pillow import image_of
@@ -29,21 +30,38 @@ class CIFAR10(SplitDataset):
     data: an array of bytes [N, 32, 32, 3]; targets: a list.
     """
 
-    folder = FOLDER
+    form: ClassVar[Form] = TEN
+    folder = TEN.folder
     mirrors: Sequence[str] = MIRRORS
-    classes: ClassVar[list[str]] = list(CLASSES)
+    classes: list[str] = CLASSES.split()
 
     data: np.ndarray
     targets: list[int]
 
     def download(self) -> None:
         """Fetch the files that are not there."""
-        download_cifar(self.files, self.mirrors)
+        download_cifar(self.files, self.form, self.mirrors)
 
     def _read(self) -> tuple[np.ndarray, list[int]]:
-        names = TRAIN if self.train else TEST
-        images, labels = read_batches([self.files / name for name in names])
+        names = self.form.train if self.train else self.form.test
+        images, labels = read_batches([self.files / name for name in names], self.form)
         return np.ascontiguousarray(images.transpose(0, 2, 3, 1)), labels.tolist()
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         return self.transformed(image_of(self.data[index], "RGB"), self.targets[index])
+
+
+class CIFAR100(CIFAR10):
+    """Small photographs: Pillow images of 32 x 32 pixels in colour, targets 0 .. 99.
+
+    root: the folder that has cifar-100-binary with train.bin, test.bin and fine_label_names.txt,
+    where the names of the classes are.
+    """
+
+    form = HUNDRED
+    folder = HUNDRED.folder
+
+    def _read(self) -> tuple[np.ndarray, list[int]]:
+        read = super()._read()
+        self.classes = read_names(self.files, self.form)
+        return read

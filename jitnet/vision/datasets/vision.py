@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from jitnet.utils.data import Dataset
 
@@ -65,7 +65,7 @@ class SplitDataset(VisionDataset):
     """One of a set's two halves, read from files under root; `train` says which."""
 
     folder: str  # of the files, under root
-    classes: ClassVar[list[str]]
+    classes: list[str]
 
     def __init__(
         self,
