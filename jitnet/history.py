@@ -107,10 +107,12 @@ def detach_(self: Tensor) -> Tensor:
     return self
 
 
-def _leave(base: Tensor) -> None:
-    """Let those who view a base's memory have another base: this one is to take other memory."""
-    if getrefcount(base._counter) > 2:  # base's own and the argument: nobody else's
-        base._base = leave(base)
+def leave_views(tensor: Tensor) -> None:
+    """Let those who view a tensor's memory have another base: this one is to take other memory."""
+    if (
+        tensor._base is None and getrefcount(tensor._counter) > 2
+    ):  # more than its own and the call's
+        tensor._base = leave(tensor)
 
 
 def leave(base: Tensor) -> Tensor:
@@ -141,8 +143,7 @@ def set_data(self: Tensor, value: Tensor) -> None:
         return
     if value is self:
         return
-    if self._base is None:
-        _leave(self)
+    leave_views(self)
     base = base_of(value)
     set_attribute(self, "_array", value._array)
     set_attribute(self, "_type", value._type)

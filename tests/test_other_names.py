@@ -17,6 +17,8 @@ SWAPPED = """
 import torch.nn.functional as F
 from torch import nn, optim
 from torch.nn.modules.utils import _pair
+from torch.cuda.amp.grad_scaler import GradScaler
+from torch.nn.attention.bias import causal_lower_right
 from torch.optim.adamw import AdamW
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader, TensorDataset
@@ -26,6 +28,7 @@ import torch, torch.nn.parallel.distributed, torchvision.transforms as transform
 assert torch.__version__.split(".") >= ["2", "0"]
 assert torch.__name__ == "jitnet" and nn.__spec__.name == "jitnet.nn", nn.__spec__
 assert F is nn.functional and AdamW is optim.AdamW and _pair(2) == (2, 2)
+assert GradScaler is torch.cuda.amp.GradScaler
 assert transforms.__name__ == "jitnet.vision.transforms"
 model = nn.Linear(2, 1)
 assert isinstance(model, torch.nn.modules.linear.Linear)

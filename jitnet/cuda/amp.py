@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from jitnet import amp
 from jitnet.amp import custom_bwd as custom_bwd
 from jitnet.amp import custom_fwd as custom_fwd
+from jitnet.other_names import also
 from jitnet.runtime.dtype import DType, float16
+
+also(__name__, autocast_mode=sys.modules[__name__], grad_scaler=sys.modules[__name__])
 
 
 class autocast(amp.autocast):  # noqa: N801

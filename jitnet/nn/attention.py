@@ -7,6 +7,12 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
+from jitnet.other_names import also
+
+from . import attention_bias as bias
+
+also(__name__, bias=bias)
+
 
 class SDPBackend(IntEnum):
     """PyTorch's names of its kernels."""
