@@ -44,7 +44,7 @@ from jitnet.runtime.dtype import uint64 as uint64
 from jitnet.runtime.threads import get_num_threads as get_num_threads
 from jitnet.runtime.threads import set_num_threads as set_num_threads
 
-from . import absent, capture, compiling, keywords, other_names, tape, tensor_methods
+from . import absent, capture, compiling, keywords, other_names, tape
 from . import accelerator as accelerator
 
 # layers, optimizers, data
@@ -119,10 +119,6 @@ from .device import device as device
 from .errors import CompileError as CompileError
 from .errors import DTypeError as DTypeError
 from .errors import ShapeError as ShapeError
-from .exchange import asarray as asarray
-from .exchange import from_dlpack as from_dlpack
-from .exchange import frombuffer as frombuffer
-from .exchange import to_dlpack as to_dlpack
 from .functional.activation import celu as celu
 from .functional.activation import hardshrink as hardshrink
 from .functional.activation import log_softmax as log_softmax
@@ -256,14 +252,10 @@ from .grad_mode import is_grad_enabled as is_grad_enabled
 from .grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from .grad_mode import no_grad as no_grad
 from .grad_mode import set_grad_enabled as set_grad_enabled
-from .history import detach as detach
-from .layout import is_complex as is_complex
-from .layout import is_floating_point as is_floating_point
 from .limits import finfo as finfo
 from .limits import iinfo as iinfo
 from .namespace_info import VERSION as __array_api_version__
 from .namespace_info import namespace_info as __array_namespace_info__
-from .printing import set_printoptions as set_printoptions
 from .serialize import CheckpointError as CheckpointError
 from .serialize import load as load
 from .serialize import load_file as load_file
@@ -274,7 +266,6 @@ from .signal.windows import blackman_window as blackman_window
 from .signal.windows import hamming_window as hamming_window
 from .signal.windows import hann_window as hann_window
 from .signal.windows import kaiser_window as kaiser_window
-from .size import Size as Size
 from .switches import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from .switches import get_default_device as get_default_device
 from .switches import get_float32_matmul_precision as get_float32_matmul_precision
@@ -283,6 +274,16 @@ from .switches import set_float32_matmul_precision as set_float32_matmul_precisi
 from .switches import set_flush_denormal as set_flush_denormal
 from .switches import use_deterministic_algorithms as use_deterministic_algorithms
 from .tensor import Tensor as Tensor
+from .tensors import methods as tensor_methods
+from .tensors.exchange import asarray as asarray
+from .tensors.exchange import from_dlpack as from_dlpack
+from .tensors.exchange import frombuffer as frombuffer
+from .tensors.exchange import to_dlpack as to_dlpack
+from .tensors.history import detach as detach
+from .tensors.layout import is_complex as is_complex
+from .tensors.layout import is_floating_point as is_floating_point
+from .tensors.printing import set_printoptions as set_printoptions
+from .tensors.size import Size as Size
 from .typed import BFloat16Tensor as BFloat16Tensor
 from .typed import BoolTensor as BoolTensor
 from .typed import ByteTensor as ByteTensor

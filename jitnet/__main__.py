@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import other_names
 from .compile import CompiledFunction, listening
-from .dump import SUFFIXES, check_stage, dump, pieces
+from .variants.dump import SUFFIXES, check_stage, dump, pieces
 
 _DESCRIPTION = """\
 Run a script, then print what each of its compiled functions became.

@@ -18,16 +18,16 @@ from jitnet.compiler.ir.graph import Graph
 from jitnet.runtime.routine import MISSED
 
 from . import capture
-from .acting import Executable
 from .device import CPU, Device
-from .exclusive import alone
+from .guards.signature import Signature, differences, signature_of
 from .modes import mode
-from .naming import leaf_names
 from .nn import Module
-from .signature import Signature, differences, signature_of
 from .trace import trace
+from .tracing.exclusive import alone
+from .tracing.naming import leaf_names
 from .tree import Tree, flatten
-from .variant import Variant
+from .variants.acting import Executable
+from .variants.variant import Variant
 
 DEFAULT_LIMIT = 64  # variants of one function that are kept
 _RECENT = 8  # variants that a call tries before it asks which it needs
@@ -39,10 +39,10 @@ _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-c
 def _native(graph: Graph, device: Device) -> Executable:
     """Return a graph as a program of a device; the compiler is imported when it is first needed."""
     if device is not CPU:
-        from .cuda_native import OnGpu
+        from .variants.cuda_native import OnGpu
 
         return OnGpu(graph, device)
-    from .native import Native
+    from .variants.native import Native
 
     return Native(graph)
 
@@ -198,13 +198,13 @@ class CompiledFunction:
 
     def explain(self) -> str:
         """Return what was compiled and why: variants, guards, times, memory, kernels."""
-        from .explain import explain
+        from .variants.explain import explain
 
         return explain(self.__qualname__, self._order)
 
     def dump(self, stage: str = "graph") -> str:
         """Return what the function became: trace, graph, kernels, llvm, asm, call, or all."""
-        from .dump import dump
+        from .variants.dump import dump
 
         return dump(self, stage)
 

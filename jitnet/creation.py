@@ -1,6 +1,5 @@
 """Everything that makes tensors: from values, filled, counting, random."""
 
-from .alike import empty_like, full_like, ones_like, zeros_like
 from .generator import (
     Generator,
     default_generator,
@@ -10,7 +9,20 @@ from .generator import (
     seed,
     set_rng_state,
 )
-from .making import (
+from .random import (
+    bernoulli,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
+from .tensors.alike import empty_like, full_like, ones_like, zeros_like
+from .tensors.making import (
     arange,
     as_tensor,
     counting,
@@ -33,18 +45,6 @@ from .making import (
     tracing,
     unread,
     zeros,
-)
-from .random import (
-    bernoulli,
-    multinomial,
-    normal,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
 )
 
 __all__ = [

@@ -15,8 +15,8 @@ from . import capture
 from .device import CPU, Device, placed
 from .errors import at_line
 from .grad_mode import no_grad
-from .making import literal, on_device
 from .tensor import Tensor
+from .tensors.making import literal, on_device
 
 _DEFAULT_SEED = 67280421310721  # PyTorch's
 _STEP = np.array([0, 1], np.int64)

@@ -6,8 +6,8 @@ import ml_dtypes
 
 from jitnet.runtime.dtype import DType
 
-from . import making
 from .tensor import Tensor
+from .tensors import making
 
 
 class finfo:  # noqa: N801

@@ -7,10 +7,10 @@ from typing import Any
 
 from jitnet.runtime.dtype import DType, int64
 
-from . import making
 from .device import CPU, Device, placed
 from .functional.standard import dtypes_of
 from .tensor import Tensor
+from .tensors import making
 
 VERSION = "2024.12"
 _VERSIONS = ("2021.12", "2022.12", "2023.12", VERSION)

@@ -22,12 +22,12 @@ from jitnet.runtime.cuda.program import DeviceProgram
 from jitnet.runtime.dtype import from_numpy_dtype
 
 from . import switches
-from .bindings import graph_input
 from .device import Device
 from .errors import at_line
 from .generator import forget_gpus
 from .tensor import VIEWS, Tensor, _base, _view_of, strides_of
-from .views import moved_strides
+from .tensors.views import moved_strides
+from .tracing.bindings import graph_input
 
 Params = tuple[tuple[str, Any], ...]
 

@@ -13,7 +13,6 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.op import Op
 from jitnet.runtime.dtype import DType, float32, float64, int64
 
-from . import making
 from .device import CPU, Device, placed
 from .errors import at_line
 from .generator import Generator, generator_on
@@ -27,6 +26,7 @@ from .grad_mode import no_grad
 from .limits import finfo
 from .modes import mode
 from .tensor import Tensor
+from .tensors import making
 
 _drawing = threading.Lock()  # two threads never read the same call's number
 

@@ -17,7 +17,7 @@ from .capture import set_attribute
 from .errors import at_line
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .modes import mode
-from .nodes import (
+from .tensors.nodes import (
     RELEASED,
     STALE,
     AccumulateGrad,

@@ -34,15 +34,16 @@ from jitnet.compiler.ops import (
 from jitnet.runtime.device import refusal
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
 
-from . import capture, constants, overwriting, tape
+from . import capture, tape
 from .capture import set_attribute
 from .device import CPU, Device
 from .errors import at_line
 from .frames import user_line
 from .modes import mode
-from .placement import common_device
-from .size import Counter, Size
-from .views import Step, moved_strides
+from .tensors import constants, overwriting
+from .tensors.placement import common_device
+from .tensors.size import Counter, Size
+from .tensors.views import Step, moved_strides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ class Tensor:
     _post_hooks: dict[int, Callable[[Tensor], None]] | None  # called when grad has grown
     _weak: bool  # a traced Python number: promotes like one
 
-    if TYPE_CHECKING:  # tensor_methods.py gives the class these and all other methods
+    if TYPE_CHECKING:  # tensors/methods.py gives the class these and all other methods
 
         def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, key: Any) -> Tensor: ...
@@ -149,7 +150,7 @@ class Tensor:
 
     def __new__(cls, *data: Any, device: Any = None) -> Tensor:
         """Make a float32 tensor from nested lists, or an uninitialised one from sizes."""
-        from .making import legacy
+        from .tensors.making import legacy
 
         return cls._make_subclass(legacy(*data, device=device))  # type: ignore[no-any-return]
 

@@ -10,22 +10,22 @@ from typing import Any
 from jitnet.compiler.ir.graph import Graph
 
 from . import capture
-from .bindings import Binding, GradientOf, Hyper, Memory, Number, State, graph_input
-from .capturing import Again, Trace
 from .device import CPU, Device
 from .errors import CompileError
-from .following import Wishes
-from .joint import Backward, split
+from .guards.following import Wishes
+from .guards.signature import TensorKey
+from .guards.watcher import Watcher
 from .modes import mode
-from .naming import definition, leaf_names
-from .outcome import Effects, Outcome
-from .placement import is_number
-from .results import Existing, Recipe
-from .signature import TensorKey
-from .stand_ins import stand_ins
 from .tensor import Tensor, base_of
+from .tensors.placement import is_number
+from .tracing.bindings import Binding, GradientOf, Hyper, Memory, Number, State, graph_input
+from .tracing.capturing import Again, Trace
+from .tracing.joint import Backward, split
+from .tracing.naming import definition, leaf_names
+from .tracing.outcome import Effects, Outcome
+from .tracing.results import Existing, Recipe
+from .tracing.stand_ins import stand_ins
 from .tree import Tree, flatten, paths, rebuild
-from .watch import Watcher
 
 
 @dataclass(eq=False)

@@ -23,9 +23,9 @@ from jitnet.runtime.dtype import (
     uint64,
 )
 
-from . import making
 from .errors import DTypeError, at_line
 from .tensor import Tensor
+from .tensors import making
 
 
 class _OfType(type):

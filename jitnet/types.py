@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from jitnet.runtime.dtype import DType as _dtype  # noqa: N813
 
 from .device import device as _device
-from .size import Size
 from .tensor import Tensor
+from .tensors.size import Size
 
 Number = _int | _float | _bool
 Device = _device | str | _int | None

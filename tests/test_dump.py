@@ -11,7 +11,7 @@ import jitnet
 from jitnet import nn
 from jitnet.__main__ import main
 from jitnet.compile import CompiledFunction, compile
-from jitnet.costs import count, size
+from jitnet.variants.costs import count, size
 
 SCRIPT = """
 import sys

@@ -7,13 +7,13 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from jitnet.container_watches import Elements, Items, Members
-from jitnet.guards import Guards
+from jitnet.guards.container_watches import Elements, Items, Members
+from jitnet.guards.holding import Guards
+from jitnet.guards.plain import MISSING, brief, same, simple_copy
+from jitnet.guards.reads import reads_of
+from jitnet.guards.slots import Slots
+from jitnet.guards.watches import Cells, Names
 from jitnet.nn import epoch
-from jitnet.plain import MISSING, brief, same, simple_copy
-from jitnet.reads import reads_of
-from jitnet.slots import Slots
-from jitnet.watches import Cells, Names
 
 
 def test_same_is_strict_about_types_and_kind_to_nan() -> None:

@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "jitnet.compiler": ("jitnet.compiler", "jitnet.runtime"),
     "jitnet": ("jitnet",),
 }
+# Parts of tensors, and of what compile does: none imports one that stands after it.
+IN_ORDER = ("jitnet.tensors", "jitnet.guards", "jitnet.tracing", "jitnet.variants")
 LLVM_FILES = ("jitnet.runtime.",)
 NUMBA_FILES = ("jitnet.runtime.cuda.building",)
 NVIDIA_FILES = ("jitnet.runtime.cuda.building", "jitnet.runtime.cuda.bindings")
@@ -132,6 +134,16 @@ def test_imports_never_point_back() -> None:
         if not any(_within(each.imported, package) for package in allowed):
             broken.append(each)
     assert not broken, _listed(broken, "jitnet -> compiler -> runtime, never back:")
+
+
+def test_the_packages_of_the_front_end_stand_in_their_order() -> None:
+    broken = []
+    for place, package in enumerate(IN_ORDER):
+        own = [each for each in IMPORTS if _within(each.importer, package)]
+        assert own, f"{package} has gone: say in IN_ORDER where"
+        later = IN_ORDER[place + 1 :]
+        broken += [each for each in own if any(_within(each.imported, name) for name in later)]
+    assert not broken, _listed(broken, " -> ".join(reversed(IN_ORDER)) + ", never back:")
 
 
 def test_parts_are_imported_by_their_installed_names() -> None:

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
-from jitnet import capture, making
+from jitnet import capture
 from jitnet.functional import isfinite, logical_or, where
 from jitnet.grad_mode import no_grad
 from jitnet.optim.optimizer import Optimizer
 from jitnet.runtime.dtype import float16, float32, int32
 from jitnet.tensor import Tensor
+from jitnet.tensors import making
 
 from .autocast_mode import is_autocast_available
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import constants
 from .. import tensor as tensors
 from ..errors import at_line
 from ..grad_mode import no_grad
 from ..modes import mode
-from ..size import stamp
 from ..tape import RELEASED, STALE, TapeNode
 from ..tensor import Tensor
-from ..unavailable import Unavailable
+from ..tensors import constants
+from ..tensors.size import stamp
+from ..tensors.unavailable import Unavailable
 
 
 class FunctionCtx:

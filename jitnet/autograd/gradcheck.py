@@ -10,9 +10,9 @@ import numpy as np
 from jitnet.runtime.dtype import complex128, float64
 
 from ..grad_mode import no_grad
-from ..making import tensor
 from ..tape import run_backward
 from ..tensor import Tensor
+from ..tensors.making import tensor
 
 
 def _outputs(result: Any) -> list[Tensor]:

@@ -9,8 +9,8 @@ from jitnet import capture, creation
 from jitnet import functional as F
 from jitnet.functional.promote import broadcast_shapes
 from jitnet.grad_mode import no_grad
-from jitnet.size import Size
 from jitnet.tensor import Tensor
+from jitnet.tensors.size import Size
 
 from .constraints import Constraint, is_dependent
 

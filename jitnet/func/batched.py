@@ -15,13 +15,13 @@ from jitnet.compiler.ir.errors import DTypeError, ShapeError
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 
-from ..constants import counting, filled
 from ..device import Device
 from ..errors import at_line
 from ..modes import mode
-from ..nodes import OpNode
 from ..tensor import Tensor, _base
-from ..transfer import moved, recorded
+from ..tensors.constants import counting, filled
+from ..tensors.nodes import OpNode
+from ..tensors.transfer import moved, recorded
 
 
 @dataclass(eq=False)

@@ -16,9 +16,9 @@ from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import int64
 
 from .. import functional as F
-from ..constants import counting, filled
-from ..placement import common_device
 from ..tensor import Tensor
+from ..tensors.constants import counting, filled
+from ..tensors.placement import common_device
 
 Values = Sequence[tuple[Tensor, bool]]  # tensors, and whether they have a dim of items
 Params = dict[str, Any]

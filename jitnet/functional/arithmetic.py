@@ -11,9 +11,9 @@ from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import bool_, float64
 
-from ..constants import constant_like
 from ..errors import DTypeError, at_line
 from ..tensor import Tensor
+from ..tensors.constants import constant_like
 from .out import with_out
 from .precision import rounded_once
 from .promote import (

@@ -245,7 +245,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Return input with the rows of dim that index names, negative ones from the end, set."""
-    from ..indexing import _places, put_rows
+    from ..tensors.indexing import _places, put_rows
 
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(at_line(f"index_fill wants one value, got {value._type}"))
@@ -256,7 +256,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 
 def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """Return input with values at (or added at) the places that indices name."""
-    from ..indexing import _basic, _items, _places, _spelled, _without_ellipsis, put_rows
+    from ..tensors.indexing import _basic, _items, _places, _spelled, _without_ellipsis, put_rows
 
     read = _basic(input, _without_ellipsis(_items(tuple(indices)), input.ndim))
     return put_rows(

@@ -12,8 +12,8 @@ from jitnet.compiler import ops
 
 from .. import capture, creation
 from ..errors import at_line
-from ..nodes import PartsNode
 from ..tensor import Tensor
+from ..tensors.nodes import PartsNode
 from .out import with_out
 from .promote import normal_dim, result_type, to_dtype
 from .shape import _whole, flatten, ravel, reshape, unsqueeze, view

@@ -67,7 +67,7 @@ def _check_dtypes(name: str, result: Any, out: Any) -> None:
 
 
 def _written(result: Tensor, out: Tensor) -> Tensor:
-    from ..writing import write
+    from ..tensors.writing import write
 
     if result.requires_grad:
         raise RuntimeError(

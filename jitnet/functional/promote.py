@@ -13,9 +13,9 @@ from jitnet.compiler.ops import cast, expand, reshape
 from jitnet.runtime.dtype import DType, bool_, complex128, float64, int64, promote
 
 from .. import capture, creation
-from ..constants import constant_like
 from ..errors import DTypeError, ShapeError, at_line
 from ..tensor import Tensor
+from ..tensors.constants import constant_like
 
 Number = bool | int | float | complex
 Operand = Tensor | Number

@@ -12,8 +12,8 @@ from jitnet.runtime.dtype import DType
 
 from .. import creation
 from ..errors import at_line
-from ..strided import cut_view
 from ..tensor import Tensor, strides_of
+from ..tensors.strided import cut_view
 from .out import with_out
 from .unary import clone
 

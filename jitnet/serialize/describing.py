@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from jitnet.device import Device
-from jitnet.memory import address, place_of
 from jitnet.nn.module import Module
 from jitnet.nn.parameter import Parameter
 from jitnet.runtime.dtype import DType
-from jitnet.size import Size
 from jitnet.tensor import Tensor
+from jitnet.tensors.memory import address, place_of
+from jitnet.tensors.size import Size
 
 from .elements import STORAGE_OF
 from .objects import HoldsModuleError

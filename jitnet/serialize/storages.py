@@ -11,9 +11,9 @@ import numpy as np
 
 from jitnet.device import CPU, Device
 from jitnet.device import placed as device_there
-from jitnet.memory import Memory
 from jitnet.runtime.dtype import DType
 from jitnet.tensor import Tensor
+from jitnet.tensors.memory import Memory
 
 from .archive import Archive
 from .elements import stored_dtype

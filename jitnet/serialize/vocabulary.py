@@ -15,8 +15,8 @@ import numpy as np
 from jitnet.device import Device
 from jitnet.nn.parameter import Parameter
 from jitnet.runtime.dtype import DTYPES, DType
-from jitnet.size import Size
 from jitnet.tensor import Tensor
+from jitnet.tensors.size import Size
 
 from . import arrays
 from .elements import BY_STORAGE

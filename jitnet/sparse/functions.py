@@ -12,8 +12,8 @@ from .. import creation
 from .. import functional as F
 from ..errors import ShapeError, at_line
 from ..functional.promote import normal_dim
-from ..making import as_tensor
 from ..tensor import Tensor
+from ..tensors.making import as_tensor
 from .places import flat_places, rows_of
 from .tensor import CSR, SparseTensor
 

@@ -18,7 +18,7 @@ from ..device import Device
 from ..errors import at_line
 from ..grad_mode import no_grad
 from ..tensor import Tensor, _base
-from ..transfer import moved
+from ..tensors.transfer import moved
 from .places import coordinates, flat_places, starts_of
 
 COO, CSR = "sparse_coo", "sparse_csr"

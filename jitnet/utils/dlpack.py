@@ -1,5 +1,5 @@
 """DLPack under the names of torch.utils.dlpack."""
 
-from jitnet.exchange import from_dlpack, to_dlpack
+from jitnet.tensors.exchange import from_dlpack, to_dlpack
 
 __all__ = ["from_dlpack", "to_dlpack"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jitnet import creation
 from jitnet.capture import set_attribute
 from jitnet.errors import CompileError, at_line
-from jitnet.history import leave_views
 from jitnet.tensor import Tensor
+from jitnet.tensors.history import leave_views
 
 _SLOTS = tuple(name for name in Tensor.__slots__ if name != "__weakref__")
 

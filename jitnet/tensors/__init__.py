@@ -1,0 +1,1 @@
+"""What Tensor is made of: memory and views, history, methods; how it is made and shown."""
