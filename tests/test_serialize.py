@@ -385,6 +385,20 @@ def test_damaged_modules(tmp_path: Path) -> None:
             read_objects(bytes(changed), False)
 
 
+@pytest.mark.parametrize("dtype", [jitnet.bfloat16, jitnet.float16, jitnet.complex64])
+def test_a_whole_module_of_other_elements(dtype: Any, tmp_path: Path) -> None:
+    file, model = tmp_path / "model.pt", nn.Linear(2, 3, dtype=dtype)
+    jitnet.save(model, file)
+    back = jitnet.load(file)
+    assert back.weight.dtype is dtype and back.weight.equal(model.weight)
+
+
+def test_a_file_of_modules_says_nothing_to_numpy() -> None:
+    for value in (np.dtype("f4"), np.ones(2, np.float32)):
+        with pytest.raises(CheckpointError, match="which is code"):
+            read_objects(pickle.dumps(value, 2), False)
+
+
 def test_layers_need_no_leave(tmp_path: Path) -> None:
     jitnet.save(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), tmp_path / "model.pt")
     assert repr(jitnet.load(tmp_path / "model.pt")[0]) == repr(nn.Linear(2, 3))

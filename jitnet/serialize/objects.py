@@ -15,9 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from jitnet.nn.module import Module
 from jitnet.nn.parameter import Parameter
 from jitnet.nn.tables import Table
+from jitnet.runtime.dtype import DType, from_numpy_dtype
 
 from .errors import CheckpointError
 
@@ -30,13 +33,11 @@ _DATA = {
     ("_codecs", "encode"),
     ("collections", "OrderedDict"),
     ("collections", "Counter"),
+    ("jitnet.serialize.objects", "_array"),
     ("jitnet.tensors.history", "_rebuilt"),
     ("jitnet.tensors.memory", "Memory"),
     ("jitnet.runtime.dtype", "dtype_named"),
     ("jitnet.tensors.size", "Size"),
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    ("numpy._core.multiarray", "_reconstruct"),
 }
 _DAMAGED = (
     pickle.UnpicklingError, EOFError, TypeError, ValueError, LookupError, AttributeError,
@@ -84,10 +85,12 @@ def safe_globals(safe_globals: Sequence[Any]) -> Iterator[None]:
 
 def write_objects(value: Any) -> bytes:
     """Return the pickle of modules and what goes with them; TypeError for what has none."""
+    file = io.BytesIO()
     try:
-        return pickle.dumps(value, 2)
+        _Writer(file, 2).dump(value)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise TypeError(f"cannot save the module: {error}; save its state_dict()") from error
+    return file.getvalue()
 
 
 def read_objects(blob: bytes, weights_only: bool | None) -> Any:
@@ -98,6 +101,26 @@ def read_objects(blob: bytes, weights_only: bool | None) -> Any:
         raise
     except _DAMAGED as error:
         raise CheckpointError(f"the file's modules are damaged: {error}") from error
+
+
+class _Writer(pickle.Pickler):
+    """Writes arrays as their dtype, shape and elements.
+
+    NumPy's own pickles say how a dtype counts references, too, and NumPy believes what they say.
+    """
+
+    def reducer_override(self, value: Any) -> Any:
+        """Return how an array is written; all else is written as Python does."""
+        if type(value) is not np.ndarray:
+            return NotImplemented
+        return _array, (from_numpy_dtype(value.dtype), value.shape, value.tobytes())
+
+
+def _array(dtype: DType, shape: tuple[int, ...], content: bytes) -> np.ndarray:
+    """Return an array that a file describes."""
+    if not isinstance(dtype, DType) or type(content) is not bytes:
+        raise CheckpointError("an array wants a dtype and bytes")
+    return np.frombuffer(content, dtype.numpy).reshape(shape).copy()
 
 
 class _Careful(pickle.Unpickler):
