@@ -114,6 +114,8 @@ from .creation import zeros as zeros
 from .creation import zeros_like as zeros_like
 from .device import Device as Device
 from .device import device as device
+from .device import get_default_device as get_default_device
+from .device import set_default_device as set_default_device
 
 # errors and printing
 from .errors import CompileError as CompileError
@@ -267,9 +269,7 @@ from .signal.windows import hamming_window as hamming_window
 from .signal.windows import hann_window as hann_window
 from .signal.windows import kaiser_window as kaiser_window
 from .switches import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
-from .switches import get_default_device as get_default_device
 from .switches import get_float32_matmul_precision as get_float32_matmul_precision
-from .switches import set_default_device as set_default_device
 from .switches import set_float32_matmul_precision as set_float32_matmul_precision
 from .switches import set_flush_denormal as set_flush_denormal
 from .switches import use_deterministic_algorithms as use_deterministic_algorithms

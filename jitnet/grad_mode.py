@@ -50,7 +50,10 @@ class _Switch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        mode.now = self._before.pop()
+        before, now = self._before.pop(), mode.now
+        if before.device is not now.device or before.gpu != now.gpu:  # chosen for longer
+            before = before.placing(now.device).choosing(now.gpu)
+        mode.now = before
 
     def __call__(self, function: F) -> F:
         if isgeneratorfunction(function):

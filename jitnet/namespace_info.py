@@ -7,7 +7,7 @@ from typing import Any
 
 from jitnet.runtime.dtype import DType, int64
 
-from .device import CPU, Device, placed
+from .device import CPU, Device, get_default_device, placed
 from .functional.standard import dtypes_of
 from .tensor import Tensor
 from .tensors import making
@@ -30,7 +30,7 @@ class NamespaceInfo:
 
     def default_device(self) -> Device:
         """Return where tensors are made."""
-        return CPU
+        return get_default_device()
 
     def devices(self) -> list[Device]:
         """Return where tensors can be."""

@@ -13,7 +13,7 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.op import Op
 from jitnet.runtime.dtype import DType, float32, float64, int64
 
-from .device import CPU, Device, placed
+from .device import CPU, Device, home
 from .errors import at_line
 from .generator import Generator, generator_on
 from .generator import fork_rng as fork_rng
@@ -98,7 +98,7 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return numbers evenly from [0, 1)."""
-    made = _drawn(ops.random_uniform, making.sizes(size), dtype, "rand", generator, placed(device))
+    made = _drawn(ops.random_uniform, making.sizes(size), dtype, "rand", generator, home(device))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -110,7 +110,7 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return numbers from the standard normal distribution."""
-    made = _drawn(ops.random_normal, making.sizes(size), dtype, "randn", generator, placed(device))
+    made = _drawn(ops.random_normal, making.sizes(size), dtype, "randn", generator, home(device))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -177,7 +177,7 @@ def randint(
     """Return whole numbers evenly from low (0 if left out) .. high - 1."""
     if size is None:
         low, high, size = 0, low, high
-    shape, where = making.sizes((size,)), placed(device)
+    shape, where = making.sizes((size,)), home(device)
     made = whole(int(low), int(high), shape, generator, where).to(dtype or int64)
     return made.requires_grad_() if requires_grad else made  # type: ignore[no-any-return]
 
@@ -215,7 +215,7 @@ def randperm(
     """Return 0 .. n - 1 in random order."""
     if n < 0:
         raise RuntimeError(at_line(f"randperm wants n >= 0, got {n}"))
-    where = placed(device)
+    where = home(device)
     high = draw(ops.random_bits, (n,), int64, generator, where)
     low = draw(ops.random_bits, (n,), int64, generator, where)
     by_low = low.argsort()

@@ -1,8 +1,7 @@
-"""Switches of PyTorch's numerics and devices that have one position here."""
+"""Switches of PyTorch's numerics that have one position here."""
 
 from __future__ import annotations
 
-from .device import CPU, Device, check_cpu
 from .errors import at_line
 
 _PRECISIONS = ("highest", "high", "medium")
@@ -37,16 +36,6 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 def are_deterministic_algorithms_enabled() -> bool:
     """Return what was set."""
     return _deterministic
-
-
-def set_default_device(device: object) -> None:
-    """Accept the CPU (or None); RuntimeError for another device."""
-    check_cpu(device, "the default device")
-
-
-def get_default_device() -> Device:
-    """Return the CPU."""
-    return CPU
 
 
 def set_flush_denormal(mode: bool) -> bool:

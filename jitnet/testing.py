@@ -74,7 +74,10 @@ def _difference(
 def _apart(
     actual: Any, expected: Any, given: tuple[float, float] | None, nan: bool, dtypes: bool
 ) -> str:
-    a, b = (creation.as_tensor(value).detach() for value in (actual, expected))
+    a, b = (
+        creation.as_tensor(value, device=None if isinstance(value, Tensor) else "cpu").detach()
+        for value in (actual, expected)
+    )
     if a.shape != b.shape:
         return f"The values for attribute 'shape' do not match: {a.shape} != {b.shape}."
     both = isinstance(actual, Tensor) and isinstance(expected, Tensor)
@@ -126,9 +129,9 @@ def make_tensor(
         least = 0
     least, most = least if low is None else low, most if high is None else high
     if dtype.is_floating_point or dtype.is_complex:
-        made = creation.rand(*sizes, dtype=dtype) * (most - least) + least
+        made = creation.rand(*sizes, dtype=dtype, device=device) * (most - least) + least
     else:
-        made = creation.randint(int(least), int(most), sizes, dtype=dtype)
+        made = creation.randint(int(least), int(most), sizes, dtype=dtype, device=device)
     if exclude_zero:
         made[made == 0] = 1
     return made.requires_grad_() if requires_grad else made

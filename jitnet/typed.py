@@ -23,6 +23,7 @@ from jitnet.runtime.dtype import (
     uint64,
 )
 
+from .device import CPU
 from .errors import DTypeError, at_line
 from .tensor import Tensor
 from .tensors import making
@@ -34,7 +35,8 @@ class _OfType(type):
     dtype: DType
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, Tensor) and instance._type.dtype is cls.dtype
+        fits = isinstance(instance, Tensor) and instance._type.dtype is cls.dtype
+        return fits and instance.device is CPU
 
     def __call__(cls, *data: Any, device: Any = None) -> Tensor:
         """Return a tensor of values, or zeros of given sizes."""
@@ -45,8 +47,8 @@ class _OfType(type):
                 )
             return making.on_device(data[0].detach(), device)  # type: ignore[no-any-return]
         if len(data) == 1 and not isinstance(data[0], int):
-            return making.tensor(data[0], dtype=cls.dtype, device=device)
-        return making.zeros(*(data or (0,)), dtype=cls.dtype, device=device)
+            return making.tensor(data[0], dtype=cls.dtype, device=device or CPU)
+        return making.zeros(*(data or (0,)), dtype=cls.dtype, device=device or CPU)
 
 
 def _named(name: str, dtype: DType) -> _OfType:
@@ -81,19 +83,19 @@ _NAMES = {made.dtype: made.__name__ for made in _TYPES}
 _BY_NAME = {name: dtype for dtype, name in _NAMES.items()}
 
 
-def type_name(dtype: DType) -> str:
-    """Return what `x.type()` calls tensors of a dtype."""
-    return f"jitnet.{_NAMES[dtype]}"
+def type_name(x: Tensor) -> str:
+    """Return what `x.type()` calls such tensors."""
+    return f"jitnet.{'cuda.' if x.is_cuda else ''}{_NAMES[x._type.dtype]}"
 
 
-def dtype_of(given: Any) -> Any:
-    """Return the dtype of FloatTensor and kin, or of their names; anything else as it is."""
+def type_of(given: Any) -> tuple[Any, str | None]:
+    """Return dtype and device of FloatTensor and kin, or of their names; else what is given."""
     if isinstance(given, str):
         package, _, name = given.rpartition(".")
-        if package not in ("jitnet", "torch") or name not in _BY_NAME:
+        if package.removesuffix(".cuda") not in ("jitnet", "torch") or name not in _BY_NAME:
             raise ValueError(at_line(f"invalid type: {given!r}; use one of {list(_BY_NAME)}"))
-        return _BY_NAME[name]
-    return given.dtype if isinstance(given, _OfType) else given
+        return _BY_NAME[name], "cuda" if package.endswith(".cuda") else "cpu"
+    return (given.dtype, "cpu") if isinstance(given, _OfType) else (given, None)
 
 
 def set_default_tensor_type(given: Any) -> None:

@@ -51,8 +51,6 @@ def test_switches_of_backends_can_be_set() -> None:
     jitnet.set_float32_matmul_precision(before_precision)
     with pytest.raises(RuntimeError, match="'best'"):
         jitnet.set_float32_matmul_precision("best")
-    with pytest.raises(RuntimeError, match="CPU only"):
-        jitnet.set_default_device("cuda")
 
 
 def test_is_compiling_tells_of_a_trace() -> None:

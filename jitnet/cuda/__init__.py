@@ -16,9 +16,9 @@ from . import amp as amp
 
 _NAMES = {
     "devices": (
-        "current_device device device_count get_arch_list get_device_capability "
-        "get_device_name get_device_properties init is_available is_bf16_supported "
-        "is_initialized set_device synchronize"
+        "can_device_access_peer current_device device device_count device_of get_arch_list "
+        "get_device_capability get_device_name get_device_properties init is_available "
+        "is_bf16_supported is_initialized set_device synchronize"
     ),
     "memory": (
         "OutOfMemoryError empty_cache ipc_collect max_memory_allocated max_memory_reserved "

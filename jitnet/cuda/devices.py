@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from jitnet.device import Device
+from jitnet.modes import mode
 from jitnet.runtime.cuda import gpu as gpus
 from jitnet.runtime.cuda.driver import Properties
 from jitnet.runtime.cuda.gpu import Gpu
+from jitnet.tensor import Tensor
 
 
 def gpu_named(device: Any = None) -> Gpu:
@@ -16,11 +18,11 @@ def gpu_named(device: Any = None) -> Gpu:
     RuntimeError says why there is none, ValueError that the device is no GPU.
     """
     if device is None:
-        return gpus.gpu(gpus.current_index())
+        return gpus.gpu(mode.now.gpu)
     named = Device(device)
     if named.type != "cuda":
         raise ValueError(f"Expected a cuda device, but got: {named}")
-    return gpus.gpu_of(named)
+    return gpus.gpu(mode.now.gpu if named.index is None else named.index)
 
 
 def is_available() -> bool:
@@ -57,14 +59,14 @@ def get_arch_list() -> list[str]:
 def current_device() -> int:
     """Return the number of the GPU that "cuda" means in this thread."""
     gpu_named()
-    return gpus.current_index()
+    return mode.now.gpu
 
 
 def set_device(device: Any) -> None:
     """Let "cuda" mean this GPU in this thread."""
     index = gpu_named(device).device.index
     assert index is not None
-    gpus.choose(index)
+    mode.now = mode.now.choosing(index)
 
 
 def get_device_name(device: Any = None) -> str:
@@ -102,3 +104,16 @@ class device:  # noqa: N801
     def __exit__(self, *exc_info: object) -> None:
         if self._before is not None:
             set_device(self._before)
+
+
+class device_of(device):  # noqa: N801
+    """A context manager in which "cuda" means a tensor's GPU; one on the CPU changes nothing."""
+
+    def __init__(self, obj: Tensor) -> None:
+        super().__init__(obj.device if obj.is_cuda else None)
+
+
+def can_device_access_peer(device: Any, peer_device: Any) -> bool:
+    """Return False: what one GPU has of another's memory is copied."""
+    gpu_named(device), gpu_named(peer_device)
+    return False

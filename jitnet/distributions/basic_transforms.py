@@ -108,7 +108,9 @@ class ComposeTransform(Transform):
         return y
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        total: Any = creation.zeros(x.shape[: x.dim() - self.event_dim], dtype=x.dtype)
+        total: Any = creation.zeros(
+            x.shape[: x.dim() - self.event_dim], dtype=x.dtype, device=x.device
+        )
         for part in self.parts:
             after = part(x)
             found = part.log_abs_det_jacobian(x, after)
@@ -246,7 +248,7 @@ class AffineTransform(Transform):
         return (y - self.loc) / self.scale
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        scale = creation.as_tensor(self.scale, dtype=x.dtype)
+        scale = creation.as_tensor(self.scale, dtype=x.dtype, device=x.device)
         found = F.log(scale.abs()).expand(x.shape)
         dims = tuple(range(-self.event_dim, 0))
         return found.sum(dims) if dims else found  # type: ignore[no-any-return]
@@ -290,7 +292,7 @@ class StickBreakingTransform(Transform):
 
     def _offset(self, x: Tensor) -> Tensor:
         """Return the logarithm of how many shares remain, for which x = 0 gives equal ones."""
-        return F.log(creation.arange(x.shape[-1], 0, -1, dtype=x.dtype))
+        return F.log(creation.arange(x.shape[-1], 0, -1, dtype=x.dtype, device=x.device))
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         moved = x - self._offset(x)

@@ -59,7 +59,7 @@ class Bernoulli(Distribution):
         """Return ones and zeros, without gradients."""
         with no_grad():
             shape = self._extended_shape(sample_shape)
-            drawn = creation.rand(shape, dtype=self.probs.dtype)
+            drawn = creation.rand(shape, dtype=self.probs.dtype, device=self.probs.device)
             return (drawn < self.probs).to(self.probs.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -74,6 +74,6 @@ class Bernoulli(Distribution):
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """Return 0 and 1, for each distribution if expand."""
-        values = creation.arange(2, dtype=self.probs.dtype)
+        values = creation.arange(2, dtype=self.probs.dtype, device=self.probs.device)
         values = values.reshape(2, *(1,) * len(self._batch_shape))
         return values.expand(2, *self._batch_shape) if expand else values  # type: ignore[no-any-return]

@@ -155,7 +155,9 @@ class ContinuousBernoulli(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return icdf of even numbers; gradients reach probs."""
-        drawn = creation.rand(self._extended_shape(sample_shape), dtype=self.probs.dtype)
+        drawn = creation.rand(
+            self._extended_shape(sample_shape), dtype=self.probs.dtype, device=self.probs.device
+        )
         return self.icdf(drawn)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -63,7 +63,9 @@ class Categorical(Distribution):
     @property
     def mean(self) -> Tensor:
         """NaN: classes have no mean."""
-        return creation.full(self._batch_shape, float("nan"), dtype=self.probs.dtype)
+        return creation.full(
+            self._batch_shape, float("nan"), dtype=self.probs.dtype, device=self.probs.device
+        )
 
     @property
     def variance(self) -> Tensor:
@@ -79,7 +81,7 @@ class Categorical(Distribution):
         """Return classes: where the sums of probabilities pass even numbers in 0 .. 1."""
         with no_grad():
             shape = (*sample_shape, *self._batch_shape)
-            drawn = creation.rand((*shape, 1), dtype=self.probs.dtype)
+            drawn = creation.rand((*shape, 1), dtype=self.probs.dtype, device=self.probs.device)
             edges = self.probs.cumsum(-1)
             passed = drawn * edges[..., -1:] >= edges
             return F.clamp(passed.to(int64).sum(-1), max=self._num_events - 1)
@@ -99,7 +101,9 @@ class Categorical(Distribution):
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """Return all classes, for each distribution if expand."""
         count = self._num_events
-        values = creation.arange(count).reshape(count, *(1,) * len(self._batch_shape))
+        values = creation.arange(count, device=self.probs.device).reshape(
+            count, *(1,) * len(self._batch_shape)
+        )
         return values.expand(count, *self._batch_shape) if expand else values  # type: ignore[no-any-return]
 
 

@@ -33,7 +33,7 @@ def poisson_samples(rate: Tensor) -> Tensor:
 
 def _from_table(rate: Tensor) -> Tensor:
     """Return how many sums of probabilities an even number in 0 .. 1 passes."""
-    counts = creation.arange(_TERMS, dtype=rate.dtype)
+    counts = creation.arange(_TERMS, dtype=rate.dtype, device=rate.device)
     log_rate = F.log(F.clamp(rate, min=1e-30)).unsqueeze(-1)
     chances = F.exp(counts * log_rate - rate.unsqueeze(-1) - F.lgamma(counts + 1))
     drawn = creation.rand_like(rate).unsqueeze(-1)
@@ -143,7 +143,9 @@ class Geometric(_Chances):
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return counts, without gradients."""
         with no_grad():
-            drawn = 1 - creation.rand(self._extended_shape(sample_shape), dtype=self.probs.dtype)
+            drawn = 1 - creation.rand(
+                self._extended_shape(sample_shape), dtype=self.probs.dtype, device=self.probs.device
+            )
             return F.floor(F.log(drawn) / F.log1p(-kept_inside(self.probs)))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -205,8 +207,10 @@ class Binomial(_Chances):
         with no_grad():
             tries = int(most.max().item()) if isinstance(most, Tensor) else int(most)
             shape = self._extended_shape(sample_shape)
-            drawn = creation.rand((*shape, tries), dtype=self.probs.dtype)
-            counted = creation.arange(tries) < self.total_count.unsqueeze(-1)
+            drawn = creation.rand((*shape, tries), dtype=self.probs.dtype, device=self.probs.device)
+            counted = creation.arange(tries, device=self.probs.device) < self.total_count.unsqueeze(
+                -1
+            )
             good = (drawn < self.probs.unsqueeze(-1)) & counted
             return good.to(self.probs.dtype).sum(-1)  # type: ignore[no-any-return]
 
@@ -222,7 +226,9 @@ class Binomial(_Chances):
         if isinstance(self._most, Tensor):
             raise NotImplementedError("counts of different totals are not listed: give an int")
         count, rank = int(self._most) + 1, len(self._batch_shape)
-        values = creation.arange(count, dtype=self.probs.dtype).reshape(count, *(1,) * rank)
+        values = creation.arange(count, dtype=self.probs.dtype, device=self.probs.device).reshape(
+            count, *(1,) * rank
+        )
         return values.expand(count, *self._batch_shape) if expand else values  # type: ignore[no-any-return]
 
     def entropy(self) -> Tensor:

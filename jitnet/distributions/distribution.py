@@ -19,8 +19,11 @@ def tensors(*values: Any) -> tuple[Tensor, ...]:
     """Return parameters as tensors of one shape; numbers take the tensors' dtype."""
     given = [value for value in values if isinstance(value, Tensor)]
     dtype = given[0].dtype if given else creation.get_default_dtype()
+    device = given[0].device if given else None
     made = [
-        value if isinstance(value, Tensor) else creation.full((), float(value), dtype=dtype)
+        value
+        if isinstance(value, Tensor)
+        else creation.full((), float(value), dtype=dtype, device=device)
         for value in values
     ]
     shape = broadcast_shapes(*(tuple(value.shape) for value in made))

@@ -41,7 +41,9 @@ class Exponential(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return -log(1 - u) / rate, u even in [0, 1)."""
-        drawn = creation.rand(self._extended_shape(sample_shape), dtype=self.rate.dtype)
+        drawn = creation.rand(
+            self._extended_shape(sample_shape), dtype=self.rate.dtype, device=self.rate.device
+        )
         return -F.log1p(-drawn) / self.rate
 
     def log_prob(self, value: Tensor) -> Tensor:

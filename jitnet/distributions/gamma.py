@@ -57,7 +57,7 @@ def _slope(z: Tensor, a: Tensor) -> Tensor:
     """
     b = F.clamp(a, max=64.0).unsqueeze(-1)
     y = F.clamp(z, max=256.0).unsqueeze(-1)
-    n = creation.arange(_TERMS, dtype=z.dtype)
+    n = creation.arange(_TERMS, dtype=z.dtype, device=z.device)
     term = F.exp(n * F.log(y) - F.cumsum(F.log(b + n), -1))
     means = F.cumsum(1 / (b + n), -1)
     inner = (term * (F.log(y) - F.digamma(b) - means)).sum(-1)

@@ -21,7 +21,7 @@ _EULER = 0.57721566490153286
 def _open_uniform(like: Tensor, shape: Sequence[int]) -> Tensor:
     """Return numbers in (0, 1), none of which is 0."""
     eps = 2.0**-25 if like.dtype.size <= 4 else 2.0**-54
-    return creation.rand(shape, dtype=like.dtype) + eps
+    return creation.rand(shape, dtype=like.dtype, device=like.device) + eps
 
 
 class Cauchy(Distribution):
@@ -164,7 +164,9 @@ class StudentT(Distribution):
         shape = self._extended_shape(sample_shape)
         df = self.df.expand(shape)
         spread = 2 * standard_gamma(df / 2) / df
-        return self.loc + self.scale * creation.randn(shape, dtype=self.df.dtype) / F.sqrt(spread)
+        return self.loc + self.scale * creation.randn(
+            shape, dtype=self.df.dtype, device=self.df.device
+        ) / F.sqrt(spread)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return the logarithm of the density."""

@@ -33,7 +33,7 @@ class Laplace(Symmetric):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return numbers from even ones in -1 .. 1, through the inverse of cdf."""
         shape = self._extended_shape(sample_shape)
-        drawn = 2 * creation.rand(shape, dtype=self.loc.dtype) - 1
+        drawn = 2 * creation.rand(shape, dtype=self.loc.dtype, device=self.loc.device) - 1
         tail = F.log1p(-F.clamp(F.abs(drawn), max=1 - 2.0**-24))
         return self.loc - self.scale * F.sign(drawn) * tail
 

@@ -51,7 +51,9 @@ class LowRankMultivariateNormal(Symmetric):
         self.cov_diag = cov_diag.expand(*batch, size)
         super().__init__(batch, (size,), validate_args)
         self._scaled = self.cov_factor.mT / self.cov_diag.unsqueeze(-2)  # W^T / D
-        inner = self._scaled @ self.cov_factor + creation.eye(rank, dtype=loc.dtype)
+        inner = self._scaled @ self.cov_factor + creation.eye(
+            rank, dtype=loc.dtype, device=loc.device
+        )
         self._lower = F.cholesky(inner)
 
     @property
@@ -78,8 +80,12 @@ class LowRankMultivariateNormal(Symmetric):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return loc + W @ (normal numbers) + sqrt(D) * (others)."""
         shape = self._extended_shape(sample_shape)
-        drawn = creation.randn((*shape[:-1], self.cov_factor.shape[-1]), dtype=self.loc.dtype)
-        alone = creation.randn(shape, dtype=self.loc.dtype) * F.sqrt(self.cov_diag)
+        drawn = creation.randn(
+            (*shape[:-1], self.cov_factor.shape[-1]), dtype=self.loc.dtype, device=self.loc.device
+        )
+        alone = creation.randn(shape, dtype=self.loc.dtype, device=self.loc.device) * F.sqrt(
+            self.cov_diag
+        )
         return self.loc + (self.cov_factor @ drawn.unsqueeze(-1)).squeeze(-1) + alone  # type: ignore[no-any-return]
 
     def _log_volume(self) -> Tensor:

@@ -50,7 +50,7 @@ class Wishart(Distribution):
                 "of shape [..., N, N]"
             )
         size = given[0].shape[-1]
-        freedom = creation.as_tensor(df, dtype=given[0].dtype)
+        freedom = creation.as_tensor(df, dtype=given[0].dtype, device=given[0].device)
         batch = broadcast_shapes(tuple(given[0].shape[:-2]), tuple(freedom.shape))
         middle = given[0].new_zeros((*batch, size))
         self._normal = MultivariateNormal(
@@ -109,12 +109,16 @@ class Wishart(Distribution):
 
     def _freedoms(self) -> Tensor:
         """Return df, df - 1, ... for the rows."""
-        return self.df.unsqueeze(-1) - creation.arange(self._event_shape[0], dtype=self.df.dtype)
+        return self.df.unsqueeze(-1) - creation.arange(
+            self._event_shape[0], dtype=self.df.dtype, device=self.df.device
+        )
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return products of Bartlett's triangular factors."""
         rows = F.sqrt(Chi2(self._freedoms(), validate_args=False).rsample(sample_shape))
-        drawn = creation.randn(self._extended_shape(sample_shape), dtype=self.df.dtype)
+        drawn = creation.randn(
+            self._extended_shape(sample_shape), dtype=self.df.dtype, device=self.df.device
+        )
         factor = self._lower @ (F.diag_embed(rows) + drawn.tril(-1))
         return factor @ factor.mT  # type: ignore[no-any-return]
 
@@ -169,12 +173,12 @@ class LKJCholesky(Distribution):
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return factors, without gradients: each row a point on a sphere of a drawn radius."""
         with no_grad():
-            dtype = self.concentration.dtype
+            made = {"dtype": self.concentration.dtype, "device": self.concentration.device}
             shape = self._extended_shape(sample_shape)
-            places = F.clamp(creation.arange(self.dim, dtype=dtype) - 1, min=0)
+            places = F.clamp(creation.arange(self.dim, **made) - 1, min=0)
             above = (self.concentration + 0.5 * (self.dim - 2)).unsqueeze(-1) - 0.5 * places
             radius = Beta(places + 0.5, above, validate_args=False).sample(sample_shape)
-            drawn = creation.randn(shape, dtype=dtype).tril(-1)
+            drawn = creation.randn(shape, **made).tril(-1)
             length = F.sqrt((drawn * drawn).sum(-1, keepdim=True))
             rows = F.sqrt(radius).unsqueeze(-1) * drawn / F.where(length == 0, 1.0, length)
             rest = F.clamp(1 - (rows * rows).sum(-1), min=1.1754943508222875e-38)
@@ -184,7 +188,7 @@ class LKJCholesky(Distribution):
         """Return the logarithm of the density."""
         self._validate_sample(value)
         a, rest = self.concentration, self.dim - 1
-        order = creation.arange(2, 1 + self.dim, dtype=a.dtype)
+        order = creation.arange(2, 1 + self.dim, dtype=a.dtype, device=a.device)
         powers = 2 * (a - 1).unsqueeze(-1) + self.dim - order
         found = (powers * F.log(F.diagonal(value, 0, -2, -1)[..., 1:])).sum(-1)
         alpha = a + 0.5 * rest

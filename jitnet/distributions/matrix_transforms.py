@@ -222,7 +222,7 @@ class CorrCholeskyTransform(Transform):
         eps = 2.0**-52 if x.dtype.size == 8 else 2.0**-23
         share = _from_rows(F.clamp(F.tanh(x), -1 + eps, 1 - eps))
         left = F.cumprod(F.sqrt(1 - share * share), -1)
-        whole = share + creation.eye(share.shape[-1], dtype=x.dtype)
+        whole = share + creation.eye(share.shape[-1], dtype=x.dtype, device=x.device)
         return whole * F.pad(left[..., :-1], (1, 0), value=1.0)
 
     def _inverse(self, y: Tensor) -> Tensor:

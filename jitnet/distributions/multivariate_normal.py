@@ -84,7 +84,9 @@ class MultivariateNormal(Symmetric):
             return F.cholesky(matrix)
         # With J the exchange of rows: P = L L^T reversed gives the inverse's factor as U^-1.
         flipped = F.flip(F.cholesky(F.flip(matrix, (-2, -1))), (-2, -1)).mT
-        identity = creation.eye(matrix.shape[-1], dtype=matrix.dtype).expand(matrix.shape)
+        identity = creation.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device).expand(
+            matrix.shape
+        )
         return F.solve_triangular(flipped, identity, upper=False)
 
     def __getattr__(self, name: str) -> Tensor:
@@ -96,7 +98,9 @@ class MultivariateNormal(Symmetric):
             return lower  # type: ignore[no-any-return]
         if name == "covariance_matrix":
             return lower @ lower.mT  # type: ignore[no-any-return]
-        identity = creation.eye(lower.shape[-1], dtype=lower.dtype).expand(lower.shape)
+        identity = creation.eye(lower.shape[-1], dtype=lower.dtype, device=lower.device).expand(
+            lower.shape
+        )
         inverse = F.solve_triangular(lower, identity, upper=False)
         return inverse.mT @ inverse  # type: ignore[no-any-return]
 
@@ -107,7 +111,9 @@ class MultivariateNormal(Symmetric):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return loc + L @ (standard normal numbers)."""
-        drawn = creation.randn(self._extended_shape(sample_shape), dtype=self.loc.dtype)
+        drawn = creation.randn(
+            self._extended_shape(sample_shape), dtype=self.loc.dtype, device=self.loc.device
+        )
         return self.loc + (self._lower @ drawn.unsqueeze(-1)).squeeze(-1)  # type: ignore[no-any-return]
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -37,7 +37,9 @@ class Normal(Symmetric):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return loc + scale * (standard normal numbers)."""
-        drawn = creation.randn(self._extended_shape(sample_shape), dtype=self.loc.dtype)
+        drawn = creation.randn(
+            self._extended_shape(sample_shape), dtype=self.loc.dtype, device=self.loc.device
+        )
         return self.loc + drawn * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -47,7 +47,9 @@ class RelaxedBernoulli(_Chances):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return samples; gradients reach the parameters."""
         shape = self._extended_shape(sample_shape)
-        drawn = kept_inside(creation.rand(shape, dtype=self.logits.dtype))
+        drawn = kept_inside(
+            creation.rand(shape, dtype=self.logits.dtype, device=self.logits.device)
+        )
         noise = F.log(drawn) - F.log1p(-drawn)
         return F.sigmoid((noise + self.logits) / self.temperature)
 
@@ -56,7 +58,7 @@ class RelaxedBernoulli(_Chances):
         self._validate_sample(value)
         y = F.log(value) - F.log1p(-value)
         away = self.logits - y * self.temperature
-        spread = creation.as_tensor(self.temperature, dtype=value.dtype)
+        spread = creation.as_tensor(self.temperature, dtype=value.dtype, device=value.device)
         density = away + F.log(spread) - 2 * F.softplus(away)
         return density + F.softplus(-y) + F.softplus(y)  # type: ignore[no-any-return]
 
@@ -88,7 +90,9 @@ class RelaxedOneHotCategorical(Distribution):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return samples; gradients reach the parameters."""
         shape = self._extended_shape(sample_shape)
-        drawn = kept_inside(creation.rand(shape, dtype=self.logits.dtype))
+        drawn = kept_inside(
+            creation.rand(shape, dtype=self.logits.dtype, device=self.logits.device)
+        )
         noise = -F.log(-F.log(drawn))
         return F.softmax((self.logits + noise) / self.temperature, -1)
 
@@ -96,9 +100,9 @@ class RelaxedOneHotCategorical(Distribution):
         """Return the logarithm of the density."""
         self._validate_sample(value)
         count = self._event_shape[-1]
-        spread = creation.as_tensor(self.temperature, dtype=value.dtype)
+        spread = creation.as_tensor(self.temperature, dtype=value.dtype, device=value.device)
         logits, logs = F.broadcast_tensors(self.logits, F.log(value))
         score = logits - logs * spread
         score = (score - F.logsumexp(score, -1, keepdim=True)).sum(-1) - logs.sum(-1)
-        scale = F.lgamma(creation.full((), float(count), dtype=value.dtype))
+        scale = F.lgamma(creation.full((), float(count), dtype=value.dtype, device=value.device))
         return score + scale + (count - 1) * F.log(spread)  # type: ignore[no-any-return]

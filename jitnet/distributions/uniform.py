@@ -45,7 +45,9 @@ class Uniform(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return low + (high - low) * (even numbers in 0 .. 1)."""
-        drawn = creation.rand(self._extended_shape(sample_shape), dtype=self.low.dtype)
+        drawn = creation.rand(
+            self._extended_shape(sample_shape), dtype=self.low.dtype, device=self.low.device
+        )
         return self.low + drawn * (self.high - self.low)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -160,7 +160,7 @@ def set_imag(self: Tensor, value: Any) -> None:
 
 
 def _write_part(part: Tensor, value: Any) -> None:
-    made = value if isinstance(value, Tensor) else creation.as_tensor(value)
+    made = value if isinstance(value, Tensor) else creation.as_tensor(value, device=part.device)
     if made._type.dtype.is_complex:
         raise DTypeError(at_line(f"a part of complex numbers is real, got {made._type}"))
     part._assign(to_shape(to_dtype(made, part._type.dtype), part._type.shape))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitnet.compiler.ir.dims import numel
-from jitnet.runtime.dtype import convert, int64
+from jitnet.runtime.dtype import convert
 
 from .. import capture, creation
 from ..errors import at_line
@@ -69,7 +69,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     for length in reversed(input._type.shape):
         places.append(rest % length)
         rest = rest // length
-    found = stack(places[::-1], 1) if places else creation.zeros(count, 0, dtype=int64)
+    found = stack(places[::-1], 1) if places else rest.new_zeros(count, 0)
     real = creation.counting((count,), 0).lt(held.sum()).unsqueeze(1)
-    more = creation.full((size - count, input.ndim), fill_value)
+    more = found.new_full((size - count, input.ndim), fill_value)
     return cat([where(real, found, fill_value), more], 0)

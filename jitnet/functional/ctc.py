@@ -69,7 +69,7 @@ def ctc_loss(
 
 def _lengths(given: Tensor | Sequence[int]) -> Tensor:
     """Return lengths as an int64 vector."""
-    made = given if isinstance(given, Tensor) else creation.tensor(given, dtype=int64)
+    made = given if isinstance(given, Tensor) else creation.tensor(given, dtype=int64, device="cpu")
     return to_dtype(made, int64).reshape(-1)  # type: ignore[no-any-return]
 
 
@@ -84,7 +84,7 @@ def _padded(targets: Tensor, lengths: Tensor, batch: int) -> Tensor:
     total = targets._type.numel
     longest = total if creation.unread(lengths) or not batch else int(lengths.max().item())
     if not longest:
-        return creation.zeros(batch, 0, dtype=int64)
+        return creation.zeros(batch, 0, dtype=int64, device=targets.device)
     starts = (lengths.cumsum(0) - lengths).unsqueeze(1)
     places = (starts + creation.counting((1, longest), 1)).clamp(max=total - 1)
     return to_dtype(targets.reshape(-1)[places], int64)

@@ -8,7 +8,7 @@ from jitnet.compiler import ops
 from jitnet.runtime.dtype import DType, bool_, int64
 
 from .. import creation
-from ..device import placed
+from ..device import home
 from ..errors import DTypeError, at_line
 from ..tensor import Tensor, strides_of
 from .joining import span
@@ -144,7 +144,7 @@ def tril_indices(
     layout: Any = None,
 ) -> Tensor:
     """Return the places of the lower triangle, [2, count]."""
-    return creation.on_device(_indices(row, col, offset, dtype, lower=True), placed(device))
+    return creation.on_device(_indices(row, col, offset, dtype, lower=True), home(device))
 
 
 def triu_indices(
@@ -157,4 +157,4 @@ def triu_indices(
     layout: Any = None,
 ) -> Tensor:
     """Return the places of the upper triangle, [2, count]."""
-    return creation.on_device(_indices(row, col, offset, dtype, lower=False), placed(device))
+    return creation.on_device(_indices(row, col, offset, dtype, lower=False), home(device))

@@ -93,7 +93,7 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:  # noqa: N803
     """Return the first columns of the product of the reflectors below A's diagonal."""
     x, factors = _reflectors("linalg.householder_product", A, tau)
     m, n = x._type.shape[-2:]
-    start = creation.eye(m, n, dtype=x._type.dtype).expand(x._type.shape)
+    start = creation.eye(m, n, dtype=x._type.dtype, device=x.device).expand(x._type.shape)
     return _reflected(x, factors, start, turned=False)
 
 
@@ -130,7 +130,7 @@ def _reflected(x: Tensor, tau: Tensor, other: Tensor, turned: bool) -> Tensor:
     count = tau._type.shape[-1]
     tau = tau.conj() if turned and tau._type.dtype.is_complex else tau
     below = x.tril(-1)
-    unit = below + creation.eye(*x._type.shape[-2:], dtype=x._type.dtype)
+    unit = below + creation.eye(*x._type.shape[-2:], dtype=x._type.dtype, device=x.device)
     order = range(count) if turned else range(count - 1, -1, -1)
     for number in order:
         v = unit[..., number : number + 1]
@@ -188,9 +188,9 @@ def lu_unpack(
     lower = upper = permuting = nothing
     if unpack_pivots:
         order = ops.permutation(LU_pivots, rows=m).unsqueeze(-2)
-        permuting = to_dtype(creation.arange(m).unsqueeze(-1) == order, x._type.dtype)
+        permuting = to_dtype(creation.counting((m,), 0).unsqueeze(-1) == order, x._type.dtype)
     if unpack_data:
-        one = creation.eye(m, size, dtype=x._type.dtype)
+        one = creation.eye(m, size, dtype=x._type.dtype, device=x.device)
         lower = x[..., :size].tril(-1) + one
         upper = x[..., :size, :].triu()
     return lu_result(permuting, lower, upper)

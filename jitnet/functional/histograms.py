@@ -115,7 +115,7 @@ def _edges(
     if bins <= 0:
         raise RuntimeError(at_line(f"{name} wants bins > 0, got {bins}"))
     low, high = _span(name, values, span)
-    return creation.linspace(low, high, bins + 1, dtype=dtype)
+    return creation.linspace(low, high, bins + 1, dtype=dtype, device=values.device)
 
 
 def _span(name: str, values: Tensor, span: tuple[float, float] | None) -> tuple[Any, Any]:

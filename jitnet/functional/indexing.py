@@ -373,6 +373,9 @@ def isin(
     elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
 ) -> Tensor:
     """Return where elements occur among test_elements; invert: where not."""
-    elements, test_elements = creation.as_tensor(elements), creation.as_tensor(test_elements)
+    given = next(each for each in (elements, test_elements) if isinstance(each, Tensor))
+    elements, test_elements = (
+        creation.as_tensor(each, device=given.device) for each in (elements, test_elements)
+    )
     found: Tensor = elements.unsqueeze(-1).eq(test_elements.reshape(-1)).any(-1)
     return ~found if invert else found

@@ -48,7 +48,7 @@ def svd_lowrank(
 def _range(x: Tensor, count: int, rounds: int) -> Tensor:
     """Return orthonormal columns [..., m, count] that span most of what x reaches."""
     batch, columns = x._type.shape[:-2], x._type.shape[-1]
-    start = creation.randn((*batch, columns, count), dtype=x._type.dtype)
+    start = creation.randn((*batch, columns, count), dtype=x._type.dtype, device=x.device)
     basis = linalg_qr(matmul(x, start))[0]
     for _ in range(rounds):
         back = linalg_qr(matmul(x.mH, basis))[0]

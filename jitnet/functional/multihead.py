@@ -219,7 +219,9 @@ def _numbers(name: str, mask: Tensor, shapes: tuple[tuple[int, ...], ...], dtype
         wanted = " or ".join(str(list(shape)) for shape in shapes)
         raise ShapeError(at_line(f"attention wants {name} of shape {wanted}, got {mask._type}"))
     if mask._type.dtype is bool_:
-        hidden, seen = (creation.full((), x, dtype=dtype) for x in (-math.inf, 0.0))
+        hidden, seen = (
+            creation.full((), x, dtype=dtype, device=mask.device) for x in (-math.inf, 0.0)
+        )
         return where(mask, hidden, seen)  # type: ignore[no-any-return]
     if mask._type.dtype.kind != "float":
         raise DTypeError(

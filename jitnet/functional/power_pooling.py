@@ -94,7 +94,7 @@ def _fractional(
         # PyTorch's samples name the last dim first in an image, and last in a volume.
         sample = drawn.select(2, rank - 1 - axis if rank == 2 else axis)
         starts = _starts(sample, image[axis], kernel[axis], out[axis])
-        inside = starts.unsqueeze(-1) + creation.arange(kernel[axis])
+        inside = starts.unsqueeze(-1) + creation.counting((kernel[axis],), 0)
         shape = [batch, channels, *(1,) * (2 * rank)]
         shape[2 + axis], shape[2 + rank + axis] = out[axis], kernel[axis]
         flat = flat * image[axis] + inside.reshape(shape)

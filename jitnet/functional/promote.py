@@ -29,7 +29,7 @@ def as_operand(value: Any) -> Operand:
     if isinstance(value, np.generic):
         return value.item()  # type: ignore[no-any-return]
     if isinstance(value, np.ndarray):
-        return creation.as_tensor(value)
+        return creation.as_tensor(value, device="cpu")
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):

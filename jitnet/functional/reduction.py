@@ -269,7 +269,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 def _arg(op: Op, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     shape = x._type.shape
     if not shape:
-        return creation.zeros((), dtype=int64)
+        return creation.zeros((), dtype=int64, device=x.device)
     if dim is None:
         index = op(ops.reshape(x, shape=(x._type.numel,)), axis=0)
         return kept(index, shape, range(len(shape)), keepdim)

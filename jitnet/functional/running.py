@@ -89,7 +89,11 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 def _extreme(x: Tensor, dim: int, wins: Callable[[Any, Any], Tensor], lowest: Any) -> Parts:
     """Return running extremes and where they stand: the last of equal ones, the first NaN."""
     axis = normal_dim(dim, x.ndim)
-    places = creation.counting(x._type.shape, axis) if x.ndim else creation.zeros((), dtype=int64)
+    places = (
+        creation.counting(x._type.shape, axis)
+        if x.ndim
+        else creation.zeros((), dtype=int64, device=x.device)
+    )
 
     def choose(now: Parts, before: Parts) -> Parts:
         later = logical_or(wins(now[0], before[0]), isnan(now[0]))

@@ -165,7 +165,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:  # noqa: N803
 
 
 def _eye(x: Tensor, size: int) -> Tensor:
-    return creation.eye(size, dtype=x._type.dtype)
+    return creation.eye(size, dtype=x._type.dtype, device=x.device)
 
 
 @with_out

@@ -209,7 +209,7 @@ def _quantile(
     lines = input.reshape(-1) if flat else input.movedim(axis, -1)
     if not lines._type.shape[-1]:
         raise RuntimeError(at_line(f"{name}() input tensor must be non-empty"))
-    places = q if isinstance(q, Tensor) else as_tensor(q, input._type.dtype)
+    places = q if isinstance(q, Tensor) else as_tensor(q, input._type.dtype, input.device)
     ordered, unknown = sort(lines)[0], isnan(lines)  # what is unknown comes last
     last: Any = lines._type.shape[-1] - 1
     wanted = places.reshape(-1)
@@ -263,7 +263,7 @@ def searchsorted(
     if side not in (None, "left", "right") or (right and side == "left"):
         raise RuntimeError(at_line(f"side is 'left' or 'right', as right says, got {side!r}"))
     line = sorted_sequence if sorter is None else sorted_sequence.gather(-1, sorter)
-    values = input if isinstance(input, Tensor) else as_tensor(input)
+    values = input if isinstance(input, Tensor) else as_tensor(input, device=line.device)
     dtype = result_type(line, input if isinstance(input, int | float) else values)
     line, values = to_dtype(line, dtype), to_dtype(values, dtype)
     found = ops.searchsorted(line, values, right=right or side == "right")

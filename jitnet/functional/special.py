@@ -134,7 +134,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     if p < 1:
         raise RuntimeError(at_line(f"mvlgamma wants p >= 1, got {p}"))
     x = to_float(as_tensor_like(input, "mvlgamma"))
-    steps = creation.arange(p, dtype=x._type.dtype) * -0.5
+    steps = creation.arange(p, dtype=x._type.dtype, device=x.device) * -0.5
     return lgamma(x.unsqueeze(-1) + steps).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)  # type: ignore[no-any-return]
 
 

@@ -225,6 +225,10 @@ def differences(before: Signature, after: Signature, names: Callable[[], list[st
         found.append(f"inference mode was {_switch(was.inference)}")
     if was.autocast is not now.autocast:
         found.append(f"autocast's dtype was {was.autocast}, is {now.autocast}")
+    if was.device != now.device:
+        found.append(f"the default device was {was.device}, is {now.device}")
+    if was.gpu != now.gpu:
+        found.append(f"the current GPU was cuda:{was.gpu}, is cuda:{now.gpu}")
     if before.default_dtype is not after.default_dtype:
         found.append(f"the default dtype was {before.default_dtype}, is {after.default_dtype}")
     if before.tree != after.tree:

@@ -129,7 +129,7 @@ def eye_(tensor: Tensor) -> Tensor:
         raise ValueError(f"eye_ wants a 2D tensor, got shape {tuple(tensor.shape)}")
     rows, columns = tensor.shape
     with no_grad():
-        return tensor.copy_(creation.eye(rows, columns))
+        return tensor.copy_(creation.eye(rows, columns, device=tensor.device))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -201,7 +201,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
     with no_grad():
-        flat = creation.empty((rows, columns), dtype=tensor.dtype).normal_(generator=generator)
+        flat = creation.empty((rows, columns), dtype=tensor.dtype, device=tensor.device).normal_(
+            generator=generator
+        )
         tall = flat if rows >= columns else flat.t()
         q, r = np.linalg.qr(tall.numpy())
         q = q * np.sign(np.diagonal(r))  # makes the distribution uniform
@@ -221,7 +223,7 @@ def sparse_(
     normal_(tensor, 0.0, std, generator)
     with no_grad():
         for column in range(columns):
-            chosen = creation.randperm(rows, generator=generator)[:zeros]
+            chosen = creation.randperm(rows, generator=generator, device=tensor.device)[:zeros]
             tensor[chosen, column] = 0.0
     return tensor
 

@@ -57,7 +57,7 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> Tensor:
         parts = [
-            creation.zeros(param.numel(), dtype=param.dtype)
+            creation.zeros(param.numel(), dtype=param.dtype, device=param.device)
             if param.grad is None
             else param.grad.reshape(-1)
             for param in self._params

@@ -33,7 +33,7 @@ def _item(part: Any) -> Any:
     if part is None or part is Ellipsis or isinstance(part, slice):
         return part
     if isinstance(part, bool | np.bool_):
-        return creation.tensor(bool(part))
+        return creation.tensor(bool(part), device="cpu")
     if isinstance(part, Tensor):
         kind = part._type.dtype.kind
         if kind == "float":
@@ -44,7 +44,9 @@ def _item(part: Any) -> Any:
             return int(part.item())  # as PyTorch: a number, which makes a view
         return part
     if isinstance(part, list | range | tuple | np.ndarray):
-        made = creation.tensor(part) if isinstance(part, np.ndarray) else _listed(part)
+        made = (
+            creation.tensor(part, device="cpu") if isinstance(part, np.ndarray) else _listed(part)
+        )
         return _item(made)
     if hasattr(part, "__index__"):
         return part.__index__()
@@ -57,7 +59,7 @@ def _item(part: Any) -> Any:
 
 
 def _listed(part: Sequence[Any]) -> Tensor:
-    made = creation.tensor(list(part))
+    made = creation.tensor(list(part), device="cpu")
     return made if made._type.numel else to_dtype(made, int64)
 
 
@@ -293,7 +295,7 @@ def getitem(x: Tensor, key: Any) -> Tensor:
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """Do x[key] = value."""
     if isinstance(value, np.ndarray | list | tuple):
-        value = creation.as_tensor(value)
+        value = creation.as_tensor(value, device=x.device)
     items = _without_ellipsis(_items(key), x.ndim)
     read = _basic(x, items)
     view = read.view

@@ -21,7 +21,7 @@ from jitnet.runtime.dtype import (
 )
 
 from .. import capture
-from ..device import CPU, placed
+from ..device import CPU, chosen_home, home
 from ..errors import at_line
 from ..tensor import Tensor
 from .constants import counting as index_along
@@ -71,7 +71,7 @@ def sizes(given: Sequence[Any]) -> tuple[int, ...]:
 
 def _made(result: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
     """Return a new tensor on a device, as a leaf."""
-    where = placed(device)
+    where = home(device)
     if result._device is None and (tracing() or where.type == "cpu"):
         result._device = where
     elif result._device is not where:
@@ -104,10 +104,10 @@ def tensor(
     """
     if isinstance(data, Tensor):
         copy = data.detach().clone() if dtype is None else data.detach().to(dtype, copy=True)
-        return _made(copy, requires_grad, device or copy.device)
+        return _made(copy, requires_grad, device or chosen_home() or copy.device)
     if tracing() and isinstance(data, np.ndarray):
         copy = from_numpy(data).clone()
-        return _made(copy if dtype is None else copy.to(dtype), requires_grad)
+        return _made(copy if dtype is None else copy.to(dtype), requires_grad, device)
     array = array_of(data, dtype, _default)
     if tracing():
         array.flags.writeable = False
@@ -121,7 +121,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
         return on_device(data if dtype is None else data.to(dtype), device)
     if isinstance(data, np.ndarray):
         made = from_numpy(data)
-        return on_device(made if dtype is None else made.to(dtype), device)
+        return on_device(made if dtype is None else made.to(dtype), device or chosen_home())
     return tensor(data, dtype, device)
 
 
@@ -146,8 +146,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
 def legacy(*data: Any, device: Any = None) -> Tensor:
     """Return what `Tensor(...)` makes: float32 from data, or memory of the given sizes."""
     if len(data) == 1 and not isinstance(data[0], int):
-        return tensor(data[0], dtype=_default, device=device)
-    return zeros(sizes(data) if data else (0,), device=device)
+        return tensor(data[0], dtype=_default, device=device or CPU)
+    return zeros(sizes(data) if data else (0,), device=device or CPU)
 
 
 # -- filled -------------------------------------------------------------------------------------
@@ -166,10 +166,10 @@ def full(
     if isinstance(fill_value, Tensor):
         chosen = fill_value if dtype is None else fill_value.to(dtype)
         made = chosen.detach().reshape(()).expand(shape).clone()
-        return _made(made, requires_grad, device or made.device)
+        return _made(made, requires_grad, device or chosen_home() or made.device)
     if dtype is None:
         dtype = _dtype_of_number(fill_value)
-    return _leaf(filled(TensorType(dtype, shape), fill_value, placed(device)), requires_grad)
+    return _leaf(filled(TensorType(dtype, shape), fill_value, home(device)), requires_grad)
 
 
 def _dtype_of_number(value: Any) -> DType:
@@ -185,7 +185,7 @@ def zeros(
 ) -> Tensor:
     """Return zeros of the given sizes."""
     kind = TensorType(dtype or _default, sizes(size))
-    return _leaf(filled(kind, 0, placed(device)), requires_grad)
+    return _leaf(filled(kind, 0, home(device)), requires_grad)
 
 
 def ones(
@@ -193,7 +193,7 @@ def ones(
 ) -> Tensor:
     """Return ones of the given sizes."""
     kind = TensorType(dtype or _default, sizes(size))
-    return _leaf(filled(kind, 1, placed(device)), requires_grad)
+    return _leaf(filled(kind, 1, home(device)), requires_grad)
 
 
 def empty(

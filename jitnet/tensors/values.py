@@ -17,7 +17,7 @@ from ..errors import at_line
 from ..functional import arithmetic, joining, reduction, unary
 from ..functional.promote import to_dtype
 from ..tensor import Tensor, base_of
-from ..typed import dtype_of, type_name
+from ..typed import type_name, type_of
 from .memory import span_of
 from .transfer import moved
 
@@ -229,15 +229,16 @@ def _converted(x: Tensor, dtype: DType) -> Tensor:
 
 
 def type_(self: Tensor, dtype: Any = None) -> Any:
-    """Return the dtype's name, or the tensor as that dtype."""
+    """Return the type's name, or the tensor as that type: "jitnet.cuda.FloatTensor", a dtype."""
     if dtype is None:
-        return type_name(self._type.dtype)
-    return to(self, dtype_of(dtype))
+        return type_name(self)
+    wanted, device = type_of(dtype)
+    return to(self, wanted, device=None if self.device.type == device else device)
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """Return the tensor as other's dtype."""
-    return to_dtype(self, other._type.dtype)
+    """Return the tensor as other's dtype, on its device."""
+    return to(self, other)
 
 
 def cpu(self: Tensor, memory_format: Any = None) -> Tensor:

@@ -67,7 +67,7 @@ def in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite the elements with src's, cast and broadcast."""
-    value = creation.as_tensor(src) if not isinstance(src, Tensor) else src
+    value = creation.as_tensor(src, device=self.device) if not isinstance(src, Tensor) else src
     if value.device is not self.device:
         value = moved(value, self.device, non_blocking)
     fitted = to_shape(to_dtype(value, self._type.dtype), self._type.shape)

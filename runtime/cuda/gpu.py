@@ -21,7 +21,6 @@ from .driver import Driver, Platform
 _lock = threading.Lock()
 _platform: Platform = NvidiaPlatform()
 _gpus: dict[int, Gpu] = {}
-_chosen = threading.local()  # the number of the GPU that "cuda" means
 on_install: list[Callable[[], None]] = []  # what others keep of GPUs, and must forget with them
 
 
@@ -153,7 +152,6 @@ def install(platform: Platform) -> Platform:
         _gpus.clear()
         for forget in on_install:
             forget()
-        _chosen.__dict__.clear()
     return before
 
 
@@ -181,22 +179,11 @@ def gpu(index: int) -> Gpu:
 
 
 def gpu_of(device: Device) -> Gpu:
-    """Return the GPU that a device means."""
-    return gpu(current_index() if device.index is None else device.index)
+    """Return the GPU that a tensor's device is."""
+    assert device.index is not None, device
+    return gpu(device.index)
 
 
 def opened() -> list[Gpu]:
     """Return the GPUs that have been used."""
     return list(_gpus.values())
-
-
-def current_index() -> int:
-    """Return the number of the GPU that "cuda" means in this thread."""
-    index: int = getattr(_chosen, "index", 0)
-    return index
-
-
-def choose(index: int) -> None:
-    """Let "cuda" mean this GPU in this thread."""
-    gpu(index)
-    _chosen.index = index

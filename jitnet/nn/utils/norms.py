@@ -32,8 +32,16 @@ def start(weight: Tensor, dim: int, eps: float, steps: int = 15) -> tuple[Tensor
     """Return first singular vectors u and v of a weight's rows, after some steps from random."""
     with no_grad():
         matrix = rows(weight.detach(), dim)
-        u = F.normalize(creation.randn(matrix.shape[0], dtype=matrix.dtype), dim=0, eps=eps)
-        v = F.normalize(creation.randn(matrix.shape[1], dtype=matrix.dtype), dim=0, eps=eps)
+        u = F.normalize(
+            creation.randn(matrix.shape[0], dtype=matrix.dtype, device=matrix.device),
+            dim=0,
+            eps=eps,
+        )
+        v = F.normalize(
+            creation.randn(matrix.shape[1], dtype=matrix.dtype, device=matrix.device),
+            dim=0,
+            eps=eps,
+        )
         improve(matrix, u, v, steps, eps)
     return u, v
 

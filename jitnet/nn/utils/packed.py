@@ -86,7 +86,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """Return where each element went: result[permutation[i]] = i."""
     if permutation is None:
         return None
-    positions = creation.arange(0, permutation.numel())
+    positions = creation.arange(0, permutation.numel(), device=permutation.device)
     return creation.zeros_like(permutation).scatter(0, permutation, positions)  # type: ignore[no-any-return]
 
 

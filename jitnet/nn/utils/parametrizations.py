@@ -107,7 +107,7 @@ class _Orthogonal(Module):
         skew = lower - lower.mT
         if self.orthogonal_map == "matrix_exp":
             return matrix_exp(skew)[..., :columns]  # type: ignore[no-any-return]
-        unit = creation.eye(rows, dtype=x.dtype)
+        unit = creation.eye(rows, dtype=x.dtype, device=x.device)
         return solve(unit - 0.5 * skew, unit + 0.5 * skew)[..., :columns]  # type: ignore[no-any-return]
 
     def _reflected(self, x: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class _Orthogonal(Module):
         signs = upper.diagonal(0, -2, -1).sign()
         signs = F.where(signs == 0, 1.0, signs)  # so that an orthogonal Q stays what it is
         self.base = found * F.pad(signs, (0, rows - columns), value=1.0).unsqueeze(-2)
-        return -creation.eye(*Q.shape[-2:], dtype=Q.dtype).expand(Q.shape).clone()
+        return -creation.eye(*Q.shape[-2:], dtype=Q.dtype, device=Q.device).expand(Q.shape).clone()
 
 
 def orthogonal(

@@ -155,7 +155,7 @@ def ln_structured(
 def random_structured(module: Module, name: str, amount: float, dim: int) -> Module:
     """Prune slices along dim at random: a share, or a number of them."""
     size = getattr(module, name).shape[dim]
-    return _slices(module, name, amount, dim, creation.rand(size).numpy())
+    return _slices(module, name, amount, dim, creation.rand(size, device="cpu").numpy())
 
 
 def custom_from_mask(module: Module, name: str, mask: Tensor) -> Module:
@@ -187,7 +187,7 @@ def global_unstructured(
     pairs, given = list(parameters), importance_scores or {}
     masks = [_mask_now(module, name).numpy() for module, name in pairs]
     if pruning_method.random:
-        scores = [creation.rand(mask.size).numpy() for mask in masks]
+        scores = [creation.rand(mask.size, device="cpu").numpy() for mask in masks]
     else:
         scores = [_scores(getattr(m, name), given.get((m, name))).reshape(-1) for m, name in pairs]
     flat = np.concatenate([mask.reshape(-1) for mask in masks])

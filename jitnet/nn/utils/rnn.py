@@ -83,7 +83,7 @@ def pack_padded_sequence(
     if not enforce_sorted:
         order = sorted(range(len(sizes)), key=lambda place: -sizes[place])
         sizes = [sizes[place] for place in order]
-        sorted_indices = creation.tensor(order, dtype=int64)
+        sorted_indices = creation.tensor(order, dtype=int64, device=input.device)
         steps = index_select(steps, 1, sorted_indices)
     elif sizes != sorted(sizes, reverse=True):
         raise RuntimeError(
@@ -97,7 +97,7 @@ def pack_padded_sequence(
         narrow(narrow(steps, 0, start, count), 1, 0, rows).flatten(0, 1)
         for start, count, rows in _runs(batch_sizes)
     ]
-    made = creation.tensor(batch_sizes, dtype=int64)
+    made = creation.tensor(batch_sizes, dtype=int64, device="cpu")
     return PackedSequence(cat(parts), made, sorted_indices)
 
 
@@ -145,7 +145,7 @@ def pad_packed_sequence(
     rest = tuple(data.shape)[1:]
 
     def padding(*shape: int) -> Tensor:
-        return creation.full((*shape, *rest), padding_value, dtype=data.dtype)
+        return creation.full((*shape, *rest), padding_value, dtype=data.dtype, device=data.device)
 
     runs = list(_runs(sizes))
     blocks = []
@@ -156,11 +156,11 @@ def pad_packed_sequence(
         blocks.append(padding(total_length - len(sizes), batch))
     padded = cat(blocks)
     lengths = creation.tensor(
-        [sum(1 for size in sizes if size > row) for row in range(batch)], dtype=int64
+        [sum(1 for size in sizes if size > row) for row in range(batch)], dtype=int64, device="cpu"
     )
     if sequence.unsorted_indices is not None:
         padded = index_select(padded, 1, sequence.unsorted_indices)
-        lengths = index_select(lengths, 0, sequence.unsorted_indices)
+        lengths = index_select(lengths, 0, sequence.unsorted_indices.cpu())
     return padded.transpose(0, 1) if batch_first else padded, lengths
 
 

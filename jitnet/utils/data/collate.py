@@ -25,9 +25,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
         case np.ndarray() | np.generic():
             return _stack_arrays(batch)
         case float():
-            return creation.tensor(list(batch), dtype=float64)
+            return creation.tensor(list(batch), dtype=float64, device="cpu")
         case int():
-            return creation.tensor(list(batch))
+            return creation.tensor(list(batch), device="cpu")
         case str() | bytes():
             return batch
         case Mapping():

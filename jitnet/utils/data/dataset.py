@@ -155,7 +155,7 @@ def random_split(
     counts = _counts(lengths, size)
     if sum(counts) != size:
         raise ValueError(f"lengths {list(lengths)} sum to {sum(counts)}, the dataset has {size}")
-    order = creation.randperm(size, generator=generator).tolist()
+    order = creation.randperm(size, generator=generator, device="cpu").tolist()
     starts = [0, *accumulate(counts)]
     return [
         Subset(dataset, order[start : start + count])

@@ -55,7 +55,7 @@ class DistributedSampler(Sampler[int]):
         if self.shuffle:
             generator = Generator()
             generator.manual_seed(self.seed + self.epoch)
-            order = creation.randperm(count, generator=generator).tolist()
+            order = creation.randperm(count, generator=generator, device="cpu").tolist()
         if not self.drop_last and order:
             order *= math.ceil(self.total_size / count)
         return order[: self.total_size]

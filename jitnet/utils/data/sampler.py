@@ -74,7 +74,7 @@ class RandomSampler(Sampler[int]):
             return
         left = self.num_samples
         while left > 0:
-            order = creation.randperm(size, generator=self.generator).tolist()
+            order = creation.randperm(size, generator=self.generator, device="cpu").tolist()
             yield from order[:left]
             left -= size
 
@@ -90,7 +90,7 @@ class SubsetRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        order = creation.randperm(len(self.indices), generator=self.generator)
+        order = creation.randperm(len(self.indices), generator=self.generator, device="cpu")
         for position in order.tolist():
             yield self.indices[position]
 
@@ -131,7 +131,7 @@ class WeightedRandomSampler(Sampler[int]):
         return iter(self._without_replacement().tolist())
 
     def _uniform(self, count: int) -> np.ndarray:
-        drawn = creation.rand((count,), dtype=float64, generator=self.generator)
+        drawn = creation.rand((count,), dtype=float64, generator=self.generator, device="cpu")
         return np.asarray(drawn.numpy())
 
     def _with_replacement(self) -> np.ndarray:
