@@ -15,12 +15,18 @@ _OURS = tuple(
 
 
 @lru_cache(maxsize=None)
+def resolved(filename: str) -> str:
+    """Return a file's path without symbolic links; what is no file, such as "<string>", as it is.
+
+    It asks the system about every folder on the way, so each file once.
+    """
+    return filename if filename.startswith("<") else os.path.realpath(filename)
+
+
+@lru_cache(maxsize=None)
 def is_ours(filename: str) -> bool:
     """Whether a code object's file belongs to jitnet itself, or to the interpreter."""
-    if filename.startswith("<"):
-        return filename.startswith("<frozen")
-    path = str(Path(filename).resolve())
-    return path.startswith(_OURS)
+    return resolved(filename).startswith((*_OURS, "<frozen"))
 
 
 @lru_cache(maxsize=4096)

@@ -33,6 +33,7 @@ from jitnet.compiler.ops import (
 )
 from jitnet.runtime.device import refusal
 from jitnet.runtime.dtype import DTYPES, DType, from_numpy_dtype
+from jitnet.runtime.profile import unheard
 
 from . import capture, tape
 from .capture import set_attribute
@@ -531,6 +532,7 @@ def node_of(tensor: Tensor) -> Node:
     return node
 
 
+@unheard
 def _traced(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor:
     """Grow the graph by op."""
     for arg in args:

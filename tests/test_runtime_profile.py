@@ -56,3 +56,37 @@ def test_what_listeners_raise_the_call_raises() -> None:
     ):
         generator.random()
     assert sys.getprofile() is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_goes_on_in_an_unheard_function_is_not_told(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile, "LAYOUT_KNOWN", known and profile.LAYOUT_KNOWN)
+    heard = []
+
+    def user() -> None:
+        pass
+
+    @profile.unheard
+    def busy(fails: bool) -> None:
+        user()
+        if fails:
+            raise ValueError("it failed")
+
+    def hear(frame: Any) -> None:
+        if frame.f_code is user.__code__:
+            heard.append(frame.f_back.f_code.co_name)
+
+    with profile.following(profile.Quiet(), hear, random.Random, lambda builtin: None):
+        busy(False)
+        with pytest.raises(ValueError, match="it failed"):
+            busy(True)
+        user()
+    busy(False)
+    told = "test_what_goes_on_in_an_unheard_function_is_not_told"
+    if sys.version_info < (3, 12):
+        assert heard == [told]
+    else:
+        assert heard == ["busy", "busy", told]
+    assert sys.getprofile() is None

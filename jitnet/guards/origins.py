@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..frames import is_ours
+from ..frames import is_ours, resolved
 
 _HERE = Path(__file__).resolve().parents[1]
 _LIBRARY = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib"))
@@ -31,7 +31,7 @@ def file_of(code: CodeType, globals_: dict[str, Any]) -> str:
 @lru_cache(maxsize=None)
 def is_followed(filename: str) -> bool:
     """Whether code of this file is watched: the user's, nn's and optim's, not Python's or ours."""
-    path = str(Path(filename).resolve()) if not filename.startswith("<") else filename
+    path = resolved(filename)
     if path.startswith("<frozen") or path == "<__array_function__ internals>":
         return False
     if path.startswith(_USER_LIKE):
@@ -46,7 +46,7 @@ def is_followed(filename: str) -> bool:
 @lru_cache(maxsize=None)
 def is_users(filename: str) -> bool:
     """Whether a file is the user's own: no library's."""
-    path = str(Path(filename).resolve()) if not filename.startswith("<") else filename
+    path = resolved(filename)
     if path.startswith((*_LIBRARY, *_SITE, "<frozen")):
         return False
     return not is_ours(filename) and not path.startswith(_USER_LIKE)

@@ -10,6 +10,7 @@ import enum
 import functools
 import sys
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 from types import (
     BuiltinFunctionType,
@@ -62,6 +63,7 @@ class Reach:
     def __init__(self) -> None:
         self.watches: list[Watch] = []
         self.namespaces: list[Names] = []
+        self._having: dict[str, list[int]] = {}  # name -> the namespaces that had it
         self.attributes: dict[str, str] = {}  # names that code uses, with the first line
         self.any_attribute = False  # whether code ran that computes the names of attributes
         self.tensors: dict[int, Tensor] = {}
@@ -105,6 +107,13 @@ class Reach:
             self._seen[id(value)] = value
             self._paths[id(value)] = path
             self._open(value, path)
+
+    def look_for(self, attributes: Iterable[str]) -> None:
+        """Watch these names, which code turned out to use, in every namespace that had them."""
+        having = {number for name in attributes for number in self._having.get(name, ())}
+        for number in sorted(having):
+            namespace = self.namespaces[number]
+            self.wait_for(namespace, namespace.extend())
 
     def wait_for(self, watch: Watch, entries: list[tuple[Any, Any]]) -> None:
         """Let the values of a watch's new entries wait to be opened."""
@@ -205,6 +214,8 @@ class Reach:
         interesting = Every() if computes or is_container else self.attributes
         names = Names(owner, mapping, path, structural, interesting)
         names.of_instance = of_instance
+        for name in mapping:
+            self._having.setdefault(name, []).append(len(self.namespaces))
         self.namespaces.append(names)
         self._add(names)
         self.wait_for(names, names.extend())

@@ -126,19 +126,17 @@ class Watcher(Reach):
                     self.reach(sys.modules[module_name], module_name)
         for name, line in reads.attributes.items():
             self._loaded.setdefault(name, line)
-        known = len(self.attributes)
-        for found in (reads.attributes, reads.stored):
-            for name, line in found.items():
-                if name not in _MACHINERY:
-                    self.attributes.setdefault(name, line)
+        new = []
+        for name, line in (*reads.attributes.items(), *reads.stored.items()):
+            if name not in _MACHINERY and name not in self.attributes:
+                self.attributes[name] = line
+                new.append(name)
         if reads.any_attribute and has_settings and not self.any_attribute:
             self.any_attribute = True
             for namespace in self.namespaces:
                 if namespace.of_instance:
                     namespace.interesting = Every()
-        if len(self.attributes) != known or self.any_attribute:
-            for namespace in list(self.namespaces):
-                self.wait_for(namespace, namespace.extend())
+        self.look_for(self._having if self.any_attribute else new)
         self.work()
 
     def _names_of_globals(self, globals_: dict[str, Any]) -> tuple[Names, dict[str, str]]:
