@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
@@ -65,6 +65,7 @@ class Watcher(Reach):
         self._stored: dict[str, str] = {}  # name -> the line that assigns it
         self._released: dict[int, set[Any]] = {}
         self._switches: dict[tuple[int, str], Watch] = {}
+        self._steering: list[Watch] = []
         self._kinds: list[Watch] = []  # of the entries that calls set
         self._dropped: set[int] = set()  # ids of watches on what such entries were
 
@@ -163,6 +164,10 @@ class Watcher(Reach):
         if place not in self._switches:
             path = f"{self.path_of(group)}[{key!r}] != 0"
             self._switches[place] = Computed(lambda: bool(group[key] != 0), path, key != "lr")
+
+    def watch_value(self, read: Callable[[], Any], path: str) -> None:
+        """Guard what is computed before each call from what small tensors hold."""
+        self._steering.append(Computed(read, path, False))
 
     def may_return(self, value: Any) -> bool:
         """Whether a value of the result is the same in each call: plain, or an object of before."""
@@ -293,7 +298,7 @@ class Watcher(Reach):
             if id(watch) not in self._dropped and not self.followed.drops(watch)
         ]
         kept += self.followed.guards()
-        return Guards([*kept, *rates, *self._switches.values(), *self._kinds])
+        return Guards([*kept, *rates, *self._switches.values(), *self._steering, *self._kinds])
 
     def _is_only_stored(self, watch: Names, key: str) -> bool:
         if watch.are_globals:

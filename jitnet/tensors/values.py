@@ -110,6 +110,8 @@ def as_bool(self: Tensor) -> bool:
     if self._type.numel != 1:
         words = "no values" if not self._type.numel else "more than one value"
         raise RuntimeError(at_line(f"Boolean value of Tensor with {words} is ambiguous"))
+    if capture.active is not None and self._type.dtype.is_inexact:
+        self = arithmetic.ne(self, 0)  # which a trace may know where the number is not known
     return bool(_value(self, "bool(tensor), as in `if tensor:`,").item())
 
 

@@ -31,6 +31,7 @@ from .bindings import (
     graph_input,
 )
 from .results import Existing, Given, Recipe
+from .steering import steering
 
 
 class Again(BaseException):
@@ -175,23 +176,23 @@ class Trace:
             )
 
     def known_value(self, tensor: Tensor) -> np.ndarray | None:
-        """Return a value that depends on no input; None for others.
+        """Return a value that depends on no input, or is guarded from now on; None for others.
 
         If it depends on floats among the arguments alone, trace again with these by value.
         """
-        if tensor._array is not None:
-            return None
         node = node_of(tensor)
         below = self._inputs_below(node)
         if not below:
-            (value,) = evaluate(Graph("known", (), (Output(node, ""),)), ())
-            value = value.view()
-            value.flags.writeable = False  # a write would not reach the tensor
-            return value
-        if all(isinstance(binding, Number) for binding in below):
-            positions = {item.position for item in below if isinstance(item, Number)}
+            return _read_only(evaluate(Graph("known", (), (Output(node, ""),)), ())[0])
+        bindings = [binding for _, binding in below]
+        if all(isinstance(binding, Number) for binding in bindings):
+            positions = {item.position for item in bindings if isinstance(item, Number)}
             raise Again(frozenset(positions), self.pinned)
-        return None
+        found = steering(node, below)
+        if found is None:
+            return None
+        self.watcher.watch_value(found, found.path)
+        return _read_only(found.array())
 
     # -- inputs ----------------------------------------------------------------------------------
 
@@ -272,13 +273,14 @@ class Trace:
             case GradientOf():
                 return f"{self.name_of(memory.owner)}.grad"
 
-    def _inputs_below(self, node: Node) -> list[Binding | None]:
-        """Return where the inputs that decide a traced value come from; None for unknown ones."""
-        binding_of: dict[Node, Binding] = {
-            item.node: binding for item, binding in zip(self.inputs, self.bindings, strict=True)
+    def _inputs_below(self, node: Node) -> list[tuple[Input, Binding | None]]:
+        """Return the inputs that decide a traced value, and where they come from if it is known."""
+        known: dict[Node, tuple[Input, Binding | None]] = {
+            item.node: (item, binding)
+            for item, binding in zip(self.inputs, self.bindings, strict=True)
         }
-        inputs = [each for each in topological([node]) if each.op is graph_input]
-        return [binding_of.get(each) for each in inputs]
+        nodes = [each for each in topological([node]) if each.op is graph_input]
+        return [known.get(each, (Input(each, "", "", ()), None)) for each in nodes]
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -292,6 +294,13 @@ class Trace:
         """Put every attribute of every tensor back as it was."""
         for owner, name, value in self.journaled.values():
             setattr(owner, name, value)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """Return an array that nobody can take for a tensor's memory and write into."""
+    shown = array.view()
+    shown.flags.writeable = False
+    return shown
 
 
 def gradient_of(owner: Memory) -> GradientOf:
