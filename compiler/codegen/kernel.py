@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from jitnet.compiler.ir.kernel import Code
@@ -17,26 +16,19 @@ from jitnet.compiler.ir.loops import (
     Define,
     Fetch,
     For,
-    Load,
     Stmt,
     Store,
-    loads,
-    walk,
 )
 from jitnet.runtime.dtype import int64
 
-from .contract import as_loops, is_short, streams, uses_tiles
-from .contraction import Ask, Epilogue, emit_contraction
-from .emitter import I64, Function, Module, Value
+from .emitter import I64, Module
 from .expressions import Expressions
 from .loops import Loops
 from .math import emit_cast
-from .orientation import contraction_of, lane_var, oriented
 from .partials import Partials
-from .point import Lanes, Point
+from .point import Point
 
 SCRATCH_ALIGN = 64  # of what contractions keep there
-WORTH_ASKING = 2  # accesses for each result from which on memory is asked for them ahead
 
 
 def own_scratch(code: Code, offsets: Mapping[Buffer, int]) -> int:
@@ -82,9 +74,15 @@ class CodeWriter:
                 case CallHost():
                     self._call_host(stmt)
                 case Contract():
-                    self._contract(stmt)
+                    self._product(stmt)
                 case _:
                     assert_never(stmt)
+
+    def _product(self, stmt: Contract) -> None:
+        from .product import ProductWriter  # late, for what has none: it takes 5 ms to import
+
+        writer = ProductWriter(self._point, self._expressions, self._statements, self._scratch)
+        writer.write(stmt)
 
     def _accumulate(self, stmt: Accumulate) -> None:
         items = [self._expressions.value(stmt.expr)]
@@ -117,72 +115,3 @@ class CodeWriter:
         assert failed is not None
         with f.when(f.compare("icmp ne", failed, f.i64(0))):
             f.store(f.i64(stmt.code), self._point.status, 8)
-
-    # -- contractions -----------------------------------------------------------------------
-
-    def _contract(self, stmt: Contract) -> None:
-        f, point = self.f, self._point
-        if not uses_tiles(stmt, f.target):
-            self._statements([as_loops(stmt)])
-            return
-        stmt = oriented(stmt, f.target)
-        emit_contraction(
-            f,
-            contraction_of(stmt),
-            point.pointer(stmt.a.buffer),
-            point.pointer(stmt.b.buffer),
-            f.gep(point.scratch, f.i64(self._scratch)),
-            point.thread,
-            point.threads,
-            self._epilogue(stmt),
-            streams=streams(stmt, f.target),
-            ask=self._ask(stmt),
-            is_short=is_short(stmt),
-        )
-
-    def _epilogue(self, stmt: Contract) -> Epilogue:
-        """Return what runs for each vector of results: bind the loop variables, run the body."""
-
-        def run(
-            f: Function, batch: Value, row: Value, first: Value, lanes: int, result: Value
-        ) -> None:
-            assert f is self.f
-            self._point.locals[stmt.result] = result
-            with self._results(stmt, batch, row, first, lanes):
-                self._statements(stmt.body)
-
-        return run
-
-    def _ask(self, stmt: Contract) -> Ask | None:
-        """Return what asks for the memory that the body touches for a vector of results."""
-        column = lane_var(stmt)
-        touched = {
-            (part.buffer, part.index)
-            for part in (*loads(stmt.body), *walk(stmt.body))
-            if isinstance(part, Load | Store)
-            and part.index.coefficient(column) == 1
-            and part.index.is_affine
-            and part.buffer.place != "scratch"
-        }
-        places = sorted(touched, key=str)
-        if len(places) < WORTH_ASKING:
-            return None
-
-        def ask(f: Function, batch: Value, row: Value, first: Value, lanes: int) -> None:
-            with self._results(stmt, batch, row, first, lanes):
-                for buffer, index in places:
-                    f.prefetch(self._expressions.memory.address(buffer, index))
-
-        return ask
-
-    @contextmanager
-    def _results(
-        self, stmt: Contract, batch: Value, row: Value, first: Value, lanes: int
-    ) -> Iterator[None]:
-        """Write what is inside for a vector of results, the loop variables bound."""
-        point = self._point
-        point.unflatten(stmt.batch, batch)
-        point.unflatten(stmt.rows, row)
-        point.unflatten(stmt.columns, first)
-        with self._expressions.scope(), point.along(Lanes(lane_var(stmt), lanes)):
-            yield

@@ -11,7 +11,6 @@ from jitnet.compiler.ir.loops import Buffer, Contract, walk
 from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.target import Target
 
-from .contract import scratch_of
 from .emitter import I64, PTR, Function, Module, Value
 from .kernel import CodeWriter, own_scratch
 from .module import BARRIER
@@ -65,7 +64,13 @@ def render(
 
 
 def _scratch(code: Code, target: Target) -> list[int]:
-    return [scratch_of(stmt, target) for stmt in walk(code.body) if isinstance(stmt, Contract)]
+    """Return the bytes of scratch that each product of a code needs."""
+    products = [stmt for stmt in walk(code.body) if isinstance(stmt, Contract)]
+    if not products:
+        return []
+    from .contract import scratch_of  # late, as in kernel.py
+
+    return [scratch_of(stmt, target) for stmt in products]
 
 
 def _write_program(module: Module, steps: Sequence[Step], offsets: Mapping[Buffer, int]) -> None:
