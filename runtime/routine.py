@@ -9,8 +9,8 @@ carried out in Python, which takes 0.3 us for each.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Sequence
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from . import facts as facts
 from .cache import compile_cached
 from .instruction import FUNCTIONS, LINE_WORDS, Call, Instruction, python_address
 from .layout import ARRAY_FUNCTIONS, LAYOUT_KNOWN, address_of, array_function
-from .routine_ir import PYTHON_FUNCTIONS, RECORD, routine_text
+from .routine_ir import PYTHON_FUNCTIONS, RECORD, entry_text, instructions_text, module_text
 from .threads import pool
 
 _METH_FASTCALL = 0x80
@@ -65,6 +65,8 @@ class Routine:
 
         Calls that are under way in other threads carry out either.
         """
+        if LAYOUT_KNOWN:
+            _native().learn({type(each) for each in instructions})
         for number, instruction in enumerate(instructions, start=first):
             self.instructions[number] = instruction
             if LAYOUT_KNOWN:
@@ -121,11 +123,9 @@ class _Native:
     """The native code of routines, and everything that it refers to by address."""
 
     def __init__(self) -> None:
-        threads, target = pool(), cpu.host_target()
+        threads = pool()
         self._start = threads.start  # a bound method is a new object each time: keep this one
-        text = routine_text(target.triple, 8 * LINE_WORDS)
-        object_code, _ = compile_cached(text, target, cpu.FAST_COMPILE)
-        imports = {
+        self._imports = {
             **{name: python_address(name) for name in PYTHON_FUNCTIONS},
             **{name: array_function(place) for name, place in ARRAY_FUNCTIONS.items()},
             "jitnet_control": threads.control_address,
@@ -137,16 +137,38 @@ class _Native:
             "jitnet_true": id(True),
             "jitnet_false": id(False),
         }
-        self._module = cpu.load(object_code, imports)
-        table = ctypes.c_int64 * len(FUNCTIONS)
-        functions = table.from_address(self._module.address("jitnet_instructions"))
-        self._functions: dict[type[Instruction], int] = dict(zip(FUNCTIONS, functions, strict=True))
-        entry = self._module.address("jitnet_routine")
-        self._definition = _MethodDefinition(b"call", entry, _METH_FASTCALL, b"Run a routine.")
+        self._modules: list[cpu.NativeModule] = []
+        self._functions: dict[type[Instruction], int] = {}
         new = ctypes.pythonapi.PyCFunction_NewEx
         new.argtypes = (ctypes.POINTER(_MethodDefinition), ctypes.py_object, ctypes.c_void_p)
         new.restype = ctypes.py_object
         self._new = new
+
+    def learn(self, kinds: Collection[type[Instruction]]) -> None:
+        """Compile the functions of those instructions that no routine had before.
+
+        A program has half of all kinds, which LLVM compiles in 4 ms less.
+        """
+        with cpu.llvm_lock:  # it is nobody's while a process is copied
+            unknown = [kind for kind in FUNCTIONS if kind in kinds and kind not in self._functions]
+            if not unknown:
+                return
+            parts = [instructions_text(unknown)]
+            if not self._modules:
+                parts.append(entry_text(8 * LINE_WORDS))
+            target = cpu.host_target()
+            text = module_text(target.triple, parts)
+            object_code, _ = compile_cached(text, target, cpu.FAST_COMPILE)
+            module = cpu.load(object_code, self._imports)
+            table = ctypes.c_int64 * len(unknown)
+            functions = table.from_address(module.address("jitnet_instructions"))
+            self._functions.update(zip(unknown, functions, strict=True))
+            self._modules.append(module)
+
+    @cached_property
+    def _definition(self) -> _MethodDefinition:
+        entry = self._modules[0].address("jitnet_routine")
+        return _MethodDefinition(b"call", entry, _METH_FASTCALL, b"Run a routine.")
 
     def function(self, kind: type[Instruction]) -> int:
         """Return the address of an instruction's function."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 import threading
 import types
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jitnet.runtime import acts, endings, facts, layout, looks
+from jitnet.runtime import acts, endings, facts, layout, looks, routine, routine_ir
 from jitnet.runtime.cache import compile_cached
 from jitnet.runtime.device import host_target
 from jitnet.runtime.holders import Holder, Pattern
@@ -93,6 +94,23 @@ def test_every_instruction_says_what_it_does() -> None:
     for kind in FUNCTIONS:
         assert kind.__doc__ and kind.ir.strip(), kind
         assert kind.do is not Instruction.do, kind
+
+
+def test_instructions_bring_the_functions_that_they_call() -> None:
+    text = routine_ir.instructions_text([acts.Fresh])
+    for name in ("put_out", "made_like", "shared"):  # each calls the next
+        assert len(re.findall(rf"define .* @{name}\(", text)) == 1
+    assert "@is_among" not in text
+
+
+def test_instructions_are_compiled_when_a_routine_has_them(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = routine._Native()
+    monkeypatch.setattr(routine, "_native", lambda: fresh)
+    assert passes(run, [looks.Arguments(1)], 3) and not passes(run, [looks.Arguments(1)])
+    look: list[Instruction] = [looks.Argument(0), looks.IsOf(int)]
+    assert passes(run, look, 3) and not passes(run, look, "3")
 
 
 # -- looks --------------------------------------------------------------------------------------
