@@ -10,6 +10,7 @@ import pytest
 
 import jitnet
 from jitnet.autograd.functional import hessian, jacobian, vjp
+from tests import autograd_write_stories  # noqa: F401  (adds its own to STORIES)
 from tests.autograd_stories import STORIES, Story
 from tests.conftest import GOLDEN
 

@@ -24,7 +24,7 @@ from jitnet.compiler.codegen.microkernels import (
 )
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
-from tests.test_contraction_numeric import ARGUMENTS, HOST, check, matrices
+from tests.contraction_harness import ARGUMENTS, HOST, check, matrices
 
 NAMES = [name for name, _ in TILE_ARGUMENTS]
 CACHE = replace(HOST, cache_bytes=3 << 18)  # of which half a block of A takes a quarter

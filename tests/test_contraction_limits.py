@@ -9,7 +9,7 @@ from jitnet.compiler.codegen.contraction import Contraction, Limit, Operand, pre
 from jitnet.compiler.codegen.contraction_choice import plan
 from jitnet.compiler.codegen.contraction_limits import tap_classes
 from jitnet.runtime.dtype import DType, float32, float64
-from tests.test_contraction_numeric import TARGETS, build
+from tests.contraction_harness import TARGETS, build
 
 
 def edges(
