@@ -47,15 +47,17 @@ class CudaStages:
     messages: dict[int, tuple[type[Exception], str]]
 
 
-def lower_cuda(graph: Graph, tf32: bool = False) -> CudaStages:
+def lower_cuda(graph: Graph, tf32: bool = False, library: bool = False) -> CudaStages:
     """Return what a graph becomes, up to CUDA source.
 
     tf32: whether products of float32 may round their operands to what tensor cores take.
+    library: whether large products may be left to the vendor's library.
     """
     for step in CUDA_PASSES:
         graph = step(graph)
     plan = Assembler(graph, SHARED_BYTES, narrow_operands=True).plan()
-    splitter = Splitter(tf32)
+    guarded = any(kernel.code.checks for kernel in plan.kernels)
+    splitter = Splitter(tf32, library, guarded)
     ready = tuple(each for kernel in plan.kernels for each in splitter.split(with_spare(kernel)))
     steps, memory = schedule(replace(plan, kernels=ready))
     kernels = tuple(step.kernel for step in steps)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from jitnet.compiler.clock import Clock
 from jitnet.compiler.identity import canonical_text, sources_digest
 from jitnet.compiler.ir.graph import Graph
+from jitnet.compiler.ops import matmul
 from jitnet.runtime import cache
 from jitnet.runtime.cuda.driver import Driver
-from jitnet.runtime.cuda.image import Image, Step
+from jitnet.runtime.cuda.image import Image, Product, Step
 from jitnet.runtime.cuda.program import ARENA
 from jitnet.runtime.dataclass import dataclass
 
 if TYPE_CHECKING:
+    from jitnet.compiler.codegen.cuda.program import Launch, LibraryCall
     from jitnet.compiler.cuda import CudaStages
     from jitnet.compiler.ir.loops import Buffer
 
@@ -30,6 +33,7 @@ class CudaCompiled:
     cached: bool
     phases: dict[str, float]
     tf32: bool
+    library: bool
     capability: tuple[int, int]
     _stages: list[CudaStages]
 
@@ -37,7 +41,7 @@ class CudaCompiled:
     def stages(self) -> CudaStages:
         """What the graph became on the way, for people to read."""
         if not self._stages:
-            self._stages.append(_lowered(self.graph, self.tf32))
+            self._stages.append(_lowered(self.graph, self.tf32, self.library))
         return self._stages[0]
 
     def failure(self, status: int, value: int) -> BaseException:
@@ -46,19 +50,25 @@ class CudaCompiled:
         return kind(text.replace("{value}", str(value)))
 
 
-def compile_for(graph: Graph, driver: Driver, tf32: bool = False) -> CudaCompiled:
+def compile_for(
+    graph: Graph, driver: Driver, tf32: bool = False, library: bool = False
+) -> CudaCompiled:
     """Return machine code for a graph; from the cache, with no step done, where it is there.
 
     tf32: whether products of float32 may round their operands to what tensor cores take.
+    library: whether large products may be left to the vendor's library, where it is installed.
     """
     clock = Clock()
     version = driver.version()
-    key = cache.digest("cuda", version, f"{tf32=}", sources_digest(), canonical_text(graph))
+    library = library and any(node.op is matmul for node in graph) and driver.has_library()
+    key = cache.digest(
+        "cuda", version, f"{tf32=} {library=}", sources_digest(), canonical_text(graph)
+    )
     clock.done("key")
     stages: list[CudaStages] = []
 
     def make() -> bytes:
-        stages.append(_lowered(graph, tf32))
+        stages.append(_lowered(graph, tf32, library))
         clock.done("lower")
         data = _image(stages[0], driver).to_bytes()
         clock.done("nvvm")
@@ -68,13 +78,13 @@ def compile_for(graph: Graph, driver: Driver, tf32: bool = False) -> CudaCompile
     image = Image.from_bytes(data)
     clock.done("read from cache" if cached else "write to cache")
     capability = driver.properties.capability
-    return CudaCompiled(graph, image, cached, clock.phases, tf32, capability, stages)
+    return CudaCompiled(graph, image, cached, clock.phases, tf32, library, capability, stages)
 
 
-def _lowered(graph: Graph, tf32: bool) -> CudaStages:
+def _lowered(graph: Graph, tf32: bool, library: bool) -> CudaStages:
     from jitnet.compiler.cuda import lower_cuda
 
-    return lower_cuda(graph, tf32)
+    return lower_cuda(graph, tf32, library)
 
 
 def _image(stages: CudaStages, driver: Driver) -> Image:
@@ -83,26 +93,30 @@ def _image(stages: CudaStages, driver: Driver) -> Image:
     functions = {each.name: each.elements for each in program.functions}
     codes = driver.build(program.source, functions)
     number = {name: place for place, name in enumerate(functions)}
-    steps = [
-        Step(
-            number[each.function],
-            each.grid,
-            each.block,
-            tuple(_place(buffer, stages) for buffer in each.buffers),
-        )
-        for each in program.launches
-    ]
     return Image(
         tuple(codes[name] for name in functions),
-        tuple(steps),
+        tuple(_step(each, number, stages) for each in program.launches),
         stages.memory.arena_bytes,
         stages.constants,
         bool(stages.messages),
     )
 
 
-def _place(buffer: Buffer, stages: CudaStages) -> tuple[int, int]:
-    """Return the slot of a buffer and how many bytes after its start the buffer begins."""
+def _step(
+    each: Launch | LibraryCall, number: Mapping[str, int], stages: CudaStages
+) -> Step | Product:
+    from jitnet.compiler.codegen.cuda.program import Launch
+
+    if isinstance(each, Launch):
+        places = tuple(_place(buffer, stages) for buffer in each.buffers)
+        return Step(number[each.function], each.grid, each.block, places)
+    places = tuple(_place(buffer, stages, start) for buffer, start in each.operands)
+    return Product(each.gemm, places)
+
+
+def _place(buffer: Buffer, stages: CudaStages, start: int = 0) -> tuple[int, int]:
+    """Return the slot of a buffer's element and how many bytes after its start that is."""
+    after = start * buffer.dtype.size
     if buffer.place == "arena":
-        return ARENA, stages.memory.offsets[buffer]
-    return buffer.slot, buffer.offset * buffer.dtype.size
+        return ARENA, stages.memory.offsets[buffer] + after
+    return buffer.slot, buffer.offset * buffer.dtype.size + after

@@ -187,12 +187,13 @@ def _overlap(a: DeviceArray, b: DeviceArray) -> bool:
 
 def _program(op: Op | None, params: Params, layouts: tuple[Layout, ...], gpu: Gpu) -> DeviceProgram:
     """Return the program of an op, or without one, of a copy of the second array to the first."""
-    key = (op, params, layouts, gpu, switches.may_round_products())
+    tf32, library = switches.may_round_products(), switches.may_ask_library()
+    key = (op, params, layouts, gpu, tf32, library)
     found = _programs.get(key)
     if found is None:
         graph = _graph(op, params, layouts)
         try:
-            compiled = compile_for(graph, gpu.driver, switches.may_round_products())
+            compiled = compile_for(graph, gpu.driver, tf32, library)
         except RuntimeError as error:
             raise type(error)(at_line(str(error))) from None
         found = DeviceProgram(gpu, compiled.image, graph.name, compiled.failure)

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from jitnet.runtime.cuda.driver import Code, CudaError, OutOfMemoryError, Properties
+from jitnet.runtime.cuda.gemm import Gemm, Matrix
+from jitnet.runtime.dtype import dtype_named
 
 _FIRST = 0x7F00_0000_0000
 _ALIGNED = 512
@@ -33,11 +35,13 @@ class SimulatedDriver:
     """One simulated GPU; see Driver.
 
     log: the names of what was asked for, such as "launch", for tests to count.
+    library_there: whether it has the vendor's library.
     """
 
     def __init__(self, memory: int = 1 << 30, index: int = 0) -> None:
         self.properties = Properties(f"Simulated GPU {index}", 8, 0, memory, 2)
         self.log: list[str] = []
+        self.library_there = False
         self._next = _FIRST + (index << 40)
         self._blocks: dict[int, np.ndarray] = {}
         self._addresses: list[int] = []
@@ -65,6 +69,8 @@ class SimulatedDriver:
 
     def allocate(self, size: int) -> int:
         self.log.append("allocate")
+        captured = any(stream.captured is not None for stream in self._streams.values())
+        assert not captured, "memory was asked for while a stream was captured"
         if size > self.memory_info()[0]:
             raise OutOfMemoryError("CUDA error: CUDA_ERROR_OUT_OF_MEMORY: out of memory")
         address = self._next
@@ -103,20 +109,20 @@ class SimulatedDriver:
         host = _host(source, size)
         is_pinned = any(at <= source < at + len(each) for at, each in self._pinned.items())
         kept = host if is_pinned else host.copy()
-        self._ask("upload", stream, lambda: np.copyto(self.bytes_at(target, size), kept))
+        self.ask("upload", stream, lambda: np.copyto(self.bytes_at(target, size), kept))
 
     def download(self, target: int, source: int, size: int, stream: int) -> None:
         host = _host(target, size)
-        self._ask("download", stream, lambda: np.copyto(host, self.bytes_at(source, size)))
+        self.ask("download", stream, lambda: np.copyto(host, self.bytes_at(source, size)))
 
     def copy(self, target: int, source: int, size: int, stream: int) -> None:
         def copy() -> None:
             np.copyto(self.bytes_at(target, size), self.bytes_at(source, size))
 
-        self._ask("copy", stream, copy)
+        self.ask("copy", stream, copy)
 
     def fill(self, target: int, byte: int, size: int, stream: int) -> None:
-        self._ask("fill", stream, lambda: self.bytes_at(target, size).fill(byte))
+        self.ask("fill", stream, lambda: self.bytes_at(target, size).fill(byte))
 
     # -- code ------------------------------------------------------------------------------------
 
@@ -161,7 +167,17 @@ class SimulatedDriver:
                 memory.append(found[:whole].view(dtype))
             launch(kernel, grid, block, memory)
 
-        self._ask("launch", stream, run)
+        self.ask("launch", stream, run)
+
+    # -- the vendor's library --------------------------------------------------------------------
+
+    def has_library(self) -> bool:
+        return self.library_there
+
+    def library(self) -> SimulatedLibrary:
+        assert self.library_there, "the library that is not there was asked for"
+        self.log.append("library")
+        return SimulatedLibrary(self)
 
     # -- streams and events ----------------------------------------------------------------------
 
@@ -173,7 +189,8 @@ class SimulatedDriver:
     def close_stream(self, stream: int) -> None:
         self._drain(self._streams.pop(stream))
 
-    def _ask(self, name: str, stream: int, work: Callable[[], None]) -> None:
+    def ask(self, name: str, stream: int, work: Callable[[], None]) -> None:
+        """Put work at the end of what a stream has to do, or into the graph that is captured."""
         self.log.append(name)
         found = self._streams[stream]
         if found.captured is not None:
@@ -245,12 +262,56 @@ class SimulatedDriver:
             for work in self._graphs[graph]:
                 work()
 
-        self._ask("launch_graph", stream, run)
+        self.ask("launch_graph", stream, run)
 
     def close_graph(self, graph: int) -> None:
         for stream in self._streams.values():
             self._drain(stream)
         del self._graphs[graph]
+
+
+class SimulatedLibrary:
+    """The vendor's library on a simulated GPU: NumPy's products; see Library."""
+
+    workspace_bytes = 1 << 12
+
+    def __init__(self, driver: SimulatedDriver) -> None:
+        self._driver = driver
+
+    def multiply(self, gemm: Gemm, a: int, b: int, c: int, workspace: int, stream: int) -> None:
+        def run() -> None:
+            self._driver.bytes_at(workspace, self.workspace_bytes).fill(0xA5)
+            matrices = ((a, gemm.a), (b, gemm.b), (c, gemm.c))
+            multiply(gemm, *(self._elements(at, matrix) for at, matrix in matrices))
+
+        self._driver.ask("multiply", stream, run)
+
+    def _elements(self, address: int, matrix: Matrix) -> np.ndarray:
+        """Return the memory from a matrix on."""
+        dtype = dtype_named(matrix.dtype).numpy
+        found = self._driver.bytes_at(address)
+        return found[: len(found) // dtype.itemsize * dtype.itemsize].view(dtype)
+
+
+def multiply(gemm: Gemm, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
+    """Do what cuBLAS does: columns of matrices lie one after another."""
+    sums = np.float64 if gemm.compute == "64F" else np.float32
+    for number in range(gemm.count):
+        left = _matrix(a, gemm.a, gemm.m, gemm.k, number).astype(sums)
+        right = _matrix(b, gemm.b, gemm.k, gemm.n, number).astype(sums)
+        _matrix(c, gemm.c, gemm.m, gemm.n, number)[...] = left @ right
+
+
+def _matrix(line: np.ndarray, matrix: Matrix, rows: int, columns: int, number: int) -> np.ndarray:
+    """Return a view of rows x columns, as a matrix is multiplied by."""
+    high, wide = (rows, columns) if matrix.op == "N" else (columns, rows)
+    assert matrix.lead >= high, f"a lead of {matrix.lead} for columns of {high}"
+    start = number * matrix.step
+    reach = start + (wide - 1) * matrix.lead + high
+    assert reach <= len(line), f"a matrix of {len(line)} elements is read up to {reach}"
+    strides = (line.itemsize, matrix.lead * line.itemsize)
+    lying = np.lib.stride_tricks.as_strided(line[start:], (high, wide), strides)
+    return lying if matrix.op == "N" else lying.T
 
 
 class SimulatedPlatform:

@@ -33,8 +33,9 @@ MAY_IMPORT = {
 IN_ORDER = ("jitnet.tensors", "jitnet.guards", "jitnet.tracing", "jitnet.variants")
 LLVM_FILES = ("jitnet.runtime.",)
 NUMBA_FILES = ("jitnet.runtime.cuda.building",)
-NVIDIA_FILES = ("jitnet.runtime.cuda.building", "jitnet.runtime.cuda.bindings")
-INSTRUCTIONS = "jitnet.runtime.cuda.instructions"  # which only CUDA source imports
+_CUDA = "jitnet.runtime.cuda"
+NVIDIA_FILES = tuple(f"{_CUDA}.{name}" for name in ("building", "bindings", "cublas"))
+INSTRUCTIONS = f"{_CUDA}.instructions"  # which only CUDA source imports
 
 
 @dataclass(frozen=True)
@@ -171,10 +172,10 @@ def test_numba_stays_in_the_cuda_runtime_and_inside_functions() -> None:
     assert not broken, _listed(broken, "numba only in the runtime's CUDA file, inside functions:")
 
 
-def test_nvidias_packages_stay_in_two_files_of_the_cuda_runtime() -> None:
+def test_nvidias_packages_stay_in_three_files_of_the_cuda_runtime() -> None:
     uses = [each for each in IMPORTS if _within(each.imported, "cuda")]
     broken = [each for each in uses if each.importer not in NVIDIA_FILES or each.at_import]
-    assert not broken, _listed(broken, "cuda-bindings only in two files, inside functions:")
+    assert not broken, _listed(broken, "NVIDIA's packages only in three files, inside functions:")
 
 
 @pytest.mark.parametrize("peer", ["torch", "jax", "tinygrad", "tensorflow"])

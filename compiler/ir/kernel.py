@@ -185,7 +185,8 @@ def _print_contract(stmt: Contract, pad: str) -> list[str]:
 
     a = operand(stmt.a, (*stmt.batch, *stmt.rows, *stmt.inner))
     b = operand(stmt.b, (*stmt.batch, *stmt.columns, *stmt.inner))
-    head = f"{pad}contract batch {names(stmt.batch)}, rows {names(stmt.rows)}, "
+    who = " by the GPU's library," if stmt.library else ""
+    head = f"{pad}contract{who} batch {names(stmt.batch)}, rows {names(stmt.rows)}, "
     head += f"columns {names(stmt.columns)}, over {names(stmt.inner)}:"
     where = f" where {' and '.join(map(str, stmt.within))}" if stmt.within else ""
     lines = [head, f"{pad}  {stmt.result}: {stmt.result.dtype.short} = sum {a} * {b}{where}"]

@@ -283,6 +283,7 @@ class Contract:
 
     batch, rows, columns, inner: the loop variables of each group of dims.
     within: bounds of batch and inner variables; terms for which one does not hold do not count.
+    library: whether a GPU's vendor library does it.
     """
 
     batch: tuple[Var, ...]
@@ -294,6 +295,7 @@ class Contract:
     result: Local
     body: tuple[Stmt, ...]
     within: tuple[Bound, ...] = ()
+    library: bool = False
 
 
 Stmt = For | Define | Begin | Accumulate | Store | Fetch | Check | CallHost | Contract

@@ -1,4 +1,7 @@
-"""jitnet.backends.cuda: switches of CUDA's libraries; `matmul.allow_tf32` is the one that acts."""
+"""jitnet.backends.cuda: switches of CUDA's libraries.
+
+`matmul.allow_tf32` and `preferred_blas_library` are those that act.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,17 @@ class Matmul:
 
 
 matmul = Matmul()
+
+
+def preferred_blas_library(backend: str | None = None) -> str:
+    """Set what multiplies large matrices on a GPU, and return what is set.
+
+    "cublas" (the default): NVIDIA's library, where it is installed; docs/cuda.md says which
+    products. "jitnet": jitnet's own kernels, as with JITNET_CUBLAS=0 in the environment.
+    """
+    if backend is not None:
+        switches.prefer_blas_library(backend)
+    return switches.preferred_blas_library()
 
 
 def is_built() -> bool:

@@ -30,7 +30,8 @@ class OnGpu:
     def __init__(self, graph: Graph, device: Device) -> None:
         self.device = device
         self.gpu = gpu_of(device)
-        self.compiled = compile_for(graph, self.gpu.driver, switches.may_round_products())
+        tf32, library = switches.may_round_products(), switches.may_ask_library()
+        self.compiled = compile_for(graph, self.gpu.driver, tf32, library)
         started = time.perf_counter()
         image, failure = self.compiled.image, self.compiled.failure
         self.program = DeviceProgram(self.gpu, image, graph.name, failure)

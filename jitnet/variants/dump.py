@@ -19,6 +19,8 @@ from .acting import Executable
 from .costs import cost_of, size
 
 if TYPE_CHECKING:
+    from jitnet.compiler.codegen.cuda.program import CudaProgram
+
     from ..compile import CompiledFunction
 
 _ONCE = "; ==== once, and again after a write into what it reads ===="
@@ -77,18 +79,23 @@ def _asm(stages: Stages, target: Target) -> str:
 
 def _cuda(compiled: Compiled) -> str:
     """Return the source of the CUDA kernels, and how a call would launch them."""
-    from jitnet.compiler.cuda import lower_cuda
-
-    return str(lower_cuda(compiled.graph, switches.may_round_products()).program)
+    return str(_cuda_program(compiled))
 
 
 def _ptx(compiled: Compiled) -> str:
     """Return what numba-cuda makes of each kernel, under the kernel's source."""
-    from jitnet.compiler.cuda import lower_cuda
-
     from .dump_on_gpu import ptx_text
 
-    return ptx_text(lower_cuda(compiled.graph, switches.may_round_products()).program)
+    return ptx_text(_cuda_program(compiled))
+
+
+def _cuda_program(compiled: Compiled) -> CudaProgram:
+    """Return what a GPU would run, with the libraries that are installed here."""
+    from jitnet.compiler.cuda import lower_cuda
+    from jitnet.runtime.cuda import cublas
+
+    library = switches.may_ask_library() and cublas.find() is not None
+    return lower_cuda(compiled.graph, switches.may_round_products(), library).program
 
 
 Table = Mapping[str, Callable[[Any, Routine], str]]  # a stage -> its text, of what was compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from . import cublas
 from .building import INSTALL, assemble, compile_ptx, symbol_of, versions
+from .cublas import Cublas
 from .driver import Code, CudaError, OutOfMemoryError, Properties
 
 _current = threading.local()  # the context that this thread's calls go to
@@ -80,11 +83,15 @@ class NvidiaDriver:
         self.properties = Properties(name, major, minor, memory, processors)
         self._modules: list[Any] = []
 
-    def _do(self, name: str, *args: Any) -> Any:
-        """Call a function of the driver on this GPU; CudaError says what went wrong."""
+    def _enter(self) -> None:
+        """Let this thread's calls go to this GPU."""
         if getattr(_current, "context", None) is not self._context:
             _check(self._cu.cuCtxSetCurrent(self._context))
             _current.context = self._context
+
+    def _do(self, name: str, *args: Any) -> Any:
+        """Call a function of the driver on this GPU; CudaError says what went wrong."""
+        self._enter()
         return _check(getattr(self._cu, name)(*args))
 
     # -- memory ----------------------------------------------------------------------------------
@@ -161,6 +168,16 @@ class NvidiaDriver:
         places = values.ctypes.data + np.arange(len(pointers), dtype=np.uint64) * values.itemsize
         across, threads = (*grid, 1, 1)[:3], (*block, 1, 1)[:3]
         self._do("cuLaunchKernel", function, *across, *threads, 0, stream, places.ctypes.data, 0)
+
+    # -- the vendor's library --------------------------------------------------------------------
+
+    def has_library(self) -> bool:
+        """Whether cuBLAS is installed."""
+        return cublas.find() is not None
+
+    def library(self) -> Cublas:
+        """Return cuBLAS, ready to work on this GPU."""
+        return Cublas(ctypes.CDLL(cublas.find()), self.properties, self._enter)
 
     # -- streams and events ----------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..dataclass import dataclass
+from .gemm import Gemm
 
 
 class CudaError(RuntimeError):
@@ -45,6 +46,18 @@ class Code:
 
     symbol: str
     image: bytes
+
+
+class Library(Protocol):
+    """The vendor's library for products, ready on one GPU.
+
+    workspace_bytes: what memory it is given to work in.
+    """
+
+    workspace_bytes: int
+
+    def multiply(self, gemm: Gemm, a: int, b: int, c: int, workspace: int, stream: int) -> None:
+        """Ask a stream for products, given the addresses of what is read and written."""
 
 
 class Driver(Protocol):
@@ -101,6 +114,14 @@ class Driver(Protocol):
         stream: int,
     ) -> None:
         """Run a function on so many blocks of so many threads."""
+
+    # -- the vendor's library --------------------------------------------------------------------
+
+    def has_library(self) -> bool:
+        """Whether the vendor's library for products is installed."""
+
+    def library(self) -> Library:
+        """Return the library, ready to work; only where there is one."""
 
     # -- streams and events ----------------------------------------------------------------------
 

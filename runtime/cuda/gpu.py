@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from .allocator import Allocator, Memory
 from .array import DeviceArray, layout_of
 from .bindings import NvidiaPlatform
 from .checks import Checks
-from .driver import Driver, Platform
+from .driver import Driver, Library, Platform
 
 _lock = threading.Lock()
 _platform: Platform = NvidiaPlatform()
@@ -35,6 +36,7 @@ class Gpu:
         self.streams = [self.default_stream]
         self.checks = Checks(driver)
         self._local = threading.local()
+        self._workspaces: dict[int, Memory] = {}
         self._read_later: deque[tuple[int, object]] = deque()  # event, and what it ends the use of
 
     def __repr__(self) -> str:
@@ -75,6 +77,18 @@ class Gpu:
     def memory(self, size: int, what: str = "a tensor") -> Memory:
         """Return bytes for this thread's stream."""
         return self.allocator.allocate(size, self.stream, what)
+
+    @cached_property
+    def library(self) -> Library:
+        """The vendor's library for products, which its programs ask for."""
+        return self.driver.library()
+
+    def workspace(self, stream: int) -> Memory:
+        """Return memory that the library works in on a stream: what runs there runs in order."""
+        if stream not in self._workspaces:
+            size = self.library.workspace_bytes
+            self._workspaces[stream] = self.allocator.allocate(size, stream, "cuBLAS to work in")
+        return self._workspaces[stream]
 
     def zeros_of(self, size: int, what: str = "a tensor") -> Memory:
         """Return bytes that are 0."""

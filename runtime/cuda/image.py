@@ -12,6 +12,7 @@ from jitnet.runtime.dataclass import dataclass
 
 from ..dtype import dtype_named, from_numpy_dtype
 from .driver import Code
+from .gemm import Gemm
 
 _LENGTH_BYTES = 8
 
@@ -31,6 +32,17 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Product:
+    """One call of the vendor's library.
+
+    places: of what it reads and writes, as in Step.
+    """
+
+    gemm: Gemm
+    places: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Image:
     """All that running a program takes.
 
@@ -38,16 +50,21 @@ class Image:
     """
 
     codes: tuple[Code, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Product, ...]
     arena_bytes: int
     constants: tuple[NDArray[np.generic], ...]
     checks: bool
+
+    @property
+    def asks_library(self) -> bool:
+        """Whether the vendor's library does a part."""
+        return any(isinstance(step, Product) for step in self.steps)
 
     def to_bytes(self) -> bytes:
         """Return a header that says what there is, then code and constants as they are."""
         header = {
             "codes": [[code.symbol, len(code.image)] for code in self.codes],
-            "steps": [[s.function, s.grid, s.block, s.places] for s in self.steps],
+            "steps": [_listed(step) for step in self.steps],
             "arena_bytes": self.arena_bytes,
             "constants": [
                 [from_numpy_dtype(array.dtype).name, array.shape] for array in self.constants
@@ -75,17 +92,28 @@ class Image:
             constants.append(np.frombuffer(data, dtype, count, at).reshape(shape).copy())
             at += count * dtype.itemsize
         assert at == len(data), "the entry is longer than its header says"
-        steps = [
-            Step(function, tuple(grid), tuple(block), tuple(map(_pair, places)))
-            for function, grid, block, places in header["steps"]
-        ]
         return Image(
             tuple(codes),
-            tuple(steps),
+            tuple(map(_step, header["steps"])),
             header["arena_bytes"],
             tuple(constants),
             header["checks"],
         )
+
+
+def _listed(step: Step | Product) -> list[Any]:
+    if isinstance(step, Product):
+        return [step.gemm.to_list(), step.places]
+    return [step.function, step.grid, step.block, step.places]
+
+
+def _step(found: list[Any]) -> Step | Product:
+    *what, places = found
+    pairs = tuple(map(_pair, places))
+    if len(what) == 1:
+        return Product(Gemm.from_list(what[0]), pairs)
+    function, grid, block = what
+    return Step(function, tuple(grid), tuple(block), pairs)
 
 
 def _pair(place: list[int]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .checks import STATUS_BYTES, Failure
 from .gpu import Gpu
-from .image import Image
+from .image import Image, Product
 
 ARENA = -1  # the slot of the arena in Image.places
 
@@ -40,6 +40,8 @@ class DeviceProgram:
     def enter(self) -> int:
         """Return this thread's stream, which from now on waits for runs on others."""
         stream = self.gpu.stream
+        if self.image.asks_library:
+            self.gpu.workspace(stream)  # now: nothing is allocated where launches are captured
         if stream != self._stream:
             self._follow(stream)
         return stream
@@ -50,9 +52,14 @@ class DeviceProgram:
         slots = [self._status.address, *pointers, *constants, self._arena.address]
         status, launch = self._status.address, self.gpu.driver.launch
         for step in self.image.steps:
-            if 0 not in step.grid:
-                given = [status, *(slots[slot] + offset for slot, offset in step.places)]
-                launch(self._functions[step.function], step.grid, step.block, given, stream)
+            given = [slots[slot] + offset for slot, offset in step.places]
+            if isinstance(step, Product):
+                a, b, c = given
+                workspace = self.gpu.workspace(stream).address
+                self.gpu.library.multiply(step.gemm, a, b, c, workspace, stream)
+            elif 0 not in step.grid:
+                function = self._functions[step.function]
+                launch(function, step.grid, step.block, [status, *given], stream)
 
     def launched(self, stream: int) -> None:
         """Remember to ask what the checks of the data have found."""

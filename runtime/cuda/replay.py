@@ -44,7 +44,8 @@ class Replay:
         if not self.pays:
             self._program.run(pointers)
             return
-        state = tuple(at for place, at in enumerate(pointers) if place not in self._moved)
+        stays = [at for place, at in enumerate(pointers) if place not in self._moved]
+        state = (self._program.gpu.stream, *stays)  # the library works in memory of the stream
         graph = self._graphs.get(state)
         if graph is None:
             repeats, self._seen = state == self._seen, state

@@ -8,6 +8,7 @@ from dataclasses import replace
 from jitnet.compiler.codegen.contract import as_loops
 from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
 from jitnet.compiler.ir.loops import Buffer, CallHost, Check, Contract, walk
+from jitnet.runtime.cuda.gemm import Gemm
 from jitnet.runtime.dataclass import dataclass
 
 from .calls import Native, Site, named
@@ -15,6 +16,7 @@ from .contraction import Product
 from .counts import COUNTS
 from .expressions import Calls, Expressions
 from .lanes import Lanes, has_lanes
+from .library import request_of
 from .nests import Nest, nests_of
 from .prelude import FUNCTIONS, device_function, libdevice_of, needed
 from .sorts import SORTS
@@ -52,6 +54,20 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class LibraryCall:
+    """One product of the vendor's library; see Request."""
+
+    gemm: Gemm
+    operands: tuple[tuple[Buffer, int], ...]
+
+    def __str__(self) -> str:
+        names = [
+            f"{buffer.name}{f'[{start}:]' if start else ''}" for buffer, start in self.operands
+        ]
+        return self.gemm.called(*names)
+
+
+@dataclass(frozen=True)
 class CudaFunction:
     """A CUDA function.
 
@@ -71,7 +87,7 @@ class CudaProgram:
 
     source: str
     functions: tuple[CudaFunction, ...]
-    launches: tuple[Launch, ...]
+    launches: tuple[Launch | LibraryCall, ...]
 
     def __str__(self) -> str:
         lines = ["", "", "# Launched in this order, with [blocks, threads]:"]
@@ -86,9 +102,12 @@ def render_cuda(kernels: Sequence[Kernel], tf32: bool = False) -> CudaProgram:
     calls = Calls()
     functions: dict[Code, list[CudaFunction]] = {}
     guarded = False
-    launches: list[Launch] = []
+    launches: list[Launch | LibraryCall] = []
     for kernel in kernels:
         code = kernel.code
+        if _is_librarys(code):
+            launches.append(_library_call(kernel, tf32))
+            continue
         if code not in functions:
             functions[code] = _Functions(kernel, calls, guarded, tf32).functions
         guarded = guarded or any(isinstance(stmt, Check) for stmt in walk(code.body))
@@ -116,6 +135,19 @@ def with_spare(kernel: Kernel) -> Kernel:
             code = replace(kernel.code, body=body, parameters=buffers)
             return replace(kernel, code=code, buffers=buffers)
     return kernel
+
+
+def _is_librarys(code: Code) -> bool:
+    return any(isinstance(stmt, Contract) and stmt.library for stmt in code.body)
+
+
+def _library_call(kernel: Kernel, tf32: bool) -> LibraryCall:
+    (stmt,) = kernel.code.body
+    assert isinstance(stmt, Contract)
+    request = request_of(stmt, tf32)
+    assert request is not None, "the library does not do what it was to do"
+    own = dict(zip(kernel.code.parameters, kernel.buffers, strict=True))
+    return LibraryCall(request.gemm, tuple((own[b], start) for b, start in request.operands))
 
 
 class _Functions:

@@ -1,7 +1,8 @@
-"""Cuts long sums of products with few results into bands, which blocks of their own make.
+"""Splits products from what follows them: those cut into bands, and those of a vendor's library.
 
-The sums of the bands are written to memory and added in order by a second kernel, which then does
-what follows the product. So results do not depend on how blocks run.
+Long sums with few results are cut into bands, which blocks of their own make. The sums of the bands
+are written to memory and added in order by a second kernel, which then does what follows the
+product. So results do not depend on how blocks run. A library writes its sums to memory too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from jitnet.compiler.ir.loops import (
     Begin,
     Buffer,
     Contract,
+    Define,
     For,
     Load,
     Local,
@@ -25,6 +27,7 @@ from jitnet.compiler.ir.loops import (
 )
 from jitnet.runtime.dataclass import dataclass
 
+from .library import is_large, pays_apart, request_of
 from .tiling import ENOUGH_BLOCKS, tiling_of
 
 LEAST_TERMS = 256  # of a band: with fewer, a block begins and ends more than it multiplies
@@ -34,28 +37,35 @@ CHUNK = 8  # terms that are read together: bands begin at multiples of it, if th
 
 @dataclass(frozen=True)
 class _Halves:
-    """Both codes that one becomes, and what the first hands to the second."""
+    """Both codes that one becomes, and what the first hands to the second.
+
+    suffix: of the first one's name.
+    """
 
     first: Code
     second: Code
     partial: Buffer
+    suffix: str
 
 
 class Splitter:
     """Splits the kernels of a program; those that share a code go on sharing."""
 
-    def __init__(self, tf32: bool) -> None:
+    def __init__(self, tf32: bool, library: bool, guarded: bool) -> None:
         self._tf32 = tf32
-        self._known: dict[Code, _Halves | None] = {}
+        self._library = library
+        self._guarded = guarded
+        self._known: dict[tuple[Code, bool], Code | _Halves] = {}
 
     def split(self, kernel: Kernel) -> list[Kernel]:
-        """Return a kernel, or the two that make its sums in bands."""
+        """Return a kernel, or the two that it becomes."""
         code = kernel.code
-        if code not in self._known:
-            self._known[code] = _halves(code, self._tf32)
-        halves = self._known[code]
-        if halves is None:
-            return [kernel]
+        free = not self._guarded or all(each.place == "arena" for each in kernel.writes)
+        if (code, free) not in self._known:
+            self._known[code, free] = self._split(code, free)
+        halves = self._known[code, free]
+        if isinstance(halves, Code):
+            return [replace(kernel, code=halves)]
         own = dict(zip(code.parameters, kernel.buffers, strict=True))
         own[halves.partial] = halves.partial if kernel.is_first else replace(halves.partial)
         return [
@@ -65,16 +75,35 @@ class Splitter:
                 code=half,
                 buffers=tuple(own[buffer] for buffer in half.parameters),
             )
-            for half, suffix in ((halves.first, "_bands"), (halves.second, ""))
+            for half, suffix in ((halves.first, halves.suffix), (halves.second, ""))
         ]
 
+    def _split(self, code: Code, free: bool) -> Code | _Halves:
+        """Return a code as it is or with a library's product, or the halves that it becomes.
 
-def _halves(code: Code, tf32: bool) -> _Halves | None:
-    match code.body:
-        case (Contract() as stmt,) if stmt.result.dtype.kind == "float" and not stmt.within:
-            bands = _bands(stmt, tf32)
-            return None if bands is None else _split(code, stmt, *bands)
-    return None
+        free: whether it may write where it wants to though a check has failed: a library does.
+        """
+        match code.body:
+            case (Contract() as stmt,) if stmt.result.dtype.kind == "float" and not stmt.within:
+                if self._library and is_large(stmt):
+                    found = _by_library(code, stmt, self._tf32, free)
+                    if found is not None:
+                        return found
+                bands = _bands(stmt, self._tf32)
+                return code if bands is None else _split_bands(code, stmt, *bands)
+        return code
+
+
+def _by_library(code: Code, stmt: Contract, tf32: bool, free: bool) -> Code | _Halves | None:
+    """Return a product that a library does, with what follows apart; None if it does not pay."""
+    if free and request_of(stmt, tf32) is not None:
+        return replace(code, body=(replace(stmt, library=True),))
+    if not pays_apart(stmt, tf32):
+        return None
+    halves = _apart(code, stmt, replace(stmt, library=True), ())
+    (first,) = halves.first.body
+    assert isinstance(first, Contract)
+    return halves if request_of(first, tf32) is not None else None
 
 
 def _bands(stmt: Contract, tf32: bool) -> tuple[int, int] | None:
@@ -89,27 +118,39 @@ def _bands(stmt: Contract, tf32: bool) -> tuple[int, int] | None:
     return None
 
 
-def _split(code: Code, stmt: Contract, number: int, count: int) -> _Halves:
-    space = (*stmt.batch, *stmt.rows, *stmt.columns)
-    size = prod(var.extent for var in space)
-    partial = Buffer(f"{stmt.result}_bands", stmt.result.dtype, count * size, "arena")
+def _split_bands(code: Code, stmt: Contract, number: int, count: int) -> _Halves:
     band = Var("band", count)
+    return _apart(code, stmt, _banded(stmt, number, band), (band,))
+
+
+def _apart(code: Code, stmt: Contract, product: Contract, bands: tuple[Var, ...]) -> _Halves:
+    """Return what a product becomes that only stores its sums, and what adds those of the bands.
+
+    product: stmt, with these bands as its first batch dims.
+    """
+    space = (*stmt.batch, *stmt.rows, *stmt.columns)
+    suffix = "_bands" if bands else "_product"
+    size = prod(var.extent for var in (*bands, *space))
+    partial = Buffer(f"{stmt.result}{suffix}", stmt.result.dtype, size, "arena")
     place = Index(0)
-    for var in (band, *space):
+    for var in (*bands, *space):
         place = place * var.extent + of(var)
-    result = Local(f"{stmt.result}_band", stmt.result.dtype)
-    first = replace(
-        _banded(stmt, number, band), result=result, body=(Store(partial, place, result),)
-    )
-    load = Accumulate(stmt.result, "add", Load(partial, place))
-    second: tuple[Stmt, ...] = (
-        Begin(stmt.result, "add", stmt.result.dtype),
-        For(band, (load,)),
-        *stmt.body,
-    )
+    result = Local(f"{stmt.result}_part", stmt.result.dtype)
+    first = replace(product, result=result, body=(Store(partial, place, result),))
+    second = (*_summed(stmt.result, Load(partial, place), bands), *stmt.body)
     for var in reversed(space):
         second = (For(var, second, "parallel"),)
-    return _Halves(_with(code, (first,)), _with(code, second), partial)
+    return _Halves(_with(code, (first,)), _with(code, second), partial, suffix)
+
+
+def _summed(result: Local, load: Load, bands: tuple[Var, ...]) -> tuple[Stmt, ...]:
+    """Return what makes a result of the parts that were stored."""
+    if not bands:
+        return (Define(result, load),)
+    loop: tuple[Stmt, ...] = (Accumulate(result, "add", load),)
+    for band in reversed(bands):
+        loop = (For(band, loop),)
+    return (Begin(result, "add", result.dtype), *loop)
 
 
 def _with(code: Code, body: tuple[Stmt, ...]) -> Code:
