@@ -40,23 +40,28 @@ class Arena:
 
 
 def _map(size: int) -> NDArray[np.uint8]:
-    """Return at least `size` fresh zero bytes."""
-    huge = size >= HUGE_PAGE
-    alignment = HUGE_PAGE if huge else mmap.PAGESIZE
-    rounded = -(-size // alignment) * alignment
-    mapped = _private_map(rounded + (alignment if huge else 0))
+    """Return at least `size` fresh zero bytes, in huge pages of which at least half is used."""
+    huge = (size + HUGE_PAGE // 2) // HUGE_PAGE * HUGE_PAGE if size >= HUGE_PAGE else 0
+    rounded = max(huge, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+    mapped = _private_map(rounded + (HUGE_PAGE if huge else 0))
     memory = np.frombuffer(mapped, np.uint8)
-    start = -address_of(memory) % alignment
-    if huge and hasattr(mmap, "MADV_HUGEPAGE"):
-        mapped.madvise(mmap.MADV_HUGEPAGE, start, rounded)
+    if not huge:
+        return memory
+    start = -address_of(memory) % HUGE_PAGE
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        mapped.madvise(mmap.MADV_HUGEPAGE, start, huge)
     return memory[start : start + rounded]
 
 
 def _private_map(size: int) -> mmap.mmap:
-    if hasattr(mmap, "MAP_ANONYMOUS"):
-        # Python's default is a shared map, which gets no huge pages and is one memory after a fork.
-        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return mmap.mmap(-1, size)
+    try:
+        if hasattr(mmap, "MAP_ANONYMOUS"):
+            # Python's default is shared: it gets no huge pages, and is one memory after a fork.
+            return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return mmap.mmap(-1, size)
+    except (OSError, OverflowError) as error:
+        message = f"the system has no {size:,} bytes for an array: {error}; compute on less at once"
+        raise MemoryError(message) from error
 
 
 def aligned_empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
@@ -66,7 +71,7 @@ def aligned_empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """
     size = math.prod(shape) * dtype.itemsize
     if size >= RECYCLE_FROM:
-        return np.ndarray(shape, dtype, _recycled(size))
+        return np.ndarray(shape, dtype, _lent_out(_block_of(size)))
     room = np.empty(size + ALIGNMENT, np.uint8)
     return np.ndarray(shape, dtype, room, -address_of(room) % ALIGNMENT)
 
@@ -76,7 +81,13 @@ def aligned_zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
 
     The system zeroes the pages of a large one as they are touched.
     """
-    room = np.zeros(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8)
+    size = math.prod(shape) * dtype.itemsize
+    if size >= RECYCLE_FROM:
+        block = _block_of(size)
+        if block.is_used:
+            block.memory[:] = 0
+        return np.ndarray(shape, dtype, _lent_out(block))
+    room = np.zeros(size + ALIGNMENT, np.uint8)
     return np.ndarray(shape, dtype, room, -address_of(room) % ALIGNMENT)
 
 
@@ -128,6 +139,7 @@ class _Block:
     def __init__(self, size: int) -> None:
         self.size = size
         self.memory = _map(size)
+        self.is_used = False  # what was never lent is zero
 
     def array(self) -> Array:
         """Return the bytes as an array with no other array as base: it stays their owner."""
@@ -138,14 +150,18 @@ _idle: dict[int, list[_Block]] = {}  # by size
 _lent: dict[int, tuple[weakref.ref[Array], _Block]] = {}  # by the id of the weak reference
 
 
-def _recycled(size: int) -> Array:
-    """Return at least `size` bytes of a block, which comes back when they are forgotten."""
-    step = 1 << max(size.bit_length() - 4, 0)  # at most an eighth is wasted
+def _block_of(size: int) -> _Block:
+    """Return a block of at least so many bytes, of which at most an eighth is wasted."""
+    step = 1 << max(size.bit_length() - 4, 0)
     rounded = -(-size // step) * step
     try:
-        block = _idle[rounded].pop()
+        return _idle[rounded].pop()
     except (KeyError, IndexError):
-        block = _Block(rounded)
+        return _Block(rounded)
+
+
+def _lent_out(block: _Block) -> Array:
+    """Return the bytes of a block, which comes back when they are forgotten."""
     array = block.array()
     reference = weakref.ref(array, _give_back)
     _lent[id(reference)] = (reference, block)
@@ -155,6 +171,7 @@ def _recycled(size: int) -> Array:
 def _give_back(reference: weakref.ref[Array]) -> None:
     """Keep the block of an array that is gone, unless enough are waiting."""
     _, block = _lent.pop(id(reference))
+    block.is_used = True
     waiting = sum(size * len(blocks) for size, blocks in list(_idle.items()))
     if waiting + block.size <= KEEP_IDLE:
         _idle.setdefault(block.size, []).append(block)

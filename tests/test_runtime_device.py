@@ -189,6 +189,22 @@ def test_an_arena_is_zero_and_aligned(size: int) -> None:
         assert arena.address % memory.HUGE_PAGE == 0
 
 
+@pytest.mark.parametrize("size", [1 << 20, (2 << 20) + 4096, (3 << 20) + 5, 9 << 20])
+def test_zeros_are_zero_where_an_earlier_array_was(size: int) -> None:
+    for _ in range(3):
+        zeros = memory.aligned_zeros((size,), np.dtype(np.uint8))
+        assert zeros.nbytes == size and not zeros.any()
+        zeros[:] = 1
+        del zeros
+
+
+@pytest.mark.parametrize("size", [1 << 50, 1 << 62])
+def test_memory_that_there_is_not(size: int) -> None:
+    for make in (memory.aligned_zeros, memory.aligned_empty):
+        with pytest.raises(MemoryError, match="bytes for an array"):
+            make((size,), np.dtype(np.uint8))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_an_arena_is_not_shared_with_a_child(tmp_path: Path) -> None:
     script = (
