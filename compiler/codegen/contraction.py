@@ -185,12 +185,24 @@ class _Writer:
 
     def _multiply(self, at: _Operands, block: Block) -> None:
         """Write the loops over panels and the tiles of each; or, turned, panels inside."""
-        if self.plan.turned:
+        if self.plan.rows_stay:
+            self._multiply_rows(at, block)
+        elif self.plan.turned:
             with self._tiles(block.rows) as tile, self._panels(block.lines) as panel:
-                self._tile(at, block, tile, panel.start)
+                self._tile(at, block, tile, panel)
         else:
             with self._panels(block.lines) as panel, self._tiles(block.rows) as tile:
-                self._tile(at, block, tile, panel.start)
+                self._tile(at, block, tile, panel)
+
+    def _multiply_rows(self, at: _Operands, block: Block) -> None:
+        """Multiply the rows of each tile with all whole panels in one call, then with the last."""
+        f, plan, lines = self.f, self.plan, block.lines
+        whole = f.minimum(lines.stop, f.i64(plan.lines.count - plan.tail_vectors))
+        with self._tiles(block.rows) as tile:
+            self._tile(at, block, tile, Range(lines.start, whole))
+            if plan.tail_vectors:
+                with f.when(f.compare("icmp slt", whole, lines.stop)):
+                    self._tile(at, block, tile, Range(whole, lines.stop))
 
     def _panels(self, lines: Range) -> AbstractContextManager[Range]:
         return blocks(self.f, lines, self.plan.vectors)
@@ -209,12 +221,12 @@ class _Writer:
             yield Range(row, stop)
             tiles.carry = [stop]
 
-    def _tile(self, at: _Operands, block: Block, rows: Range, panel: Value) -> None:
+    def _tile(self, at: _Operands, block: Block, rows: Range, lines: Range) -> None:
         """Multiply one tile of a panel, and finish it unless that happens block by block."""
-        f, plan = self.f, self.plan
+        f, plan, panel = self.f, self.plan, lines.start
         before = f.mul(f.sub(panel, block.lines.start), f.i64(plan.width))
         a = self._a_arguments(at, block, rows.start)
-        b = self._b_arguments(at, block, panel, before)
+        b = self._b_arguments(at, block, lines, before)
         sums = self._sums(block.rows, rows.start, before)
         if plan.source == "rows":
             sums = self._as_far_behind_a_line(b[0], sums)
@@ -239,7 +251,7 @@ class _Writer:
             *a,
             *b,
             *self._ahead(at, block, rows, tile.line),
-            tile.sums, f.i64(plan.panel), block.k.accumulate,
+            tile.sums, f.i64(plan.sums_step), block.k.accumulate,
         ])  # fmt: skip
         if not plan.finishes_blocks:
             self.finisher.finish(at.batch, tile, block.k.last)
@@ -249,8 +261,10 @@ class _Writer:
         f, plan, sums = self.f, self.plan, self.part["sums"]
         if not plan.keeps_sums:
             return sums
-        sums = f.gep(sums, f.mul(before, f.i64(plan.row_block)), self.element)
-        return f.gep(sums, f.mul(f.sub(row, rows.start), f.i64(plan.panel)), self.element)
+        if plan.source != "dots":
+            before = f.mul(before, f.i64(plan.row_block))
+        sums = f.gep(sums, before, self.element)
+        return f.gep(sums, f.mul(f.sub(row, rows.start), f.i64(plan.sums_step)), self.element)
 
     def _as_far_behind_a_line(self, as_is: Value, sums: Value) -> Value:
         """Return where sums begin whose vectors meet the same cache lines as those of B."""
@@ -261,6 +275,9 @@ class _Writer:
     def _finish(self, at: _Operands, rows: Range, lines: Range) -> None:
         """Write the epilogue of a block: turned panel by panel, else row by row."""
         f, plan = self.f, self.plan
+        if plan.source == "dots":
+            self.finisher.finish_rows(at.batch, rows, lines, self._sums(rows, rows.start, f.i64(0)))
+            return
         if plan.turned:
             turner = Turner(f, plan, self.finisher.epilogue, self.part["turned"])
             with self._panels(lines) as panel:
@@ -283,12 +300,15 @@ class _Writer:
             base = f.gep(self.part["a"], f.sub(row, block.rows.start), self.element)
         return [base, self.tables.rows(block, row), k.taps, k.tap_count, k.run, k.a_step]
 
-    def _b_arguments(self, at: _Operands, block: Block, panel: Value, before: Value) -> list[Value]:
+    def _b_arguments(self, at: _Operands, block: Block, lines: Range, before: Value) -> list[Value]:
         """Return what kernels for a panel are told of B; `before` columns of the block precede."""
-        f, plan, k = self.f, self.plan, block.k
+        f, plan, k, panel = self.f, self.plan, block.k, lines.start
         if plan.reads_lines:
-            lines = self.tables.lines(block, panel)
-            return [at.b, lines, k.b_taps, f.i64(plan.k.b_step)]
+            found = [at.b, self.tables.lines(block, panel)]
+            if plan.source == "dots":
+                count = f.sub(lines.stop, panel)
+                found.append(f.udiv(f.add(count, f.i64(plan.vectors - 1)), f.i64(plan.vectors)))
+            return [*found, k.b_taps, f.i64(plan.k.b_step)]
         if plan.source == "matrix" or plan.reads_runs:
             step = f.i64(self.c.b.k[-1] if self.c.k else 0)
             column = column_of(f, plan.lines, panel)

@@ -12,7 +12,7 @@ from jitnet.runtime.target import Target
 
 from .contraction_affine import narrower
 from .contraction_form import Contraction, merged, swapped
-from .contraction_plan import Plan
+from .contraction_plan import Lines, Plan
 from .contraction_ways import ways
 from .masks import has_masks
 
@@ -24,6 +24,7 @@ SCATTER_CYCLES = 1.5  # for each element, where the result's columns are not adj
 TURN_CYCLES = 3.0  # for each vector that goes through a square of them
 LINE_CYCLES = 1.5  # to add a vector to one in level 1
 SUM_CYCLES = 10.0  # for each element, where lanes are to be added up
+DOT_CYCLES = 1.7  # the same of a tile, whose sums' lanes are added up together
 
 
 @lru_cache(maxsize=4096)
@@ -76,27 +77,29 @@ def estimate(p: Plan, adjacent: bool = True) -> float:
     chains = tile_rows * p.vectors
     loads = (tile_rows + p.vectors) / chains
     runs = p.k.tap_count * p.k.pieces
-    lanes_along_k = p.source in ("dots", "columns")
-    steps = p.k.tap_count * -(-p.k.run // p.width) if lanes_along_k else p.c.depth
+    steps = p.k.tap_count * -(-p.k.run // p.k_lanes)
     if p.source == "columns":
         return p.c.batches * p.c.columns * (steps + SUM_CYCLES)
     if p.source == "rows":
         return p.c.batches * p.c.depth * p.lines.count * LINE_CYCLES
     multiply = p.c.rows * p.lines.count * steps / 2 * max(1.0, loads, 8 / chains)
-    overhead = tiles * (p.k.count * TILE_CYCLES + runs * TAP_CYCLES)
+    each = DOT_CYCLES * chains if p.source == "dots" else TILE_CYCLES
+    overhead = tiles * (p.k.count * each + runs * TAP_CYCLES)
     return p.c.batches * (multiply + overhead + _storing(p, adjacent) + _packing(p))
 
 
 def _storing(p: Plan, adjacent: bool) -> float:
     """Return the cycles of the epilogue's stores."""
-    if p.source == "dots":
-        return p.c.rows * p.c.columns * SUM_CYCLES
     if p.turned:
         each = STORE_CYCLES if adjacent else SCATTER_CYCLES * p.width
         return p.c.columns * -(-p.c.rows // p.width) * (TURN_CYCLES + each)
-    if p.single_columns or not adjacent:
-        return p.c.rows * p.c.columns * SCATTER_CYCLES
     lines = p.lines
+    if p.source == "dots" and len(p.c.n) == 1:
+        lines = Lines(p.k_lanes, p.c.columns, 1)
+    elif p.single_columns:
+        adjacent = False
+    if not adjacent:
+        return p.c.rows * p.c.columns * SCATTER_CYCLES
     parts = lines.inner // lines.lanes + len(list(narrower(lines.lanes, lines.tail)))
     return p.c.rows * lines.outer * parts * STORE_CYCLES
 

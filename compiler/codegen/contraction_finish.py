@@ -7,9 +7,9 @@ from collections.abc import Callable
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
+from .contraction_blocks import Range
 from .contraction_plan import Plan
 from .emitter import Function, Value, vector
-from .math import horizontal
 
 Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
 Ask = Callable[[Function, Value, Value, Value, int], None]
@@ -61,6 +61,21 @@ class Finisher:
             with self.f.loop(self.f.i64(0), count, may_be_empty=False) as v:
                 self._line(batch, tile, v.index)
 
+    def finish_rows(self, batch: Value, rows: Range, columns: Range, sums: Value) -> None:
+        """Finish a block row by row: the first row's sums are at `sums`."""
+        f, plan = self.f, self.plan
+        count = f.sub(columns.stop, columns.start)
+        lanes = plan.k_lanes if len(plan.c.n) == 1 else 1
+        whole = f.mul(f.udiv(count, f.i64(lanes)), f.i64(lanes))
+        with f.loop(rows.start, rows.stop) as row:
+            before = f.mul(f.sub(row.index, rows.start), f.i64(plan.sums_step))
+            line = f.gep(sums, before, self.element)
+            for first, stop, width in ((f.i64(0), whole, lanes), (whole, count, 1)):
+                with f.loop(first, stop, width) as at:
+                    column = f.add(columns.start, at.index)
+                    totals = self._load(f.gep(line, at.index, self.element), width)
+                    self.epilogue(f, batch, row.index, column, width, totals)
+
     def _line(self, batch: Value, tile: FinishedTile, v: Value) -> None:
         """Finish one line of a tile; the last of a row of columns may be narrow."""
         f, plan, lines = self.f, self.plan, self.plan.lines
@@ -87,9 +102,6 @@ class Finisher:
     ) -> None:
         """Finish a line column by column."""
         f = self.f
-        if self.plan.source == "dots":
-            self._rows(batch, tile, column, first, 1)
-            return
         with f.loop(f.i64(0), lanes_of(f, self.plan.lines, line), may_be_empty=False) as lane:
             at, place = f.add(column, lane.index), f.add(first, lane.index)
             self._rows(batch, tile, at, place, 1)
@@ -101,13 +113,8 @@ class Finisher:
         f = self.f
         with f.loop(f.i64(0), tile.count, may_be_empty=False) as r:
             place = f.add(f.mul(r.index, f.i64(self.plan.panel)), first)
-            sums = self._sums(f.gep(tile.sums, place, self.element), lanes)
+            sums = self._load(f.gep(tile.sums, place, self.element), lanes)
             self.epilogue(f, batch, f.add(tile.row, r.index), column, lanes, sums)
 
-    def _sums(self, place: Value, lanes: int) -> Value:
-        """Load sums; those of dot products are vectors, whose halves are added up to the end."""
-        f, size = self.f, self.plan.c.dtype.size
-        if self.plan.source != "dots":
-            return f.load(place, vector(self.element, lanes), size)
-        total = f.load(place, vector(self.element, self.plan.width), size)
-        return horizontal(f, "add", total, self.plan.c.dtype)
+    def _load(self, place: Value, lanes: int) -> Value:
+        return self.f.load(place, vector(self.element, lanes), self.plan.c.dtype.size)

@@ -89,12 +89,14 @@ class Plan:
     single_columns: bool  # vectors cross the ends of n dims, so the epilogue gets one at a time
     streams: bool  # the epilogue runs over the long rows of a whole block
     foresees: str  # what tiles ask for meanwhile: the next "panel" of B, "rows" or "block" of A, ""
+    k_lanes: int = 1  # steps along K that a vector of partial sums takes at once
+    rows_stay: bool = False  # in level 1, while all panels of a block, which is near, are read
     turned: bool = False  # c is the caller's with A and B exchanged: its sums are turned back
 
     @property
     def finishes_blocks(self) -> bool:
         """Whether the epilogue runs over whole blocks, not tile by tile."""
-        return self.streams or self.turned
+        return self.streams or self.turned or self.source == "dots"
 
     @property
     def keeps_sums(self) -> bool:
@@ -116,6 +118,11 @@ class Plan:
     def panel(self) -> int:
         """Elements of a row of a full panel."""
         return self.width * self.vectors
+
+    @property
+    def sums_step(self) -> int:
+        """Elements between rows of a tile's sums: of dot products, those of whole blocks."""
+        return self.line_block if self.source == "dots" else self.panel
 
     @property
     def tail_vectors(self) -> int:

@@ -119,24 +119,38 @@ def tile_plan(
 def dot_plan(c: Contraction, target: Target) -> Plan:
     """Return a plan whose lanes are steps along K, adjacent in both operands."""
     lanes, most, rows = target.lanes(c.dtype.size), dot_columns(target), dot_rows(target)
-    vectors = -(-c.columns // -(-c.columns // most))
-    line_block = min(-(-c.columns // vectors), 16) * vectors
+    split = _split(c, -(-c.rows // rows), -(-c.columns // most), "dots", False)
+    vectors = _dot_vectors(-(-c.columns // 2) if split == "columns" else c.columns, most)
+    k = _cut_k(c, True, DOT_K_BYTES)
+    near = c.batches * c.depth * c.columns * c.dtype.size <= target.cache_bytes
+    panels = -(-c.columns // vectors)
+    line_block = (panels if near else min(panels, 16)) * vectors
     return Plan(
         c=c,
         lines=Lines(1, c.columns, 1),
         vectors=vectors,
         rows=rows,
-        k=_cut_k(c, True, DOT_K_BYTES),
+        k=k,
         source="dots",
-        width=lanes,
-        split=_split(c, -(-c.rows // rows), -(-c.columns // vectors), "dots", False),
-        row_block=_row_block(c, target, rows, line_block * lanes),
+        width=1,
+        k_lanes=lanes,
+        split=split,
+        row_block=_row_block(c, target, rows, k.longest),
         line_block=line_block,
         packs_a=False,
         single_columns=True,
         streams=False,
         foresees="",
+        rows_stay=near,
     )
+
+
+def _dot_vectors(columns: int, most: int) -> int:
+    """Return how many columns a dot tile is to have, so that few are missing in the last one."""
+    fewest = -(-2 * most // 3)  # enough sums to keep the multipliers busy
+    if columns <= fewest:
+        return columns
+    return min(range(most, fewest - 1, -1), key=lambda width: -(-columns // width) * width)
 
 
 def column_plan(c: Contraction, target: Target) -> Plan:
@@ -155,6 +169,7 @@ def column_plan(c: Contraction, target: Target) -> Plan:
         k=k,
         source="columns",
         width=lanes,
+        k_lanes=lanes,
         split=_split(c, 1, -(-lines.count // vectors), "columns", False),
         row_block=1,
         line_block=whole if k.count == 1 else min(whole, 256 // vectors * vectors),

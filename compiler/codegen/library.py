@@ -7,7 +7,8 @@ from functools import lru_cache, partial
 
 from jitnet.runtime.target import Target
 
-from .microkernels import ARGUMENTS, DTYPES, Tile, emit_dots, emit_lines, emit_tile, sizes
+from .dot_tiles import emit_dots
+from .microkernels import ARGUMENTS, DTYPES, Tile, emit_lines, emit_tile, sizes
 from .module import Module
 from .squares import emit_squares, square_name
 from .vector_tiles import emit_columns, emit_rows

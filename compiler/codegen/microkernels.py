@@ -8,8 +8,7 @@ A wide tile has one row and many vectors: with few rows, B is read once, in runs
 A line tile reads B in place as well: each vector of columns has an offset of its own and may be
 partly masked off, where the target can. It is for few rows, which would not repay the packing of a
 panel.
-A dot tile reads both in place along K, whose lanes are added up only at the end: for few rows and
-columns with long sums, such as the weights of a convolution with few channels.
+A dot tile (dot_tiles.py) reads both in place along K, whose lanes are added up only at the end.
 Tiles of a single row (vector_tiles.py) read whole columns, or whole rows, one after the other.
 Strides known only at run time and no unrolling cost nothing that could be measured, on registers of
 256 and of 512 bits; so there is one kernel for each tile size, not one for each shape.
@@ -71,10 +70,11 @@ LINE_ARGUMENTS = (
 DOT_ARGUMENTS = (
     *_A,  # a_step must be 1
     ("b", PTR),  # base of B
-    ("columns", PTR),  # (offset in elements, anything) of each column: pairs of i64
+    ("columns", PTR),  # (offset in elements, anything) of each column of all panels: pairs of i64
+    ("panels", I64),  # side by side
     ("b_taps", PTR),
     ("b_step", I64),  # must be 1
-    *_C,  # a vector of partial sums for each element of C
+    *_C,
 )
 RUN_ARGUMENTS = (
     *_A,  # tap_count must be 1, and a_step where whole columns are read
@@ -149,7 +149,7 @@ def dot_columns(target: Target) -> int:
     """Return the most columns of a dot tile; 0 where the target cannot mask a load."""
     if not has_masks(target):
         return 0
-    return 6 if target.vector_registers >= 32 else 3
+    return 4 if target.vector_registers >= 32 else 3
 
 
 def dot_rows(target: Target) -> int:
@@ -179,7 +179,7 @@ def emit_tile(module: Module, tile: Tile) -> None:
     ahead_line, ahead_part = ask
     element = tile.dtype.llvm
     pointers = [f.gep(a, entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
-    with f.loop(f.i64(0), tap_count, carried=[*_zeros(f, tile), b, ahead]) as tap:
+    with f.loop(f.i64(0), tap_count, carried=[*zeros(f, tile), b, ahead]) as tap:
         *carried, ahead = tap.carried
         start = entry(f, taps, tap.index)
         carried = [*carried, start, ahead]
@@ -213,7 +213,7 @@ def emit_run(
     steps: Value,
 ) -> list[Value]:
     """Write the multiply-adds of a tile along one run of K; return its sums, row by row."""
-    start = [*_zeros(f, tile), b, f.i64(0)]
+    start = [*zeros(f, tile), b, f.i64(0)]
     with f.loop(f.i64(0), steps, carried=start, may_be_empty=False) as k:
         *sums, line, at = k.carried
         sums = _multiply_add(f, tile, rows, at, _vectors(f, tile, line), sums)
@@ -251,7 +251,7 @@ def emit_lines(module: Module, tile: Tile) -> None:
     if has_masks(f.target):
         counts = [entry(f, lines, f.i64(2 * v + 1)) for v in range(tile.vectors)]
         masks = [lane_mask(f, lanes, count) for count in counts]
-    with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile), may_be_empty=True) as tap:
+    with f.loop(f.i64(0), tap_count, carried=zeros(f, tile), may_be_empty=True) as tap:
         starts = [entry(f, table, tap.index) for table in (taps, b_taps)]
         with f.loop(f.i64(0), run, carried=[*tap.carried, *starts], may_be_empty=True) as k:
             *sums, at, b_at = k.carried
@@ -262,30 +262,6 @@ def emit_lines(module: Module, tile: Tile) -> None:
             sums = _multiply_add(f, tile, pointers, at, columns, sums)
             k.carry = [*sums, f.add(at, a_step), f.add(b_at, b_step)]
         tap.carry = k.results[:-2]
-    _write_tile(f, tile, tap.results, *c)
-    f.finish()
-
-
-def emit_dots(module: Module, tile: Tile) -> None:
-    """Write a tile kernel whose lanes run along K in both operands."""
-    f = Function(module, tile.name(module.target), DOT_ARGUMENTS, internal=False)
-    a, rows, taps, tap_count, run, _, b, columns, b_taps, _, *c = f.args
-    element, lanes = tile.dtype.llvm, module.target.lanes(tile.dtype.size)
-    pointers = [f.gep(a, entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
-    offsets = [entry(f, columns, f.i64(2 * v)) for v in range(tile.vectors)]
-    sources = [f.gep(b, offset, element) for offset in offsets]
-    with f.loop(f.i64(0), tap_count, carried=_zeros(f, tile)) as tap:
-        starts = [entry(f, table, tap.index) for table in (taps, b_taps)]
-        with f.loop(f.i64(0), run, lanes, carried=tap.carried, may_be_empty=True) as k:
-            at, b_at = (f.add(start, k.index) for start in starts)
-            some = lane_mask(f, lanes, f.minimum(f.i64(lanes), f.sub(run, k.index)))
-            line = [part_of(f, tile, f.gep(source, b_at, element), some) for source in sources]
-            k.carry = []
-            for row, pointer in enumerate(pointers):
-                value = part_of(f, tile, f.gep(pointer, at, element), some)
-                part = k.carried[row * tile.vectors : (row + 1) * tile.vectors]
-                k.carry += [fused(f, value, x, y) for x, y in zip(line, part, strict=True)]
-        tap.carry = k.results
     _write_tile(f, tile, tap.results, *c)
     f.finish()
 
@@ -304,7 +280,8 @@ def entry(f: Function, table: Value, index: Value) -> Value:
     return f.load(f.gep(table, index, I64), I64, 8)
 
 
-def _zeros(f: Function, tile: Tile) -> list[Value]:
+def zeros(f: Function, tile: Tile) -> list[Value]:
+    """Return the sums of a tile before its first products."""
     lanes = f.target.lanes(tile.dtype.size)
     return [f.const(vector(tile.dtype.llvm, lanes), 0.0)] * (tile.rows * tile.vectors)
 
