@@ -195,6 +195,20 @@ def test_dot_products(target: str, size: tuple[int, int, int]) -> None:
     check(replace(c, dtype=float64), TARGETS[target], threads=(1, 2))
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("near", [True, False])
+def test_dot_products_of_matrices(near: bool, dtype: DType, target: str) -> None:
+    """Rows that stay while all columns pass, or columns while rows do; ends of all kinds."""
+    machine = replace(TARGETS[target], cache_bytes=(2048 if near else 8) << 10)
+    for size in ((7, 37, 700), (11, 9, 1501), (5, 50, 2600)):
+        c = matrices(dtype, "NT", *size)
+        found = plan(c, machine)
+        if dot_columns(machine):
+            assert (found.source, found.rows_stay) == ("dots", near), found
+        check(c, machine, threads=(1, 2, 3))
+
+
 def test_columns_are_merged_where_few_and_long() -> None:
     """A weight gradient's kernel columns and channels together fill the lanes."""
     c = swapped(convolution("weight", float32, (9, 14, 12), (3, 6), (5, 5)))

@@ -59,7 +59,7 @@ def ways(c: Contraction, target: Target, packs_b: bool, streams: bool) -> list[P
         found.append(tile_plan(merged_columns, target, packs_b, single_columns=True))
     if not packs_b and _turns(swapped(plain), target):
         found.append(turned_plan(swapped(plain), target))
-    if not packs_b and dot_columns(target) and plain.k and plain.a.k[-1] == plain.b.k[-1] == 1:
+    elif not packs_b and dot_columns(target) and plain.k and plain.a.k[-1] == plain.b.k[-1] == 1:
         whole = plain.rows == len(plain.k) == len(plain.n) == 1
         found.append((column_plan if whole else dot_plan)(plain, target))
     return found
