@@ -199,6 +199,7 @@ from .functional.normalization import group_norm as group_norm
 from .functional.normalization import instance_norm as instance_norm
 from .functional.normalization import layer_norm as layer_norm
 from .functional.normalization import rms_norm as rms_norm
+from .functional.out import with_exact_out as _with_exact_out
 from .functional.out import with_out as _with_out
 from .functional.patches import channel_shuffle as channel_shuffle
 from .functional.patches import pixel_shuffle as pixel_shuffle
@@ -323,10 +324,11 @@ compiler.compile = compile
 
 # Functions that make tensors can write them into one that exists.
 _MAKING = (
-    "arange", "bernoulli", "empty", "eye", "full", "linspace", "logspace", "multinomial", "normal",
+    "arange", "bernoulli", "empty", "eye", "full", "linspace", "logspace", "normal",
     "ones", "rand", "randint", "randn", "randperm", "zeros",
 )  # fmt: skip
 globals().update({name: _with_out(globals()[name]) for name in _MAKING})
+multinomial = _with_exact_out(multinomial)
 globals().update({name: getattr(Tensor, name) for name in tensor_methods.OVERWRITING})
 keywords.install(globals())
 

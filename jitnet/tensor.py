@@ -551,8 +551,11 @@ def _traced(op: Op, kind: TensorType, args: tuple[Tensor, ...], params: dict[str
 def strides_of(tensor: Tensor) -> tuple[int, ...]:
     """Return the strides in elements."""
     if tensor._array is not None:
+        steps = tensor._array.strides
+        if not tensor._array.size and not any(steps):  # NumPy's, of results without elements
+            return contiguous_strides(tensor._type.shape)
         size = tensor._type.dtype.size
-        return tuple([step // size for step in tensor._array.strides])
+        return tuple([step // size for step in steps])
     if tensor._strides is not None:
         return tensor._strides
     return contiguous_strides(tensor._type.shape)

@@ -366,3 +366,12 @@ def test_sizes_of_one_number_count_for_every_dim() -> None:
     assert layer(x).shape == (1, 3, 3, 3)
     with pytest.raises(ValueError, match="2 ints"):
         nn.Conv2d(2, 3, 3, stride=(1, 2, 3))
+
+
+def test_softmax_without_dim() -> None:
+    """Programs from before 2018 leave `dim` out: PyTorch warns and chooses by the rank."""
+    for shape, dim in (((3,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((2, 3, 4, 2), 1)):
+        x = jitnet.randn(*shape)
+        with pytest.warns(UserWarning, match=f"Implicit dimension choice.*took dim {dim}"):
+            found = nn.Softmax()(x)
+        assert (found == x.softmax(dim)).all()

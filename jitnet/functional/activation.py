@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from jitnet.compiler import ops
@@ -236,8 +237,8 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     size = input._type.shape[normal_dim(dim, input.ndim)]
     if size % 2:
         raise RuntimeError(at_line(f"glu wants an even size along dim {dim}, got {input._type}"))
-    first, second = input.split(size // 2, dim)
-    return mul(first, logistic(second))
+    half = size // 2
+    return mul(input.narrow(dim, 0, half), logistic(input.narrow(dim, half, half)))
 
 
 # -- along a dim --------------------------------------------------------------------------------
@@ -245,7 +246,14 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 def _rows(input: Tensor, dim: int | None, dtype: DType | None, name: str) -> tuple[Tensor, int]:
     if dim is None:
-        raise TypeError(at_line(f"{name} wants a dim, such as dim=-1 for the last one"))
+        dim = 0 if input.ndim in (0, 1, 3) else 1
+        warnings.warn(
+            at_line(
+                f"Implicit dimension choice for {name} has been deprecated: took dim {dim} of "
+                f"{input._type}; give dim={dim}, or dim=-1 for the last one"
+            ),
+            stacklevel=5,
+        )
     x = to_float(input) if dtype is None else to_dtype(input, dtype)
     return x, normal_dim(dim, x.ndim)
 

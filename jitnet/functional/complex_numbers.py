@@ -125,7 +125,7 @@ is_neg = is_conj
 
 def adjoint(input: Tensor) -> Tensor:
     """Return matrices transposed and conjugated."""
-    return conj(input.transpose(-2, -1))  # type: ignore[no-any-return]
+    return conj(input.transpose(-2, -1) if input.ndim else input)  # type: ignore[no-any-return]
 
 
 @with_out

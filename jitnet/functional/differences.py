@@ -151,7 +151,7 @@ def _areas(y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, int]
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """Return the integral along dim by the trapezoidal rule; x: where the values stand."""
     areas, axis = _areas(y, x, dx, dim)
-    return areas.sum(axis)  # type: ignore[no-any-return]
+    return areas.sum(axis, dtype=None if y._type.shape[axis] else y._type.dtype)  # type: ignore[no-any-return]
 
 
 trapz = trapezoid

@@ -106,7 +106,7 @@ def linear_cross_entropy(
         raise ShapeError(
             at_line(f"linear_cross_entropy wants rows [N, F], got {input._type} for {places}")
         )
-    flat = linear_weight.reshape(-1, linear_weight._type.shape[-1])
+    flat = linear_weight.flatten(0, -2)
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = linear(input, flat, bias).reshape(*input._type.shape[:-1], classes, *places)
     if ignore_index is not None and target._type.shape == logits._type.shape:
@@ -145,7 +145,7 @@ def _soft(
         terms = mul(terms, _class_weight(weight, x.ndim, dim, classes))
     loss = neg(total(terms, dim))
     if reduction == "mean":
-        return div(total(loss), max(x._type.numel // max(classes, 1), 1))
+        return div(total(loss), x._type.numel // max(classes, 1))
     return reduced(loss, reduction)
 
 

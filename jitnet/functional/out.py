@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -67,7 +68,9 @@ def _check_dtypes(name: str, result: Any, out: Any) -> None:
 
 
 def _written(result: Tensor, out: Tensor) -> Tensor:
-    from ..tensors.writing import write
+    """Write a result into `out`, which takes the result's shape first, as in PyTorch."""
+    from ..tensors.reshaping import resized_for
+    from ..tensors.writing import check_cast, write
 
     if result.requires_grad:
         raise RuntimeError(
@@ -76,4 +79,17 @@ def _written(result: Tensor, out: Tensor) -> Tensor:
                 "of the arguments requires grad"
             )
         )
+    shape = out._type.shape
+    if shape != result._type.shape:
+        check_cast(out, result)
+        if out._type.numel:
+            warnings.warn(
+                at_line(
+                    "An output with one or more elements was resized since it had shape "
+                    f"{list(shape)}, which does not match the required output shape "
+                    f"{list(result._type.shape)}; give an `out` of that shape, or an empty one"
+                ),
+                stacklevel=3,
+            )
+        resized_for(out, result)
     return write(out, result)

@@ -290,7 +290,7 @@ def _adaptive_places(x: Tensor, rank: int, out: tuple[int, ...]) -> tuple[Tensor
             slice(i * size // count, -(-(i + 1) * size // count))
             for i, size, count in zip(at, image, out, strict=True)
         )
-        value, place = largest(x[(..., *window)].reshape(*lead, -1), -1)
+        value, place = largest(x[(..., *window)].flatten(len(lead)), -1)
         values.append(value)
         indices.append(creation.literal(places[window].reshape(-1))[place])
     shape = (*lead, *out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
 from typing import Any
 
@@ -11,7 +12,6 @@ from jitnet.compiler import ops
 from jitnet.runtime.dtype import convert, float32, int32, int64
 
 from .. import capture, creation
-from ..creation import as_tensor
 from ..errors import ShapeError, at_line
 from ..tensor import Tensor
 from .choice import where
@@ -130,7 +130,9 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 
 def _median_of_all(input: Tensor, function: Any) -> Tensor:
     if not input._type.numel:
-        raise ShapeError(at_line(f"{function.__name__} of no elements has no value"))
+        if not input._type.dtype.is_inexact:
+            raise ShapeError(at_line(f"{function.__name__} of no elements has no value"))
+        return creation.full((), math.nan, dtype=input._type.dtype, device=input.device)
     return function(input.reshape(-1), 0)[0]  # type: ignore[no-any-return]
 
 
@@ -209,7 +211,7 @@ def _quantile(
     lines = input.reshape(-1) if flat else input.movedim(axis, -1)
     if not lines._type.shape[-1]:
         raise RuntimeError(at_line(f"{name}() input tensor must be non-empty"))
-    places = q if isinstance(q, Tensor) else as_tensor(q, input._type.dtype, input.device)
+    places = q if isinstance(q, Tensor) else creation.as_tensor(q, input._type.dtype, input.device)
     ordered, unknown = sort(lines)[0], isnan(lines)  # what is unknown comes last
     last: Any = lines._type.shape[-1] - 1
     wanted = places.reshape(-1)
@@ -263,7 +265,7 @@ def searchsorted(
     if side not in (None, "left", "right") or (right and side == "left"):
         raise RuntimeError(at_line(f"side is 'left' or 'right', as right says, got {side!r}"))
     line = sorted_sequence if sorter is None else sorted_sequence.gather(-1, sorter)
-    values = input if isinstance(input, Tensor) else as_tensor(input, device=line.device)
+    values = input if isinstance(input, Tensor) else creation.as_tensor(input, device=line.device)
     dtype = result_type(line, input if isinstance(input, int | float) else values)
     line, values = to_dtype(line, dtype), to_dtype(values, dtype)
     found = ops.searchsorted(line, values, right=right or side == "right")

@@ -38,8 +38,8 @@ def _max_unpool(
         sizes = tuple(output_size)[-rank:]
     lead = input._type.shape[: input.ndim - rank]
     flat = creation.zeros(*lead, numel(sizes), dtype=input._type.dtype, device=input.device)
-    places = indices.reshape(*lead, -1)
-    return flat.scatter(-1, places, input.reshape(*lead, -1)).reshape(*lead, *sizes)  # type: ignore[no-any-return]
+    places, found = indices.flatten(len(lead)), input.flatten(len(lead))
+    return flat.scatter(-1, places, found).reshape(*lead, *sizes)  # type: ignore[no-any-return]
 
 
 def max_unpool1d(

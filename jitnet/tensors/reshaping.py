@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import capture, functional
+from .. import capture, creation, functional
 from ..errors import CompileError, at_line
 from ..modes import mode
 from ..tensor import Tensor, base_of
 from . import making
-from .history import leave, set_data
+from .history import leave, leave_views, set_data
 
 _PLACE = ("_array", "_node", "_type", "_view", "_strides", "_seen")
 _HISTORY = ("_requires_grad", "_grad_fn", "_output_nr")
-NAMES = ("squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims")
+NAMES = ("squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims", "as_strided")
 
 
 def _check(self: Tensor, name: str) -> None:
@@ -29,14 +29,21 @@ def _check(self: Tensor, name: str) -> None:
         raise RuntimeError(
             at_line(f"a leaf Variable that requires grad is being used in {name}(), in place")
         )
-    trace = None if capture.active is None else capture.current()
-    if trace is not None and (self._array is not None or trace.memory(base_of(self)) is not None):
+    if _outside(self):
         raise CompileError(
             at_line(
                 f"{name}() of a tensor from outside of the compiled function: use "
                 f"{name.removesuffix('_')}(), whose result is a view"
             )
         )
+
+
+def _outside(self: Tensor) -> bool:
+    """Return whether a trace is active that did not make this tensor."""
+    trace = None if capture.active is None else capture.current()
+    return trace is not None and (
+        self._array is not None or trace.memory(base_of(self)) is not None
+    )
 
 
 def in_place(name: str) -> Callable[..., Tensor]:
@@ -90,11 +97,36 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     if count <= old:
         before = self._snapshot()
         return _become(self, functional.view(before, (old,))[:count].view(shape), before)
-    if capture.active is not None and capture.current() is not None:
-        raise CompileError(at_line(f"resize_() cannot make a traced {self._type} larger"))
-    larger = making.zeros(count, dtype=self.dtype)
+    larger = making.zeros(count, dtype=self.dtype, device=self._device)
     larger[:old] = self.reshape(old)
-    set_data(self, larger.view(shape))
+    return _take(self, larger.view(shape))
+
+
+def resized_for(out: Tensor, result: Tensor) -> Tensor:
+    """Give the tensor `out` a result's shape, before the result is written into it."""
+    shape, count = result._type.shape, result._type.numel
+    if _outside(out):
+        raise CompileError(
+            at_line(
+                f"out has shape {list(out._type.shape)}, the result {list(shape)}: a compiled "
+                "function cannot resize a tensor from outside; give `out` the result's shape"
+            )
+        )
+    if out.requires_grad or (count <= out._type.numel and out.is_contiguous()):
+        return resize_(out, shape)
+    return _take(out, making.zeros(shape, dtype=out.dtype, device=out._device))
+
+
+def _take(self: Tensor, value: Tensor) -> Tensor:
+    """Make self a tensor of value's memory, in a trace too, where self must be the trace's own."""
+    if not creation.tracing():
+        set_data(self, value)
+        return self
+    leave_views(self)
+    self._base, self._counter = base_of(value), value._counter
+    for name in _PLACE:
+        setattr(self, name, getattr(value, name))
+    self._origin = self._origin_fn = None
     return self
 
 

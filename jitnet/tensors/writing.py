@@ -22,6 +22,8 @@ _LINEAR_IN_SELF = frozenset(
     )
 )  # fmt: skip
 
+_RANKS = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
+
 
 def source(self: Tensor, name: str, others: tuple[Any, ...]) -> Tensor:
     """Return what an in-place function reads: a snapshot where the tape will keep it."""
@@ -42,16 +44,20 @@ def write(self: Tensor, value: Any) -> Tensor:
             )
         )
     if kind.dtype is not self._type.dtype:
-        rank = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
-        if rank[kind.dtype.kind] > rank[self._type.dtype.kind]:
-            raise RuntimeError(
-                at_line(
-                    f"result type {kind.dtype.name} can't be cast to the desired output type "
-                    f"{self._type.dtype.name}"
-                )
-            )
+        check_cast(self, value)
         value = to_dtype(value, self._type.dtype)
     return self._assign(value)
+
+
+def check_cast(self: Tensor, value: Tensor) -> None:
+    """Refuse a result of a kind that a tensor's dtype cannot hold, such as floats in integers."""
+    found, wanted = value._type.dtype, self._type.dtype
+    if _RANKS[found.kind] > _RANKS[wanted.kind]:
+        raise RuntimeError(
+            at_line(
+                f"result type {found.name} can't be cast to the desired output type {wanted.name}"
+            )
+        )
 
 
 def in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
