@@ -22,7 +22,6 @@ from .generator import initial_seed as initial_seed
 from .generator import manual_seed as manual_seed
 from .generator import seed as seed
 from .generator import set_rng_state as set_rng_state
-from .grad_mode import no_grad
 from .limits import finfo
 from .modes import mode
 from .tensor import Tensor
@@ -67,7 +66,7 @@ def _float(dtype: DType | None, name: str) -> DType:
     return chosen
 
 
-def _fine(dtype: DType) -> DType:
+def fine(dtype: DType) -> DType:
     """Return the dtype to draw chances in: those of 16 bits have too few."""
     return float32 if dtype.narrow else dtype
 
@@ -256,8 +255,8 @@ def bernoulli(
     """Return 1 with the probability that each element (or p) gives, else 0."""
     dtype = input._type.dtype
     chance = input.detach() if p is None else p
-    fine = _fine(_float(dtype if dtype.kind == "float" else None, "bernoulli"))
-    drawn = draw(ops.random_uniform, input._type.shape, fine, generator, input.device)
+    precise = fine(_float(dtype if dtype.kind == "float" else None, "bernoulli"))
+    drawn = draw(ops.random_uniform, input._type.shape, precise, generator, input.device)
     return (drawn < chance).to(dtype)  # type: ignore[no-any-return]
 
 
@@ -302,132 +301,3 @@ def _check_weights(weights: Tensor) -> None:
     array = weights._copied()
     if not np.isfinite(array).all() or array.min(initial=0) < 0 or (array.sum(1) <= 0).any():
         raise RuntimeError(at_line("multinomial wants finite weights >= 0, not all 0 in a row"))
-
-
-# -- in place -----------------------------------------------------------------------------------
-
-
-def _fill(self: Tensor, made: Tensor) -> Tensor:
-    return self._assign(made if made._type == self._type else made.to(self._type.dtype))
-
-
-def _drawable(self: Tensor) -> DType:
-    dtype = self._type.dtype
-    if dtype.kind != "float":
-        raise RuntimeError(at_line(f"this fills floating point tensors, got {self._type}"))
-    return dtype
-
-
-def uniform_(
-    self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, **old: Any
-) -> Tensor:
-    """Fill with numbers evenly from [a, b)."""
-    a, b = old.get("from", a), old.get("to", b)
-    if a > b:
-        raise RuntimeError(at_line(f"uniform_ expects to return a [from, to) range, got {a} > {b}"))
-    if self._type.dtype.is_complex:
-        uniform_(ops.view_as_real(self), a, b, generator=generator)
-        return self
-    with no_grad():
-        made = draw(ops.random_uniform, self._type.shape, _drawable(self), generator, self.device)
-        made = made * (b - a) + a
-    return _fill(self, made)
-
-
-def normal_(
-    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
-) -> Tensor:
-    """Fill with numbers from a normal distribution."""
-    if std < 0:
-        raise RuntimeError(at_line(f"normal_ expects std >= 0.0, but found std {std}"))
-    if self._type.dtype.is_complex:
-        normal_(ops.view_as_real(self), mean, std * math.sqrt(0.5), generator=generator)
-        return self
-    with no_grad():
-        made = draw(
-            ops.random_normal, self._type.shape, _fine(_drawable(self)), generator, self.device
-        )
-        made = made * std + mean
-    return _fill(self, made)
-
-
-def random_(
-    self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None
-) -> Tensor:
-    """Fill with whole numbers from low .. high - 1 (all that the dtype holds, if left out)."""
-    dtype = self._type.dtype
-    if high is None:
-        if dtype.kind == "float":
-            high = int(2 / finfo(dtype).eps) + 1
-        else:
-            high = 2 if dtype.kind == "bool" else int(np.iinfo(dtype.numpy).max)
-    return _fill(self, whole(low, high, self._type.shape, generator, self.device))
-
-
-def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
-    """Fill with 1 with probability p, else 0."""
-    with no_grad():
-        fine = _fine(making.get_default_dtype())
-        made = draw(ops.random_uniform, self._type.shape, fine, generator, self.device) < p
-    return _fill(self, made)
-
-
-def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill with numbers from an exponential distribution."""
-    if lambd <= 0:
-        raise RuntimeError(at_line(f"exponential_ wants lambd > 0, got {lambd}"))
-    with no_grad():
-        made = draw(
-            ops.random_uniform, self._type.shape, _fine(_drawable(self)), generator, self.device
-        )
-        made = -((1 - made).log()) / lambd
-    return _fill(self, made)
-
-
-def _open(self: Tensor, generator: Generator | None, dtype: DType) -> Tensor:
-    """Return numbers evenly from (0, 1), of self's shape."""
-    made = draw(ops.random_uniform, self._type.shape, _fine(dtype), generator, self.device)
-    return made.clamp(finfo(made._type.dtype).tiny)  # type: ignore[no-any-return]
-
-
-def cauchy_(
-    self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None
-) -> Tensor:
-    """Fill with numbers from a Cauchy distribution."""
-    if sigma <= 0:
-        raise RuntimeError(at_line(f"cauchy_ wants sigma > 0, got {sigma}"))
-    with no_grad():
-        turns = _open(self, generator, _drawable(self)) - 0.5
-        made = (turns * np.pi).tan() * sigma + median
-    return _fill(self, made)
-
-
-def log_normal_(
-    self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
-) -> Tensor:
-    """Fill with numbers whose logarithms are from a normal distribution."""
-    if std <= 0:
-        raise RuntimeError(at_line(f"log_normal_ wants std > 0, got {std}"))
-    with no_grad():
-        made = draw(
-            ops.random_normal, self._type.shape, _fine(_drawable(self)), generator, self.device
-        )
-        made = (made * std + mean).exp()
-    return _fill(self, made)
-
-
-def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
-    """Fill with how many trials a success of chance p takes: 1, 2 ..."""
-    if not 0 < p < 1:
-        raise RuntimeError(at_line(f"geometric_ wants 0 < p < 1, got {p}"))
-    with no_grad():
-        line = _open(self, generator, making.get_default_dtype())
-        made = (line.log() / np.log1p(-p)).ceil().clamp(1)
-    return _fill(self, made)
-
-
-for _method in (
-    uniform_, normal_, random_, bernoulli_, exponential_, cauchy_, log_normal_, geometric_,
-    bernoulli, multinomial,
-):  # fmt: skip
-    setattr(Tensor, _method.__name__, _method)

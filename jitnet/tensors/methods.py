@@ -19,11 +19,11 @@ from jitnet.runtime.dtype import (
     uint8,
 )
 
-from .. import functional, namespace_info, storage
+from .. import functional, namespace_info, random, storage
 from ..functional import complex_numbers
 from ..keywords import with_words
 from ..tensor import Tensor
-from . import alike, exchange, history, layout, reshaping, values, writing
+from . import alike, exchange, history, layout, random_methods, reshaping, values, writing
 from .indexing import getitem, setitem
 from .operators import COMPARISONS, OPERATORS, assigning, operator, reflected
 
@@ -198,6 +198,9 @@ BY_NAME = (
     alike.new, writing.copy_, writing.fill_, writing.fill_diagonal_, writing.zero_,
     reshaping.resize_, reshaping.resize_as_, reshaping.set_,
     storage.storage, storage.untyped_storage, storage.is_set_to, values.apply_, values.map_,
+    random.bernoulli, random.multinomial, random_methods.uniform_, random_methods.normal_,
+    random_methods.random_, random_methods.bernoulli_, random_methods.exponential_,
+    random_methods.cauchy_, random_methods.log_normal_, random_methods.geometric_,
 )  # fmt: skip
 
 
