@@ -44,6 +44,7 @@ from .tensors.making import (
     tensor,
     tracing,
     unread,
+    values_for_shape,
     zeros,
 )
 
@@ -89,6 +90,7 @@ __all__ = [
     "tensor",
     "tracing",
     "unread",
+    "values_for_shape",
     "zeros",
     "zeros_like",
 ]

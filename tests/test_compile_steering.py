@@ -142,3 +142,44 @@ def test_a_value_that_differs_in_each_call_is_named() -> None:
         assert [compiled(jn.ones(())).item() for _ in range(4)] == [1, 2, 3, 4]
     with warnings.catch_warnings(action="error"):
         compiled(jn.ones(()))
+
+
+def off_diagonal(x: jn.Tensor) -> jn.Tensor:
+    count = x.shape[0]
+    return x[~jn.eye(count, dtype=jn.bool)].view(count, count - 1)
+
+
+def of_one_class(x: jn.Tensor) -> jn.Tensor:
+    labels = jn.cat([jn.arange(x.shape[0] // 2) for _ in range(2)])
+    same = labels.unsqueeze(0) == labels.unsqueeze(1)
+    return x.masked_select(same.triu(1))
+
+
+def without_some(x: jn.Tensor) -> jn.Tensor:
+    y = x * 2
+    y[jn.arange(x.shape[0]) % 2 == 0] = 0
+    return y[(jn.arange(x.shape[0]) > 0).nonzero().squeeze(1)]
+
+
+def repeated(x: jn.Tensor) -> jn.Tensor:
+    counts = jn.tensor([1, 0, 2, 1])
+    return x.repeat_interleave(counts, dim=0) * nn.functional.one_hot(jn.arange(4))
+
+
+@pytest.mark.parametrize("function", [off_diagonal, of_one_class, without_some, repeated])
+def test_shapes_may_come_from_what_is_known(function) -> None:
+    x = jn.randn(4, 4, requires_grad=True)
+    function(x).square().sum().backward()
+    expected, x.grad = x.grad, None
+    compiled = jn.compile(function)
+    assert jn.equal(compiled(x), function(x))
+    compiled(x).square().sum().backward()
+    assert jn.allclose(x.grad, expected)
+
+
+def test_a_kept_mask_may_change() -> None:
+    kept = jn.tensor([True, False, True])
+    chosen = jn.compile(lambda x: x[kept])
+    assert chosen(jn.arange(3)).tolist() == [0, 2]
+    kept.logical_not_()
+    assert chosen(jn.arange(3)).tolist() == [1]

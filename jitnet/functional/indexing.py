@@ -318,14 +318,20 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 @with_out
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """Return where elements are not 0: [count, dims], or one vector for each dim; eager only."""
-    capture.refuse("nonzero() (a shape that depends on data)", "use jitnet.where(mask, a, b)")
-    if creation.unread(input):
+    """Return where elements are not 0: [count, dims], or one vector for each dim.
+
+    Compiled code wants elements that follow from Python's numbers or from small state.
+    """
+    array = creation.values_for_shape(input, "nonzero()", "use jitnet.where(mask, a, b)")
+    if array is None:
         return held_coordinates(input) if as_tuple else held_rows(input)
-    array = input._copied()
     if as_tuple:
-        return tuple(Tensor._from_array(line) for line in np.nonzero(np.atleast_1d(array)))
-    return Tensor._from_array(np.argwhere(array).astype(np.int64))
+        return tuple(map(_line, np.nonzero(np.atleast_1d(array))))
+    return creation.literal(np.argwhere(array).astype(np.int64))
+
+
+def _line(places: np.ndarray) -> Tensor:
+    return creation.literal(np.ascontiguousarray(places))
 
 
 argwhere = nonzero
@@ -335,10 +341,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Return int64 rows with a 1 at the place that each element names."""
     index = _index(tensor, "one_hot")
     if num_classes == -1:
-        capture.refuse("one_hot() without num_classes", "give num_classes")
         if not index._type.numel:
             raise RuntimeError(at_line("one_hot of no elements wants num_classes"))
-        num_classes = int(index.max().item()) + 1
+        num_classes = _largest(index) + 1
     if creation.unread(index):
         # Rows of an identity that no kernel writes down: a lookup checks the classes at each call.
         shape = (num_classes, num_classes)
@@ -353,6 +358,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     shape = (*index._type.shape, num_classes)
     line = creation.counting(shape, len(shape) - 1)
     return to_dtype(index.unsqueeze(-1).eq(line), int64)
+
+
+def _largest(index: Tensor) -> int:
+    """Return the largest element, which says how many classes there are."""
+    if creation.tracing():
+        return int(capture.value_of(index, "one_hot() without num_classes", "give it").max())
+    return int(index.max().item())
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jitnet.compiler import ops
 
-from .. import capture, creation
+from .. import creation
 from ..errors import at_line
 from ..tensor import Tensor
 from ..tensors.nodes import PartsNode
@@ -57,15 +57,15 @@ def repeat_interleave(
 
 def _repeated(x: Tensor, repeats: Tensor, axis: int) -> Tensor:
     """Return each part along axis as often as its own count says."""
-    capture.refuse("repeat_interleave() with a tensor of counts", "give it one int")
+    what = "repeat_interleave() with a tensor of counts"
+    given = creation.values_for_shape(repeats, what, "give it one int")
     size = x._type.shape[axis]
-    if creation.unread(repeats):
+    if given is None:
         from .selecting import repeated_places
 
         index = repeated_places(repeats.expand(size))
     else:
-        counts = np.broadcast_to(repeats._copied(), (size,))
-        index = creation.from_numpy(np.repeat(np.arange(size), counts))
+        index = creation.literal(np.repeat(np.arange(size), np.broadcast_to(given, (size,))))
     return ops.take(x, index, axis=axis)
 
 

@@ -15,7 +15,7 @@ from jitnet.compiler import ops
 from jitnet.compiler.ir.dims import numel
 from jitnet.runtime.dtype import bool_, int64
 
-from .. import capture, creation
+from .. import creation
 from ..errors import at_line
 from ..functional.arithmetic import add, ge, logical_or, lt, mul
 from ..functional.choice import where
@@ -164,15 +164,14 @@ def _chosen(flag: Tensor) -> Tensor:
 
 
 def _nonzero(mask: Tensor, what: str) -> tuple[Tensor, ...]:
-    """Return the places where a mask holds; an error in a trace."""
-    capture.refuse(
-        what, "select with jitnet.where(mask, x, other), or multiply by the mask, instead"
-    )
-    if creation.unread(mask):
+    """Return the places where a mask holds; an error in a trace that does not know them."""
+    instead = "select with jitnet.where(mask, x, other), or multiply by the mask, instead"
+    values = creation.values_for_shape(mask, what, instead)
+    if values is None:
         from ..functional.selecting import held_coordinates
 
         return held_coordinates(mask)
-    return tuple(Tensor._from_array(axis) for axis in np.nonzero(mask._copied()))
+    return tuple(creation.literal(np.ascontiguousarray(axis)) for axis in np.nonzero(values))
 
 
 def _spelled(places: tuple[tuple[int, Tensor], ...], view: Tensor) -> list[tuple[int, Tensor]]:
@@ -192,7 +191,7 @@ def _spelled(places: tuple[tuple[int, Tensor], ...], view: Tensor) -> list[tuple
                         f"index {axis + offset}"
                     )
                 )
-        chosen = _nonzero(index, "reading or writing x[mask] (a shape that depends on data)")
+        chosen = _nonzero(index, "reading or writing x[mask]")
         found.extend((axis + offset, line) for offset, line in enumerate(chosen))
     return found
 

@@ -55,6 +55,16 @@ def unread(*tensors: Tensor) -> bool:
     return tracing() or any(each._device is not CPU and each._device for each in tensors)
 
 
+def values_for_shape(x: Tensor, what: str, instead: str) -> np.ndarray | None:
+    """Return the values that a result's shape depends on; None where they are on a GPU.
+
+    In a trace they are those that are known there; CompileError for what only a run knows.
+    """
+    if tracing():
+        return capture.value_of(x, f"{what} (a shape that depends on data)", instead)
+    return None if unread(x) else x._copied()
+
+
 def sizes(given: Sequence[Any]) -> tuple[int, ...]:
     """Return a shape from `f(2, 3)` or `f((2, 3))`; RuntimeError for negative sizes."""
     if len(given) == 1 and isinstance(given[0], Sequence | np.ndarray):
@@ -257,7 +267,9 @@ def _steps(start: Any, end: Any, step: Any) -> int:
 def _number(value: Any, name: str) -> Any:
     """Return a Python number, from one or from a tensor of one element."""
     if isinstance(value, Tensor):
-        capture.refuse(f"{name}() with a tensor as bound", "give it a Python number")
+        if tracing():
+            what = f"{name}() with a tensor as bound"
+            return capture.value_of(value, what, "give it a Python number").item()
         return value.item()
     return value.item() if isinstance(value, np.generic) else value
 
