@@ -176,25 +176,19 @@ def _conv_transpose(
         raise RuntimeError(
             at_line(f"{name}: output padding {more} must be smaller than stride or dilation")
         )
-    kernel = weight._type.shape[2:]
     sizes = tuple(
-        (x._type.shape[2 + i] - 1) * steps[i]
-        - 2 * around[i]
-        + spread[i] * (kernel[i] - 1)
-        + more[i]
-        + 1
-        for i in range(rank)
+        (size - 1) * step - 2 * edge + gap * (k - 1) + extra + 1
+        for size, k, step, gap, edge, extra in zip(
+            x._type.shape[2:], weight._type.shape[2:], steps, spread, around, more, strict=True
+        )
     )
     if min(sizes) < 1:
         raise ShapeError(at_line(f"{name}: the result would have sizes {sizes}; pad less"))
-    padding = tuple((size, size) for size in around)
-    beyond = (0,) * rank
-    if any(extra >= step for extra, step in zip(more, steps, strict=True)):
-        # Rows at the end that no element comes to by itself: less is cut off, then zeros follow.
-        padding = tuple(
-            (size, max(size - extra, 0)) for size, extra in zip(around, more, strict=True)
-        )
-        beyond = tuple(max(extra - size, 0) for size, extra in zip(around, more, strict=True))
+    # Rows at the end that no element comes to by itself: less is cut off, then zeros follow.
+    late = any(extra >= step for extra, step in zip(more, steps, strict=True))
+    missed = more if late else (0,) * rank
+    edges = list(zip(around, missed, strict=True))
+    beyond = tuple(max(extra - size, 0) for size, extra in edges)
     y = _bilinear(
         ops.conv_input_grad,
         x,
@@ -205,7 +199,7 @@ def _conv_transpose(
             *(size - empty for size, empty in zip(sizes, beyond, strict=True)),
         ),
         stride=steps,
-        padding=padding,
+        padding=tuple((size, max(size - extra, 0)) for size, extra in edges),
         dilation=spread,
         groups=groups,
     )

@@ -108,54 +108,47 @@ def _bounds(item: slice, size: int) -> tuple[int, int, int]:
 
 def _basic(x: Tensor, items: list[Any]) -> _Read:
     """Apply ints, slices and None as one slice and one reshape; keep tensors for later."""
-    starts: list[int] = []
-    stops: list[int] = []
-    steps: list[int] = []
+    sizes = x._type.shape
+    cuts: list[tuple[int, int, int]] = []  # start, stop and step along each dim of x so far
     shape: list[int] = []
     places: list[tuple[int, Tensor]] = []
     turned: list[int] = []
-    sizes = x._type.shape
-    axis = 0
     for item in items:
+        axis = len(cuts)
         if item is None:
             shape.append(1)
-            continue
-        if isinstance(item, Tensor):
-            used = _consumed(item)
-            if used == 0:  # a zero-dimensional bool: a new dim of size 0 or 1
-                places.append((len(shape), _chosen(item)))
-                shape.append(1)
-                continue
-            places.append((len(shape), item))
-            for size in sizes[axis : axis + used]:
-                starts.append(0)
-                stops.append(size)
-                steps.append(1)
-                shape.append(size)
-            axis += used
-            continue
-        size = sizes[axis]
-        if isinstance(item, slice):
-            start, stop, step = _bounds(item, size)
+        elif isinstance(item, Tensor):
+            used = _consumed(item)  # 0: a zero-dimensional bool, a new dim of size 0 or 1
+            places.append((len(shape), item if used else _chosen(item)))
+            shape.extend(sizes[axis : axis + used] if used else (1,))
+            cuts.extend((0, size, 1) for size in sizes[axis : axis + used])
+        elif isinstance(item, slice):
+            start, stop, step = _bounds(item, sizes[axis])
             if item.step is not None and item.step < 0:
                 turned.append(len(shape))
             shape.append(len(range(start, stop, step)))
+            cuts.append((start, stop, step))
         else:
-            if not -size <= item < size:
-                raise IndexError(
-                    at_line(f"index {item} is out of bounds for dimension {axis} with size {size}")
-                )
-            start = item + size if item < 0 else item
-            stop, step = start + 1, 1
-        starts.append(start)
-        stops.append(stop)
-        steps.append(step)
-        axis += 1
-    if stops != list(sizes) or any(starts) or any(step != 1 for step in steps):
-        x = ops.slice(x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
-    if tuple(shape) != x._type.shape:
-        x = ops.reshape(x, shape=tuple(shape))
-    return _Read(x, tuple(places), tuple(turned))
+            start = _from_front(item, sizes[axis], axis)
+            cuts.append((start, start + 1, 1))
+    return _Read(_cut(x, cuts, tuple(shape)), tuple(places), tuple(turned))
+
+
+def _from_front(item: int, size: int, axis: int) -> int:
+    """Return a place that may count from the end as one that counts from the front."""
+    if not -size <= item < size:
+        raise IndexError(
+            at_line(f"index {item} is out of bounds for dimension {axis} with size {size}")
+        )
+    return item + size if item < 0 else item
+
+
+def _cut(x: Tensor, cuts: list[tuple[int, int, int]], shape: tuple[int, ...]) -> Tensor:
+    """Return the view of x that has these elements in this shape; x itself if it has."""
+    if any(cut != (0, size, 1) for cut, size in zip(cuts, x._type.shape, strict=True)):
+        starts, stops, steps = zip(*cuts, strict=True)
+        x = ops.slice(x, starts=starts, stops=stops, steps=steps)
+    return x if shape == x._type.shape else ops.reshape(x, shape=shape)
 
 
 def _chosen(flag: Tensor) -> Tensor:

@@ -128,27 +128,10 @@ def _partition(
     owners: tuple[Memory, ...],
 ) -> tuple[Graph, Backward]:
     """Return the forward graph, which also returns what is saved, and the backward graph."""
-    forward_nodes = set(graph.nodes)
-    behind = _depending(wanted, roots)
-    overwritten = {graph.inputs[o.into].node for o in graph.outputs if o.into is not None}
-    place = {item.node: number for number, item in enumerate(graph.inputs)}
-    fresh = [output for output in graph.outputs if output.into is None]
-    returned = {output.node: number for number, output in enumerate(fresh)}
-
-    from_inputs: dict[Node, int] = {}
-    saved: dict[Node, int] = {}
-    extra: list[Output] = []
-    for node in _boundary(wanted, behind, forward_nodes, set(place)):
-        if node in place and node not in overwritten:
-            from_inputs[node] = place[node]
-            continue
-        if node not in returned:
-            returned[node] = len(fresh) + len(extra)
-            extra.append(Output(node, f"saved{len(extra)}"))
-        saved[node] = returned[node]
-
+    boundary = _boundary(wanted, _depending(wanted, roots), graph)
+    from_inputs, saved, fresh = _sources(graph, boundary)
     written = [output for output in graph.outputs if output.into is not None]
-    forward = replace(graph, outputs=(*fresh, *extra, *written))
+    forward = replace(graph, outputs=(*fresh, *written))
     inputs = [
         *(graph.inputs[number] for number in from_inputs.values()),
         *(_saved_input(node, number, forward) for node, number in saved.items()),
@@ -164,6 +147,28 @@ def _partition(
     return forward, Backward(
         backward, tuple(from_inputs.values()), tuple(saved.values()), tuple(numbers), owners
     )
+
+
+def _sources(
+    graph: Graph, boundary: Iterable[Node]
+) -> tuple[dict[Node, int], dict[Node, int], list[Output]]:
+    """Return which inputs and which results hold the boundary's values, and all results for it."""
+    overwritten = {graph.inputs[o.into].node for o in graph.outputs if o.into is not None}
+    place = {item.node: number for number, item in enumerate(graph.inputs)}
+    fresh = [output for output in graph.outputs if output.into is None]
+    returned = {output.node: number for number, output in enumerate(fresh)}
+    own = len(fresh)
+    from_inputs: dict[Node, int] = {}
+    saved: dict[Node, int] = {}
+    for node in boundary:
+        if node in place and node not in overwritten:
+            from_inputs[node] = place[node]
+            continue
+        if node not in returned:
+            returned[node] = len(fresh)
+            fresh.append(Output(node, f"saved{len(fresh) - own}"))
+        saved[node] = returned[node]
+    return from_inputs, saved, fresh
 
 
 def _saved_input(node: Node, number: int, forward: Graph) -> Input:
@@ -185,10 +190,9 @@ def _depending(wanted: Iterable[Node], roots: Sequence[Node]) -> set[Node]:
     return found
 
 
-def _boundary(
-    wanted: Iterable[Node], behind: set[Node], forward: set[Node], inputs: set[Node]
-) -> list[Node]:
+def _boundary(wanted: Iterable[Node], behind: set[Node], graph: Graph) -> list[Node]:
     """Return the forward values that backward reads, in the order in which they are computed."""
+    inputs, forward = {item.node for item in graph.inputs}, set(graph.nodes)
     found: set[Node] = set()
     seen: set[Node] = set()
     stack = list(wanted)
