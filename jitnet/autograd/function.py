@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .. import tensor as tensors
@@ -49,9 +50,8 @@ class FunctionCtx:
             writes = stamp(value._counter, value._apart) - count
             if writes:
                 times = f"{writes} time(s)"
-                why = STALE.format(
-                    kind=f"a saved tensor, {value._type},", name=self._name, times=times
-                )
+                kind = f"a saved tensor, {value._type},"
+                why = partial(STALE.format, kind=kind, name=self._name, times=times)
                 found.append(Unavailable.of(value._type, why))
             else:
                 found.append(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jitnet.compiler.ir.op import Op
@@ -180,11 +181,11 @@ class OpNode(TapeNode):
         return arg if now == count else self._stale("an argument", arg, now - count)
 
     def _absent(self, kind: TensorType) -> Tensor:
-        return _unavailable(kind, RELEASED.format(name=self.name()), self.device)
+        return _unavailable(kind, lambda: RELEASED.format(name=self.name()), self.device)
 
     def _stale(self, what: str, arg: Tensor, writes: int) -> Tensor:
         times = f"{writes} time(s)"
-        why = STALE.format(kind=f"{what}, {arg._type},", name=self.op.name, times=times)
+        why = partial(STALE.format, kind=f"{what}, {arg._type},", name=self.op.name, times=times)
         return _unavailable(arg._type, why, arg._device)
 
     def _result(self) -> Tensor:
@@ -208,7 +209,7 @@ class OpNode(TapeNode):
         self.args = self.result = None
 
 
-def _unavailable(kind: TensorType, why: str, device: Any) -> Tensor:
+def _unavailable(kind: TensorType, why: Callable[[], str], device: Any) -> Tensor:
     from .unavailable import Unavailable  # it is a Tensor, which this module is made before
 
     return Unavailable.of(kind, why, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jitnet.compiler.ir.types import TensorType
@@ -19,11 +20,13 @@ class Unavailable(Tensor):
     """
 
     __slots__ = ("_why",)
-    _why: str
+    _why: Callable[[], str]
 
     @classmethod
-    def of(cls, kind: TensorType, why: str, device: Device | None = CPU) -> Unavailable:
-        """Return the stand-in for a value of this type."""
+    def of(
+        cls, kind: TensorType, why: Callable[[], str], device: Device | None = CPU
+    ) -> Unavailable:
+        """Return the stand-in for a value of this type; `why` says why it is gone."""
         made = object.__new__(cls)
         made._type, made._why, made._device = kind, why, device
         made._base = made._origin = made._grad_fn = None
@@ -33,8 +36,8 @@ class Unavailable(Tensor):
 
     @property
     def _array(self) -> Any:  # type: ignore[override]
-        raise RuntimeError(at_line(self._why))
+        raise RuntimeError(at_line(self._why()))
 
     @property
     def _node(self) -> Any:  # type: ignore[override]
-        raise RuntimeError(at_line(self._why))
+        raise RuntimeError(at_line(self._why()))
