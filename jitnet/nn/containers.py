@@ -314,6 +314,32 @@ class ParameterDict(Module):
         """Return the (name, parameter) pairs."""
         return self._parameters.items()
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the parameter of a name, or the default."""
+        return self._parameters.get(key, default)
+
+    def pop(self, key: str) -> Any:
+        """Take a parameter out and return it."""
+        return self._parameters.pop(key)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take the last (name, parameter) pair out."""
+        return self._parameters.popitem()
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return the parameter of a name, which becomes the default if there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def clear(self) -> None:
+        """Take all parameters out."""
+        self._parameters.clear()
+
+    def copy(self) -> ParameterDict:
+        """Return another dict of the same parameters."""
+        return ParameterDict(dict(self._parameters))
+
     def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Add or replace many parameters."""
         is_mapping = isinstance(parameters, (Mapping, ParameterDict))

@@ -45,13 +45,26 @@ class Hookable:
                 args = changed if isinstance(changed, tuple) else (changed,)
         watched = is_grad_enabled() and (self._backward_hooks or self._backward_pre_hooks)
         around = _Around(self, args) if watched else None
-        result = self.forward(*(around.args if around else args), **kwargs)
+        try:
+            result = self.forward(*(around.args if around else args), **kwargs)
+        except Exception:
+            self._after(args, kwargs, None, failed=True)
+            raise
+        result = self._after(args, kwargs, result, failed=False)
+        return around.leave(result) if around else result
+
+    def _after(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, failed: bool
+    ) -> Any:
+        """Call the forward hooks, after a failure those only that are always called."""
         for hook in tuple(self._forward_hooks.values()):
+            if failed and not hook.always:
+                continue
             given = (args, kwargs) if hook.with_kwargs else (args,)
             changed = hook.call(self, *given, result)
             if changed is not None:
                 result = changed
-        return around.leave(result) if around else result
+        return result
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -60,10 +73,18 @@ class Hookable:
         return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
     ) -> RemovableHandle:
-        """Call `hook(module, args, result)` after each forward; what it returns replaces it."""
-        return add_hook(self._forward_hooks, hook, prepend, with_kwargs)
+        """Call `hook(module, args, result)` after each forward; what it returns replaces it.
+
+        always_call: call it with None where forward raises, too.
+        """
+        return add_hook(self._forward_hooks, hook, prepend, with_kwargs, always_call)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False

@@ -15,6 +15,7 @@ class Hook:
 
     call: Callable[..., Any]
     with_kwargs: bool
+    always: bool = False  # called even if forward raised
 
 
 class RemovableHandle:
@@ -37,7 +38,11 @@ class RemovableHandle:
 
 
 def add_hook(
-    hooks: Table[int, Hook], call: Callable[..., Any], prepend: bool, with_kwargs: bool
+    hooks: Table[int, Hook],
+    call: Callable[..., Any],
+    prepend: bool,
+    with_kwargs: bool,
+    always: bool = False,
 ) -> RemovableHandle:
     """Append (or prepend) a hook to a table and return its handle."""
     if not callable(call):
@@ -46,6 +51,6 @@ def add_hook(
     later = dict(hooks) if prepend else {}
     if prepend:
         hooks.clear()
-    hooks[key] = Hook(call, with_kwargs)
+    hooks[key] = Hook(call, with_kwargs, always)
     hooks.update(later)
     return RemovableHandle(hooks, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,9 @@ from .parameter import Parameter, Uninitialized
 
 if TYPE_CHECKING:
     from .module import Module
+
+
+EXTRA = "_extra_state"  # the key of what a module's get_extra_state returns
 
 
 class IncompatibleKeys(NamedTuple):
@@ -38,16 +41,21 @@ class Slot:
     optional: bool
 
 
-def slots(module: Module, prefix: str = "") -> dict[str, Slot]:
-    """Return dotted name -> place, for every parameter and persistent buffer."""
-    found = {
-        prefix + name: Slot(module, name, tensor, name in module._optional_state)
-        for name, tensor in module._own_state().items()
-    }
-    for name, child in module._modules.items():
-        if child is not None:
-            found.update(slots(child, f"{prefix}{name}."))
-    return found
+class Incoming(dict[str, Any]):
+    """A state_dict that is being loaded, and the places that modules expect it to fill."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        super().__init__(state)
+        self.places: dict[str, Slot] = {}
+        self.extra: dict[str, Module] = {}
+
+    def expect(self, module: Module, prefix: str) -> None:
+        """Note the parameters, persistent buffers and extra state of one module."""
+        for name, tensor in module._own_state().items():
+            optional = name in module._optional_state
+            self.places[prefix + name] = Slot(module, name, tensor, optional)
+        if module._has_extra_state():
+            self.extra[prefix + EXTRA] = module
 
 
 def load(
@@ -58,26 +66,55 @@ def load(
         raise TypeError(
             f"state_dict must be a dict of names to tensors, got {type(state_dict).__name__}"
         )
-    places = slots(module)
+    given, keys, errors = Incoming(state_dict), IncompatibleKeys([], []), list[str]()
+    asked = list(_ask(module, "", given, strict, keys, errors))
+    places = given.places
     required = [name for name, place in places.items() if not place.optional]
-    keys = IncompatibleKeys(
-        missing_keys=[name for name in required if name not in state_dict],
-        unexpected_keys=[name for name in state_dict if name not in places],
+    keys.missing_keys.extend(name for name in (*required, *given.extra) if name not in given)
+    keys.unexpected_keys.extend(
+        name for name in given if name not in places and name not in given.extra
     )
-    errors = _key_errors(keys) if strict else []
-    matched = {name: place for name, place in places.items() if name in state_dict}
+    matched = {name: place for name, place in places.items() if name in given}
     for name, place in matched.items():
-        errors.extend(_value_errors(name, place.tensor, state_dict[name]))
-    if errors:
-        listed = "\n\t".join(errors)
-        raise RuntimeError(
-            f"Error(s) in loading state_dict for {type(module).__name__}, nothing was loaded:"
-            f"\n\t{listed}"
-        )
+        errors.extend(_value_errors(name, place.tensor, given[name]))
+    if strict and not any(each._hooks_of("load_state_dict_post") for each in asked):
+        errors = [*_key_errors(keys), *errors]
+    _refuse(module, errors, ", nothing was loaded")
     with no_grad():
         for name, place in matched.items():
-            _fill(place, state_dict[name], assign)
+            _fill(place, given[name], assign)
+    for name, owner in given.extra.items():
+        if name in given:
+            owner.set_extra_state(given[name])
+    for each in reversed(asked):
+        for hook in each._hooks_of("load_state_dict_post"):
+            hook(each, keys)
+    _refuse(module, _key_errors(keys) if strict else [], "")  # which hooks may have forgiven
     return keys
+
+
+def _ask(
+    module: Module,
+    prefix: str,
+    given: Incoming,
+    strict: bool,
+    keys: IncompatibleKeys,
+    errors: list[str],
+) -> Iterator[Module]:
+    """Let a module and those below it say what they expect; yield them."""
+    metadata = module._metadata()
+    module._load_from_state_dict(given, prefix, metadata, strict, *keys, errors)
+    yield module
+    for name, child in module._modules.items():
+        if child is not None:
+            yield from _ask(child, f"{prefix}{name}.", given, strict, keys, errors)
+
+
+def _refuse(module: Module, errors: list[str], state: str) -> None:
+    if errors:
+        listed = "\n\t".join(errors)
+        name = type(module).__name__
+        raise RuntimeError(f"Error(s) in loading state_dict for {name}{state}:\n\t{listed}")
 
 
 def _key_errors(keys: IncompatibleKeys) -> list[str]:

@@ -12,9 +12,9 @@ from jitnet.tensor import Tensor
 from . import epoch
 from .describe import describe
 from .hooked import Hookable
-from .loading import IncompatibleKeys, load
 from .moving import parse_target
 from .parameter import Buffer, Parameter
+from .state import Stateful
 from .tables import Table
 from .walking import Walkable
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _MISSING = object()
 
 
-class Module(Walkable, Hookable):
+class Module(Walkable, Hookable, Stateful):
     """A function with state: parameters, buffers and submodules that are assigned to it.
 
     A subclass calls `super().__init__()` first, assigns its layers, and defines `forward`.
@@ -68,6 +68,12 @@ class Module(Walkable, Hookable):
         if not self._has_hooks():
             return self.forward(*args, **kwargs)
         return self._call_with_hooks(args, kwargs)
+
+    def compile(self, **options: Any) -> None:
+        """Let calls of this very module run compiled, with the options of jitnet.compile."""
+        from jitnet.compile import compile_in_place
+
+        compile_in_place(self, **options)
 
     # Attributes
 
@@ -201,25 +207,6 @@ class Module(Walkable, Hookable):
 
     # State
 
-    def state_dict(
-        self,
-        *,
-        destination: dict[str, Any] | None = None,
-        prefix: str = "",
-        keep_vars: bool = False,
-    ) -> dict[str, Tensor]:
-        """Return dotted name -> tensor for parameters and persistent buffers.
-
-        The tensors share memory with the module; they are detached unless keep_vars.
-        """
-        found = {} if destination is None else destination
-        for name, value in self._own_state().items():
-            found[prefix + name] = value if keep_vars else value.detach()
-        for name, module in self._modules.items():
-            if module is not None:
-                module.state_dict(destination=found, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        return found
-
     def _own_state(self) -> dict[str, Tensor]:
         """Return this module's parameters and persistent buffers, not those below it."""
         found: dict[str, Tensor] = {}
@@ -230,17 +217,6 @@ class Module(Walkable, Hookable):
             if buffer is not None and name not in self._non_persistent:
                 found[name] = buffer
         return found
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
-        """Copy a state_dict into this module, in place; return missing and unexpected keys.
-
-        Everything is checked first: with a wrong shape, or (strict) a missing or unexpected key,
-        a RuntimeError lists all that is wrong and nothing is written. assign=True puts the given
-        tensors themselves in place of the old ones.
-        """
-        return load(self, state_dict, strict, assign)
 
     # Modes and moves
 

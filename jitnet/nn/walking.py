@@ -36,9 +36,9 @@ class Walkable:
                 below = f"{prefix}.{name}" if prefix else name
                 yield from module.named_modules(memo, below, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """Yield this module and all below it, each once."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """Yield this module and all below it, each once unless remove_duplicate is False."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -112,6 +112,16 @@ class Walkable:
                 )
             module = child
         return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted name; strict: there must be one already."""
+        owner, _, name = target.rpartition(".")
+        if not target:
+            raise ValueError("set_submodule cannot replace the module itself: name one below it")
+        place = self.get_submodule(owner)
+        if strict and name not in place._modules:
+            raise AttributeError(f"{type(place).__name__} has no submodule {name!r} to replace")
+        setattr(place, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
         """Return the parameter at a dotted name."""
