@@ -11,10 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import floor
+from benchmarks import floor, gpu
 from benchmarks.catalog import SCALED, workloads_like
 from benchmarks.kinds import is_large
-from benchmarks.peers import ALL, JAX, JITNET, PEERS, TORCH, Peer, peer_named
+from benchmarks.peers import ALL, JAX, JITNET, PEERS, TORCH, Peer
 from benchmarks.reports import footprint, latency, scaling, speed, threads
 from benchmarks.rounds import Plan
 from benchmarks.setup import Setup
@@ -72,7 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=len(_processors()), help="default: all")
     parser.add_argument("--rounds", type=int, default=7, help="turns that each gets (7)")
     parser.add_argument("--seconds", type=float, default=0.3, help="of one turn (0.3)")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="cuda: on a GPU, its own workloads"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder; default: benchmarks/results, or cuda in it"
+    )
     parser.add_argument("--list", action="store_true", help="show workloads and peers, run nothing")
     return parser
 
@@ -94,23 +99,34 @@ def _show_lists(report: Report, console: Console) -> None:
 def _setup(parser: argparse.ArgumentParser, asked: argparse.Namespace, console: Console) -> Setup:
     if min(asked.threads, asked.rounds) < 1 or asked.seconds <= 0:
         parser.error("--threads, --rounds and --seconds want positive numbers")
-    report = REPORTS[asked.report]
+    report = _report(parser, asked)
     try:
         workloads = workloads_like(asked.workloads, report.workloads)
     except ValueError as error:
         parser.error(str(error))
-    peers = tuple(peer_named(name) for name in asked.peers or ()) or report.peers
+    among = {peer.name: peer for peer in (*ALL, *report.peers)}
+    peers = tuple(among[name] for name in asked.peers or ()) or report.peers
     for peer in peers:
         if peer.lacks:
             console.print(f"[dim]{peer.title} is left out: there is no {peer.lacks} here[/]")
-    asked.out.mkdir(parents=True, exist_ok=True)
+    folder = asked.out or Path("benchmarks/results", *(["cuda"] if asked.device == "cuda" else []))
+    folder.mkdir(parents=True, exist_ok=True)
     plan = Plan(asked.threads, asked.rounds, asked.seconds)
-    machine = floor.measure(asked.threads)
-    console.print(
-        f"{machine.processor}, {machine.threads} threads: {machine.flops / 1e9:.0f} GFLOP/s, "
-        f"{machine.bandwidth / 1e9:.0f} GB/s ({floor.HOW})"
-    )
-    return Setup(workloads, peers, plan, machine, asked.out, console)
+    machine = gpu.measure() if asked.device == "cuda" else floor.measure(asked.threads)
+    console.print(machine)
+    return Setup(workloads, peers, plan, machine, folder, console)
+
+
+def _report(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> Report:
+    """Return what the report runs, on the device that is asked for."""
+    if asked.device == "cpu":
+        return REPORTS[asked.report]
+    if asked.report != "speed":
+        parser.error(f"--report {asked.report} is for --device cpu; leave it out")
+    reason = gpu.why_not()
+    if reason and not asked.list:
+        parser.error(f"--device cuda finds no GPU: {reason}")
+    return Report(speed.run, "the time of a step on a GPU", gpu.WORKLOADS, gpu.PEERS)
 
 
 def main() -> None:
@@ -118,7 +134,7 @@ def main() -> None:
     parser = _parser()
     asked = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 110)
-    report = REPORTS[asked.report]
+    report = _report(parser, asked)
     if asked.list:
         _show_lists(report, console)
     else:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from benchmarks import gpu
 from benchmarks.series import SERIES
 from benchmarks.workloads import WORKLOADS, Workload
 
 SCALED = tuple(workload for series in SERIES for workload in series.workloads)
-_BY_NAME = {workload.name: workload for workload in (*WORKLOADS, *SCALED)}
+_BY_NAME = {workload.name: workload for workload in (*WORKLOADS, *SCALED, *gpu.WORKLOADS)}
 
 
 def workload_named(name: str) -> Workload:

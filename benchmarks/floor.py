@@ -8,6 +8,7 @@ of many short runs counts, so that a floor is a floor even on a busy machine.
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -33,8 +34,15 @@ class Machine:
 
     processor: str
     threads: int
-    flops: float  # float32, a second
+    flops: float  # float32, a second; infinite where products are not bounded
     bandwidth: float  # bytes a second
+    how: str = HOW  # it was found out
+
+    def __str__(self) -> str:
+        flops = f"{self.flops / 1e9:.0f} GFLOP/s, " if math.isfinite(self.flops) else ""
+        threads = f", {self.threads} threads" if flops else ""
+        rates = f"{flops}{self.bandwidth / 1e9:.0f} GB/s"
+        return f"{self.processor}{threads}: {rates} ({self.how})"
 
     def floor_ms(self, workload: Workload) -> float:
         """Return the milliseconds that one step takes at least; 0 where nothing is known."""

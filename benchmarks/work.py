@@ -82,6 +82,7 @@ class Matmul:
     m: int
     k: int
     n: int
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from training import compiled, console, parameters, parser, train
+from training import begin, compiled, console, parameters, parser, train
 
 import jitnet
 import jitnet.nn.functional as F
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--depth", type=int, default=4)
     options.add_argument("--write", type=int, default=500, help="characters to write at the end")
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     characters = (chosen.data / "input.txt").read_text(encoding="utf-8")
     alphabet = sorted(set(characters))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from training import compiled, console, epochs, parameters, parser, train
+from training import begin, compiled, console, epochs, parameters, parser, train
 
 import jitnet
 import jitnet.nn.functional as F
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--width", type=int, default=32)
     options.add_argument("--picture", type=Path, default=Path("dcgan.png"))
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     data = mnist(chosen.data, download=chosen.download).train
     loader = DataLoader(data, batch_size=chosen.batch, shuffle=True, drop_last=True)

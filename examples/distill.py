@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.table import Table
-from training import compiled, console, epochs, parameters, parser, scorer, train
+from training import begin, compiled, console, epochs, parameters, parser, scorer, train
 
 import jitnet
 import jitnet.nn.functional as F
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--width", type=int, default=32, help="of the students")
     options.add_argument("--temperature", type=float, default=4.0)
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     whole, test = mnist(chosen.data, download=chosen.download)
     few = TensorDataset(*(tensor[: chosen.images] for tensor in whole.tensors))

@@ -12,7 +12,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from training import compiled, console, parameters, parser, train
+from training import begin, compiled, console, parameters, parser, train
 
 import jitnet
 import jitnet.nn.functional as F
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--width", type=int, default=32)
     options.add_argument("--picture", type=Path, default=Path("forecast.png"))
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     months, passengers = read_passengers(chosen.data)
     growth = passengers.log().diff()

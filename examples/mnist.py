@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from training import compiled, console, parser, scorer, train
+from training import begin, compiled, console, parser, scorer, train
 
 import jitnet
 import jitnet.nn as nn
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--batch", type=int, default=128)
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     train_part, test_part = mnist(chosen.data, download=chosen.download)
     loader = DataLoader(train_part, batch_size=chosen.batch, shuffle=True, drop_last=True)

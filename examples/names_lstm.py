@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
-from training import compiled, console, epochs, parameters, parser, scorer, train
+from training import begin, compiled, console, epochs, parameters, parser, scorer, train
 
 import jitnet
 import jitnet.nn.functional as F
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--batch", type=int, default=128)
     options.add_argument("--width", type=int, default=128)
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     names, languages = read_names(chosen.data)
     train_part, test_part = random_split(names, [0.9, 0.1])

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from training import compiled, console, epochs, parameters, parser, scorer, train
+from training import begin, compiled, console, epochs, parameters, parser, scorer, train
 
 import jitnet
 import jitnet.nn.functional as F
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--width", type=int, default=16)
     options.add_argument("--blocks", type=int, default=1, help="blocks in each of three stages")
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     train_part, test_part = cifar10(chosen.data, download=chosen.download)
     normalize = transforms.Normalize(MEAN, DEVIATION)

@@ -31,7 +31,20 @@ def parser(description: str | None, data: str, download: bool = False) -> argpar
         made.add_argument("--download", action="store_true", help="fetch files that are missing")
     made.add_argument("--eager", action="store_true", help="run line by line, for pdb and print")
     made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--device", type=jitnet.device, default="cpu", help="cpu (default) or cuda")
     return made
+
+
+def begin(chosen: argparse.Namespace) -> None:
+    """Say where tensors are made from now on, and from what seed random numbers come."""
+    jitnet.set_default_device(chosen.device)
+    jitnet.manual_seed(chosen.seed)
+
+
+def there(batch: Batch) -> list[Tensor]:
+    """Return a batch on the device that the model was made on."""
+    device = jitnet.get_default_device()
+    return [tensor.to(device, non_blocking=True) for tensor in batch]
 
 
 def compiled(function: Any, eager: bool) -> Any:
@@ -50,7 +63,7 @@ def train(
     losses: list[float] = []
     with bar(label, total) as advance:
         for batch in batches:
-            losses.append(step(*batch).item())
+            losses.append(step(*there(batch)).item())
             if schedule is not None:
                 schedule.step()
             advance(losses[-1])
@@ -91,7 +104,7 @@ def scorer(model: nn.Module, eager: bool) -> Callable[[Iterable[Batch]], float]:
     def score(batches: Iterable[Batch]) -> float:
         was_training = model.training
         model.eval()
-        found = [(count(*batch).item(), len(batch[-1])) for batch in batches]
+        found = [(count(*there(batch)).item(), len(batch[-1])) for batch in batches]
         model.train(was_training)
         return sum(hits for hits, _ in found) / sum(size for _, size in found)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
-from training import compiled, console, epochs, parameters, parser, scorer, train
+from training import begin, compiled, console, epochs, parameters, parser, scorer, train
 
 import jitnet
 import jitnet.nn.functional as F
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--images", type=int, default=100, help="of 5 to 9 to learn from")
     options.add_argument("--few-epochs", type=int, default=40, help="on these")
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     whole, test = mnist(chosen.data, download=chosen.download)
     if chosen.checkpoint.exists():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from training import compiled, console, epochs, parameters, parser, train
+from training import begin, compiled, console, epochs, parameters, parser, there, train
 
 import jitnet
 import jitnet.nn.functional as F
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--latent", type=int, default=20)
     options.add_argument("--picture", type=Path, default=Path("vae.png"))
     chosen = options.parse_args(arguments)
-    jitnet.manual_seed(chosen.seed)
+    begin(chosen)
 
     train_part, test_part = mnist(chosen.data, download=chosen.download)
     loader = DataLoader(train_part, batch_size=chosen.batch, shuffle=True, drop_last=True)
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     total = chosen.epochs * len(loader)
     train("VAE", epochs(loader, chosen.epochs), compiled(step, chosen.eager), total)
 
-    images = test_part.tensors[0]
+    (images,) = there(test_part.tensors[:1])
     with jitnet.no_grad():
         console.print(f"test bound {loss_of(model, images).item():.1f} nats an image")
     save_image(picture(model, images[:30], chosen.latent), chosen.picture, nrow=10)

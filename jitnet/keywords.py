@@ -65,17 +65,22 @@ def with_words(function: Any) -> Any:
 
 
 def _in_any_memory(function: Callable[..., Any], known: Sequence[str]) -> Any:
-    """Return a function that makes tensors, taking words for kinds of memory: there is one kind."""
+    """Return a function that makes tensors, taking words for kinds of memory.
+
+    Of them pin_memory=True says something; all else there is one kind of.
+    """
     unknown = {"pin_memory", "layout", "memory_format"}.difference(known)
 
     @wraps(function)
     def call(*args: Any, **options: Any) -> Any:
+        pin = options.get("pin_memory") is True
         for word in unknown & options.keys():
             if options.pop(word) not in (None, True, False, *_MEMORIES):
                 raise NotImplementedError(
                     f"{function.__name__}() makes strided tensors only; leave {word!r} out"
                 )
-        return function(*args, **options)
+        made = function(*args, **options)
+        return made.pin_memory() if pin else made
 
     return call
 

@@ -84,6 +84,11 @@ def host_copy(tensor: Tensor) -> np.ndarray:
     return gpu_of(tensor.device).download(packed(tensor))
 
 
+def pinned_copy(tensor: Tensor) -> np.ndarray:
+    """Return pinned memory that holds a tensor's elements once its stream has been waited for."""
+    return gpu_of(tensor.device).download_later(packed(tensor))
+
+
 def array_of(tensor: Tensor) -> DeviceArray:
     """Return the array of a tensor on a GPU."""
     array: Any = tensor._array

@@ -35,15 +35,22 @@ def case(work: Work, options: frozenset[str]) -> Case:
     """Return the workload.
 
     The options are "eager", which leaves it uncompiled, "beside", with the thread pools of NumPy
-    and PyTorch in the process, and "between", with calls of both between the steps.
+    and PyTorch in the process, "between", with calls of both between the steps, and "cuda".
     """
-    compiler = (lambda function: function) if "eager" in options else jitnet.compile
-    found = _case(work, compiler)
+    if "cuda" in options:
+        jitnet.set_default_device("cuda")
+        found = _case(work, _compiler(options))
+        return replace(found, wait=lambda _: jitnet.cuda.synchronize())
+    found = _case(work, _compiler(options))
     if options & {"beside", "between"}:
         use = pools()
         use()
         return replace(found, between=use) if "between" in options else found
     return found
+
+
+def _compiler(options: frozenset[str]) -> Callable[[Any], Any]:
+    return (lambda function: function) if "eager" in options else jitnet.compile
 
 
 def _case(work: Work, compiler: Callable[[Any], Any]) -> Case:
@@ -58,20 +65,21 @@ def _case(work: Work, compiler: Callable[[Any], Any]) -> Case:
         case Elementwise(backward=False):
             return _forward(compiler(lambda x: chain(jitnet, x)), inputs.normal(1, work.size))
         case Elementwise():
-            x = jitnet.from_numpy(inputs.normal(1, work.size)).requires_grad_()
+            x = jitnet.as_tensor(inputs.normal(1, work.size)).requires_grad_()
             return _gradient(compiler, lambda: chain(jitnet, x).sum(), x)
         case SoftmaxLayerNorm(backward=False):
             x, gain, bias, _ = inputs.rows(work.rows, work.columns)
             function = compiler(lambda x, gain, bias: normalized(jitnet, x, gain, bias))
             return _forward(function, x, gain, bias)
         case SoftmaxLayerNorm():
-            x, gain, bias, u = map(jitnet.from_numpy, inputs.rows(work.rows, work.columns))
+            x, gain, bias, u = map(jitnet.as_tensor, inputs.rows(work.rows, work.columns))
             leaves = [each.requires_grad_() for each in (x, gain, bias)]
             loss = lambda: (normalized(jitnet, x, gain, bias) * u).sum()  # noqa: E731
             return _gradient(compiler, loss, *leaves)
         case Matmul(m=m, k=k, n=n):
             function = compiler(lambda a, b: a @ b)
-            return _forward(function, inputs.normal(1, m, k), inputs.normal(2, k, n))
+            dtype = getattr(jitnet, work.dtype)
+            return _forward(function, inputs.normal(1, m, k), inputs.normal(2, k, n), dtype=dtype)
         case Call():
             return _forward(compiler(lambda x: x + 1.0), inputs.normal(1, work.size))
         case _:
@@ -79,16 +87,16 @@ def _case(work: Work, compiler: Callable[[Any], Any]) -> Case:
 
 
 def _magnitude(result: Any) -> float:
-    return magnitude(result.numpy())
+    return magnitude(result.float().cpu().numpy())
 
 
 def _reading(step: Callable[[], Any]) -> Case:
     """Return the case of a step whose result is all that it makes."""
-    return Case(step, _magnitude, digest=lambda result: digest_of([result.numpy()]))
+    return Case(step, _magnitude, digest=lambda result: digest_of([result.float().cpu().numpy()]))
 
 
-def _forward(function: Callable[..., Any], *arrays: Any) -> Case:
-    values = [jitnet.from_numpy(array) for array in arrays]
+def _forward(function: Callable[..., Any], *arrays: Any, dtype: Any = None) -> Case:
+    values = [jitnet.as_tensor(array, dtype) for array in arrays]
 
     @jitnet.no_grad()
     def step() -> Any:
@@ -100,8 +108,8 @@ def _forward(function: Callable[..., Any], *arrays: Any) -> Case:
 def _decoding(work: Decoding, compiler: Callable[[Any], Any]) -> Case:
     decode = compiler(gpt2.decoder(jitnet, build(jitnet, work.network)).eval())
     token, *caches = inputs.token_and_cache(work.network, work.cache)
-    keys, values = ([jitnet.from_numpy(layer) for layer in cache] for cache in caches)
-    token, place = jitnet.from_numpy(token), jitnet.tensor([work.cache - 1])
+    keys, values = ([jitnet.as_tensor(layer) for layer in cache] for cache in caches)
+    token, place = jitnet.as_tensor(token), jitnet.tensor([work.cache - 1])
 
     @jitnet.no_grad()
     def step() -> Any:
@@ -121,12 +129,14 @@ def _gradient(compiler: Callable[[Any], Any], loss: Callable[[], Any], *leaves: 
         backward()
         return leaves[0].grad
 
-    return Case(step, _magnitude, digest=lambda _: digest_of(leaf.grad.numpy() for leaf in leaves))
+    return Case(
+        step, _magnitude, digest=lambda _: digest_of(leaf.grad.cpu().numpy() for leaf in leaves)
+    )
 
 
 def _training(work: Training, compiler: Callable[[Any], Any]) -> Case:
     model = build(jitnet, work.network)
-    x, y = map(jitnet.from_numpy, inputs.batch(work))
+    x, y = map(jitnet.as_tensor, inputs.batch(work))
     optimizer = optimizer_for(jitnet, model.parameters(), work.optimizer)
     loss_of = getattr(F, work.loss)
 
@@ -139,6 +149,6 @@ def _training(work: Training, compiler: Callable[[Any], Any]) -> Case:
         return loss
 
     def digest(loss: Any) -> str:
-        return digest_of(each.detach().numpy() for each in (loss, *model.parameters()))
+        return digest_of(each.detach().cpu().numpy() for each in (loss, *model.parameters()))
 
     return Case(lambda: train(x, y), lambda loss: loss.item(), digest=digest)

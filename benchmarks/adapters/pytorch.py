@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, assert_never
 
 import torch
@@ -35,39 +36,49 @@ def case(work: Work, options: Options) -> Case:
     """Return the workload.
 
     The options are "compile", "max-autotune", "freeze" (the weights, for inference), "fused" (the
-    optimizer) and "channels-last" (images).
+    optimizer), "channels-last" (images), "graphs" (CUDA's, where it compiles) and "cuda".
     """
+    if "cuda" not in options:
+        return _case(work, options)
+    torch.set_default_device("cuda")
+    return replace(_case(work, options), wait=lambda _: torch.cuda.synchronize())
+
+
+def _case(work: Work, options: Options) -> Case:
     compiler = _compiler(options)
     match work:
         case Training():
             return _training(work, options)
         case Inference(network=network, batch=batch):
-            x = _images(torch.from_numpy(inputs.samples(network, batch)), options)
+            x = _images(torch.as_tensor(inputs.samples(network, batch)), options)
             model = _images(build(torch, network), options).eval()
             return _forward(compiler(model), x, freeze="freeze" in options)
         case Decoding():
             return _decoding(work, options)
         case Elementwise(backward=False):
-            x = torch.from_numpy(inputs.normal(1, work.size))
+            x = torch.as_tensor(inputs.normal(1, work.size))
             return _forward(compiler(lambda x: chain(torch, x)), x)
         case Elementwise():
-            x = torch.from_numpy(inputs.normal(1, work.size)).requires_grad_()
+            x = torch.as_tensor(inputs.normal(1, work.size)).requires_grad_()
             return _gradient(compiler(lambda: chain(torch, x).sum()), x)
         case SoftmaxLayerNorm(backward=False):
-            x, gain, bias, _ = map(torch.from_numpy, inputs.rows(work.rows, work.columns))
+            x, gain, bias, _ = map(torch.as_tensor, inputs.rows(work.rows, work.columns))
             function = compiler(lambda x, gain, bias: normalized(torch, x, gain, bias))
             return _forward(function, x, gain, bias)
         case SoftmaxLayerNorm():
-            x, gain, bias, u = map(torch.from_numpy, inputs.rows(work.rows, work.columns))
+            x, gain, bias, u = map(torch.as_tensor, inputs.rows(work.rows, work.columns))
             leaves = [each.requires_grad_() for each in (x, gain, bias)]
             loss = compiler(lambda: (normalized(torch, x, gain, bias) * u).sum())
             return _gradient(loss, *leaves)
         case Matmul(m=m, k=k, n=n):
             a, b = inputs.normal(1, m, k), inputs.normal(2, k, n)
             product = compiler(lambda a, b: a @ b)
-            return _forward(product, torch.from_numpy(a), torch.from_numpy(b))
+            dtype = getattr(torch, work.dtype)
+            return _forward(
+                product, torch.as_tensor(a, dtype=dtype), torch.as_tensor(b, dtype=dtype)
+            )
         case Call():
-            x = torch.from_numpy(inputs.normal(1, work.size))
+            x = torch.as_tensor(inputs.normal(1, work.size))
             return _forward(compiler(lambda x: x + 1.0), x)
         case _:
             assert_never(work)
@@ -77,6 +88,7 @@ def _compiler(options: Options) -> Callable[[Any], Any]:
     if "compile" not in options:
         return lambda function: function
     mode = "max-autotune-no-cudagraphs" if "max-autotune" in options else None
+    mode = "reduce-overhead" if "graphs" in options else mode
     return lambda function: torch.compile(function, mode=mode, dynamic=False)
 
 
@@ -89,17 +101,17 @@ def _forward(function: Callable[..., Any], *values: Any, freeze: bool = False) -
     if freeze:  # refuses to work in inference mode
         torch._inductor.config.freezing = True
     mode = torch.no_grad() if freeze else torch.inference_mode()
-    return Case(mode(lambda: function(*values)), lambda result: magnitude(result.numpy()))
+    return Case(
+        mode(lambda: function(*values)), lambda result: magnitude(result.float().cpu().numpy())
+    )
 
 
 def _decoding(work: Decoding, options: Options) -> Case:
     decode = _compiler(options)(gpt2.decoder(torch, build(torch, work.network)).eval())
     token, *caches = inputs.token_and_cache(work.network, work.cache)
-    keys, values = ([torch.from_numpy(layer) for layer in cache] for cache in caches)
+    keys, values = ([torch.as_tensor(layer) for layer in cache] for cache in caches)
     place = torch.tensor([work.cache - 1])
-    return _forward(
-        decode, torch.from_numpy(token), place, keys, values, freeze="freeze" in options
-    )
+    return _forward(decode, torch.as_tensor(token), place, keys, values, freeze="freeze" in options)
 
 
 def _gradient(loss: Callable[[], Any], *leaves: Any) -> Case:
@@ -109,12 +121,12 @@ def _gradient(loss: Callable[[], Any], *leaves: Any) -> Case:
         loss().backward()
         return leaves[0].grad
 
-    return Case(step, lambda result: magnitude(result.numpy()))
+    return Case(step, lambda result: magnitude(result.float().cpu().numpy()))
 
 
 def _training(work: Training, options: Options) -> Case:
     model = _images(build(torch, work.network), options)
-    x, y = map(torch.from_numpy, inputs.batch(work))
+    x, y = map(torch.as_tensor, inputs.batch(work))
     x = _images(x, options)
     fused = True if "fused" in options else None
     optimizer = optimizer_for(torch, model.parameters(), work.optimizer, fused=fused)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from benchmarks.catalog import in_order
-from benchmarks.floor import HOW
 from benchmarks.ledger import Ledger
 from benchmarks.outcome import Outcome
 from benchmarks.peers import JITNET, PEERS
@@ -129,9 +128,7 @@ def write_summary(ledger: Ledger) -> None:
     outcomes = kept(ledger)
     machine = outcomes[-1].machine
     head = (
-        f"# Benchmarks\n\nMedian times of one step, {ledger.when()}, on {machine.processor}, "
-        f"{machine.threads} threads: {machine.flops / 1e9:.0f} GFLOP/s, "
-        f"{machine.bandwidth / 1e9:.0f} GB/s ({HOW}). A ratio is the best peer's time over "
-        f"jitnet's; each peer is shown at its best setting.\n\n"
+        f"# Benchmarks\n\nMedian times of one step, {ledger.when()}, on {machine}. A ratio is the "
+        f"best peer's time over jitnet's; each peer is shown at its best setting.\n\n"
     )
     ledger.path.with_suffix(".md").write_text(head + summary(outcomes).markdown())

@@ -24,6 +24,7 @@ def empty_cache() -> None:
     gc.collect()
     for gpu in gpus.opened():
         gpu.allocator.empty_cache()
+    gpus.unpin_unused()
 
 
 def ipc_collect() -> None:

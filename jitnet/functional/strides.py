@@ -124,6 +124,7 @@ def empty_strided(
     """Return memory of the given sizes and strides; its content is not defined."""
     reach = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     made = creation.empty(0 if 0 in size else reach, dtype=dtype, device=device)
+    made = made.pin_memory() if pin_memory else made
     found = as_strided(made, size, stride).detach()
     return found.requires_grad_() if requires_grad else found  # type: ignore[no-any-return]
 
@@ -145,5 +146,6 @@ def empty_permuted(
             at_line(f"empty_permuted wants each of {len(size)} dims once, got {order}")
         )
     made = creation.empty([size[axis] for axis in order], dtype=dtype, device=device)
+    made = made.pin_memory() if pin_memory else made
     made = made.permute([order.index(axis) for axis in range(len(size))]).detach()
     return made.requires_grad_() if requires_grad else made  # type: ignore[no-any-return]

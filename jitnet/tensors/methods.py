@@ -23,7 +23,17 @@ from .. import functional, namespace_info, random, storage
 from ..functional import complex_numbers
 from ..keywords import with_words
 from ..tensor import Tensor
-from . import alike, exchange, history, layout, random_methods, reshaping, values, writing
+from . import (
+    alike,
+    exchange,
+    history,
+    layout,
+    pinning,
+    random_methods,
+    reshaping,
+    values,
+    writing,
+)
 from .indexing import getitem, setitem
 from .operators import COMPARISONS, OPERATORS, assigning, operator, reflected
 
@@ -173,8 +183,8 @@ OWN: dict[str, Any] = {
     "_is_view": lambda self: self._origin is not None,
     "type": values.type_,
     "new_empty": alike.new_zeros,
-    "pin_memory": lambda self, device=None: self,
-    "is_pinned": lambda self, device=None: False,
+    "pin_memory": pinning.pin_memory,
+    "is_pinned": pinning.is_pinned,
     "is_nonzero": values.as_bool,
     "is_signed": lambda self: self._type.dtype.is_signed,
     "get_device": lambda self: -1 if self.device.index is None else self.device.index,

@@ -37,7 +37,8 @@ class MoveNode(TapeNode):
 def moved(x: Tensor, where: Any, non_blocking: bool = False) -> Tensor:
     """Return x on a device: x itself if it is there.
 
-    non_blocking: a copy from pinned memory may go on while the host does.
+    non_blocking: a copy from pinned memory may go on while the host does; so does one to the CPU,
+    into pinned memory: synchronize before reading it.
     """
     device = placed(where)
     if x._device is device:
@@ -64,7 +65,8 @@ def _copied(x: Tensor, device: Device, non_blocking: bool) -> Tensor:
     from .. import on_gpu
 
     if device is CPU:
-        return _base(on_gpu.host_copy(x), None, x._type)
+        copy = on_gpu.pinned_copy if non_blocking else on_gpu.host_copy
+        return _base(copy(x), None, x._type)
     if x._device is CPU or x._device is None:
         array = on_gpu.uploaded(x._copied(), device, non_blocking)
     else:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import creation, tape
+from ..device import CPU
 from ..errors import at_line
 from ..functional.promote import to_dtype, to_shape
 from ..tensor import Tensor
@@ -75,7 +76,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite the elements with src's, cast and broadcast."""
     value = creation.as_tensor(src, device=self.device) if not isinstance(src, Tensor) else src
     if value.device is not self.device:
-        value = moved(value, self.device, non_blocking)
+        value = moved(value, self.device, non_blocking and self.device is not CPU)
     fitted = to_shape(to_dtype(value, self._type.dtype), self._type.shape)
     return self._assign(fitted)
 

@@ -92,5 +92,5 @@ def save_image(
     from .pillow import image_of  # models and grids do without
 
     grid = make_grid(tensor, **options)
-    pixels = (grid.float() * 255 + 0.5).clamp(0, 255).numpy().astype(np.uint8)
+    pixels = (grid.float() * 255 + 0.5).clamp(0, 255).cpu().numpy().astype(np.uint8)
     image_of(pixels.transpose(1, 2, 0)).save(fp, format=format)

@@ -18,10 +18,12 @@ from .array import DeviceArray, layout_of
 from .bindings import NvidiaPlatform
 from .checks import Checks
 from .driver import Driver, Library, Platform
+from .pinned import PinnedPool
 
 _lock = threading.Lock()
 _platform: Platform = NvidiaPlatform()
 _gpus: dict[int, Gpu] = {}
+_pinned: PinnedPool | None = None
 on_install: list[Callable[[], None]] = []  # what others keep of GPUs, and must forget with them
 
 
@@ -133,6 +135,14 @@ class Gpu:
         line = np.frombuffer(content, np.uint8)
         self.driver.upload(target.address, address_of(line), len(content), self.stream)
 
+    def download_later(self, array: DeviceArray) -> NDArray[Any]:
+        """Return pinned memory that a contiguous array is copied to: wait before reading it."""
+        found = pinned(self).empty(array.shape, array.dtype)
+        if found.nbytes:
+            self.driver.download(address_of(found), array.address, found.nbytes, self.stream)
+            self._keep(found)
+        return found
+
     def download(self, array: DeviceArray) -> NDArray[Any]:
         """Return a copy on the host of a contiguous array; raise what programs found wrong."""
         found = np.empty(array.shape, array.dtype)
@@ -147,7 +157,7 @@ class Gpu:
             self.driver.copy(target.address, source.address, target.nbytes, self.stream)
 
     def _keep(self, what: object) -> None:
-        """Keep memory of the host until this thread's stream has read it."""
+        """Keep memory of the host until this thread's stream has read or written it."""
         while self._read_later and self.driver.event_done(self._read_later[0][0]):
             self.driver.close_event(self._read_later.popleft()[0])
         event = self.driver.new_event(False)
@@ -160,10 +170,11 @@ class Gpu:
 
 def install(platform: Platform) -> Platform:
     """Look for GPUs here from now on, and forget those of before; return where they were sought."""
-    global _platform
+    global _platform, _pinned
     with _lock:
         before, _platform = _platform, platform
         _gpus.clear()
+        _pinned = None
         for forget in on_install:
             forget()
     return before
@@ -196,6 +207,26 @@ def gpu_of(device: Device) -> Gpu:
     """Return the GPU that a tensor's device is."""
     assert device.index is not None, device
     return gpu(device.index)
+
+
+def pinned(gpu: Gpu) -> PinnedPool:
+    """Return the host's pinned memory; it is asked of this GPU's driver if it is the first."""
+    global _pinned
+    with _lock:
+        if _pinned is None:
+            _pinned = PinnedPool(gpu.driver)
+    return _pinned
+
+
+def is_pinned(address: int) -> bool:
+    """Whether pinned memory of the host lies at an address."""
+    return _pinned is not None and _pinned.holds(address)
+
+
+def unpin_unused() -> None:
+    """Give back the pinned memory that nobody uses."""
+    if _pinned is not None:
+        _pinned.empty_cache()
 
 
 def opened() -> list[Gpu]:

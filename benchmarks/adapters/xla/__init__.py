@@ -32,7 +32,7 @@ def use_threads(count: int) -> None:
 
 
 def case(work: Work, options: frozenset[str]) -> Case:
-    """Return the workload; there are no options."""
+    """Return the workload; there are no options: JAX_PLATFORMS names the device."""
     match work:
         case Training():
             return Case(trainer(work), float, jax.block_until_ready)
@@ -53,7 +53,8 @@ def case(work: Work, options: frozenset[str]) -> Case:
             )
             return _jitted(gradients, *inputs.rows(work.rows, work.columns), first=True)
         case Matmul(m=m, k=k, n=n):
-            return _jitted(jnp.matmul, inputs.normal(1, m, k), inputs.normal(2, k, n))
+            operands = inputs.normal(1, m, k), inputs.normal(2, k, n)
+            return _jitted(jnp.matmul, *(jnp.asarray(each, work.dtype) for each in operands))
         case Call():
             return _jitted(lambda x: x + 1.0, inputs.normal(1, work.size))
         case _:
@@ -61,7 +62,7 @@ def case(work: Work, options: frozenset[str]) -> Case:
 
 
 def _magnitude(result: Any) -> float:
-    return magnitude(np.asarray(result))
+    return magnitude(np.asarray(result, np.float32))
 
 
 def _jitted(function: Any, *arrays: Any, first: bool = False) -> Case:

@@ -47,7 +47,7 @@ def _stack(batch: Sequence[Tensor]) -> Tensor:
             f"samples of one batch must have one shape, got {sorted(shapes)}; "
             "pad them or give the DataLoader a collate_fn"
         )
-    if any(item.requires_grad for item in batch):
+    if any(item.requires_grad or not item.is_cpu for item in batch):
         return stack(list(batch))
     return creation.from_numpy(np.stack([item._copied() for item in batch]))
 

@@ -13,6 +13,7 @@ from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .fetch import EndOfStream, make_fetch
 from .parallel import ParallelIterator, Team, Worker
+from .pinning import can_pin, pinned
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from .threads import ThreadWorker
 from .worker import Setup, WorkerInfo
@@ -29,7 +30,11 @@ class DataLoader:
     multiprocessing_context="forkserver" (or "spawn", or a context) makes them processes, for
     datasets that compute in Python; dataset and functions must then be picklable, and the script's
     main part stand under `if __name__ == "__main__":`. "fork" is possible but unsafe beside
-    threads. pin_memory and pin_memory_device are accepted and change nothing.
+    threads.
+
+    pin_memory: batches come in pinned memory, from which copies to a GPU need not be waited for
+    (x.to("cuda", non_blocking=True)); a warning where there is no GPU. pin_memory_device is
+    accepted and changes nothing.
 
     Worker processes have random streams of their own (random, NumPy and jitnet are seeded by
     get_worker_info().seed); worker threads share this process's, in no fixed order.
@@ -88,8 +93,9 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[Any]:
         # Drawn without workers too, so that orders do not depend on how many there are.
-        seed = int(creation.randint(0, 2**62, (), generator=self.generator).item())
-        return self._parallel(seed) if self.num_workers else self._serial()
+        seed = int(creation.randint(0, 2**62, (), generator=self.generator, device="cpu").item())
+        batches = self._parallel(seed) if self.num_workers else self._serial()
+        return pinned(batches) if self.pin_memory and can_pin() else batches
 
     def _places(self) -> Iterable[Any]:
         """Return what is asked for, batch by batch: lists of indices, or single indices."""

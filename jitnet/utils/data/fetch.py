@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jitnet import creation
+from jitnet.tensor import Tensor
 
 from .collate import default_collate
 from .dataset import IterableDataset, Subset, TensorDataset
@@ -49,10 +50,14 @@ def _rows(dataset: Any, indices: np.ndarray) -> list[Any]:
     while type(dataset) is Subset:
         indices = np.asarray(dataset.indices, dtype=np.int64)[indices]
         dataset = dataset.dataset
-    return [
-        creation.from_numpy(np.take(tensor._copied(), indices, axis=0))
-        for tensor in dataset.tensors
-    ]
+    return [_rows_of(tensor, indices) for tensor in dataset.tensors]
+
+
+def _rows_of(tensor: Tensor, indices: np.ndarray) -> Tensor:
+    if not tensor.is_cpu:
+        places = creation.from_numpy(indices).to(tensor.device)
+        return tensor.index_select(0, places)  # type: ignore[no-any-return]
+    return creation.from_numpy(np.take(tensor._copied(), indices, axis=0))
 
 
 def _from_stream(
