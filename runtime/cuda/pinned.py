@@ -41,7 +41,7 @@ class PinnedPool:
         address = self._block(max(SMALLEST, 1 << (size - 1).bit_length()))
         memory = (ctypes.c_uint8 * size).from_address(address)
         weakref.finalize(memory, self._returned.append, address).atexit = False
-        return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
+        return np.frombuffer(memoryview(memory), np.uint8).view(dtype).reshape(shape)
 
     def holds(self, address: int) -> bool:
         """Whether pinned memory lies at an address."""
