@@ -41,6 +41,25 @@ def test_the_first_call_takes_another_way_than_all_others(flag: jn.Tensor) -> No
     assert jn.allclose(compiled(x + 2).mean(0), jn.zeros(3), atol=1e-6)
 
 
+def test_the_flag_may_be_another_tensor_after_the_first_call() -> None:
+    class Once(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("done", jn.tensor(0.0))
+
+        def forward(self, x: jn.Tensor) -> jn.Tensor:
+            if not self.done > 0:
+                self.done = jn.tensor(1.0)
+                return -x
+            return x
+
+    module = Once()
+    compiled = jn.compile(module)
+    assert [compiled(jn.ones(())).item() for _ in range(3)] == [-1, 1, 1]
+    module.done = jn.tensor(0.0)
+    assert [compiled(jn.ones(())).item() for _ in range(2)] == [-1, 1]
+
+
 def test_only_what_is_asked_of_a_counter_makes_another_variant() -> None:
     steps = jn.zeros((), dtype=jn.int64)
 

@@ -298,7 +298,7 @@ class Watcher(Reach):
             if id(watch) not in self._dropped and not self.followed.drops(watch)
         ]
         kept += self.followed.guards()
-        return Guards([*kept, *rates, *self._switches.values(), *self._steering, *self._kinds])
+        return Guards([*kept, *rates, *self._switches.values(), *self._kinds, *self._steering])
 
     def _is_only_stored(self, watch: Names, key: str) -> bool:
         if watch.are_globals:

@@ -184,11 +184,11 @@ class Trace:
         below = self._inputs_below(node)
         if not below:
             return _read_only(evaluate(Graph("known", (), (Output(node, ""),)), ())[0])
-        bindings = [binding for _, binding in below]
+        bindings = [None if number is None else self.bindings[number] for number in below]
         if all(isinstance(binding, Number) for binding in bindings):
             positions = {item.position for item in bindings if isinstance(item, Number)}
             raise Again(frozenset(positions), self.pinned)
-        found = steering(node, below)
+        found = steering(node, below, self.inputs, self.bindings)
         if found is None:
             return None
         self.watcher.watch_value(found, found.path)
@@ -273,14 +273,11 @@ class Trace:
             case GradientOf():
                 return f"{self.name_of(memory.owner)}.grad"
 
-    def _inputs_below(self, node: Node) -> list[tuple[Input, Binding | None]]:
-        """Return the inputs that decide a traced value, and where they come from if it is known."""
-        known: dict[Node, tuple[Input, Binding | None]] = {
-            item.node: (item, binding)
-            for item, binding in zip(self.inputs, self.bindings, strict=True)
-        }
-        nodes = [each for each in topological([node]) if each.op is graph_input]
-        return [known.get(each, (Input(each, "", "", ()), None)) for each in nodes]
+    def _inputs_below(self, node: Node) -> list[int | None]:
+        """Return which inputs decide a traced value; None for one of another trace."""
+        number_of = {item.node: number for number, item in enumerate(self.inputs)}
+        inputs = [each for each in topological([node]) if each.op is graph_input]
+        return [number_of.get(each) for each in inputs]
 
     # -- the end ---------------------------------------------------------------------------------
 

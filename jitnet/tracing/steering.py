@@ -16,23 +16,34 @@ from jitnet.compiler.ir.evaluate import evaluate
 from jitnet.compiler.ir.graph import Graph, Input, Node, Output
 
 from ..device import CPU
-from ..tensor import Tensor
-from .bindings import Binding, State
+from .bindings import Attribute, Binding, State
 
 _LIMIT = 256  # elements that are read before each call
 
 
 class Steering:
-    """A value of whole numbers or bools that depends on small state alone."""
+    """A value of whole numbers or bools that depends on small state alone.
 
-    def __init__(self, node: Node, inputs: Sequence[Input], states: Sequence[Tensor]) -> None:
-        self._graph = Graph("steering", tuple(inputs), (Output(node, ""),))
-        self._states = states
-        self.path = f"what is read of {' and '.join(item.name for item in inputs)}"
+    bindings: of all inputs, as the trace knows them: where it sets an entry, state is found there.
+    """
+
+    def __init__(
+        self, node: Node, numbers: Sequence[int], inputs: Sequence[Input], bindings: list[Binding]
+    ) -> None:
+        chosen = tuple(inputs[number] for number in numbers)
+        self._graph = Graph("steering", chosen, (Output(node, ""),))
+        self._numbers = numbers
+        self._bindings = bindings
+        self.path = f"what is read of {' and '.join(item.name for item in chosen)}"
 
     def array(self) -> np.ndarray[Any, Any]:
         """Return the value if a call began now."""
-        (value,) = evaluate(self._graph, [state._copied() for state in self._states])
+        arrays = []
+        for number in self._numbers:
+            binding = self._bindings[number]
+            assert isinstance(binding, (State, Attribute))
+            arrays.append(binding.tensor(())._copied())
+        (value,) = evaluate(self._graph, arrays)
         return value
 
     def __call__(self) -> Any:
@@ -40,17 +51,21 @@ class Steering:
         return self.array().tolist()
 
 
-def steering(node: Node, below: Sequence[tuple[Input, Binding | None]]) -> Steering | None:
+def steering(
+    node: Node, below: Sequence[int | None], inputs: Sequence[Input], bindings: list[Binding]
+) -> Steering | None:
     """Return what tells a node's value before a call; None where only the call can know it.
 
-    below: the inputs that decide the value, and where they come from. Floats tell nothing: as
-    they are learned they differ in each call. What they are compared to is a bool.
+    below: the inputs that decide the value. Floats tell nothing: as they are learned they differ
+    in each call. What they are compared to is a bool.
     """
     if node.dtype.is_inexact or node.type.numel > _LIMIT:
         return None
-    states = [binding.held for _, binding in below if isinstance(binding, State)]
+    numbers = [number for number in below if number is not None]
+    found = [bindings[number] for number in numbers]
+    states = [binding.held for binding in found if isinstance(binding, State)]
     if len(states) != len(below) or any(state.device is not CPU for state in states):
         return None
     if sum(state._type.numel for state in states) > _LIMIT:
         return None
-    return Steering(node, [item for item, _ in below], states)
+    return Steering(node, numbers, inputs, bindings)
