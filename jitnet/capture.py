@@ -30,6 +30,9 @@ class Capture(Protocol):
     def journal(self, owner: Any, name: str) -> None:
         """Remember `owner.name`, which is about to be set, so that it can be put back."""
 
+    def adopt(self, tensor: Tensor) -> None:
+        """Note that a tensor with a value is the function's own: an alias of one from outside."""
+
     def observe(self, owner: Tensor) -> None:
         """Note that `owner.grad` is about to be read."""
 

@@ -99,3 +99,29 @@ def test_kept_values_are_made_again_after_a_write_through_data() -> None:
     compiled(x)
     convolution.weight.data.mul_(3)
     assert jn.allclose(compiled(x), convolution(x), atol=1e-5)
+
+
+def test_a_compiled_call_may_write_a_computed_value_through_data() -> None:
+    def step(average: jn.Tensor, x: jn.Tensor) -> jn.Tensor:
+        average.data.lerp_(x * 2, 0.5)
+        return (x * average).sum()
+
+    average, other = jn.zeros(3), jn.zeros(3)
+    x = weight()
+    compiled = jn.compile(lambda x: step(other, x))
+    for _ in range(2):
+        assert jn.allclose(compiled(x), step(average, x))
+        assert jn.allclose(other, average)
+        assert not other.requires_grad
+
+
+def test_what_such_a_write_made_of_an_alias_cannot_be_returned() -> None:
+    average = jn.zeros(3)
+
+    def step(x: jn.Tensor) -> jn.Tensor:
+        data = average.data
+        data.add_(x)
+        return data
+
+    with pytest.raises(jn.errors.CompileError, match="with gradients recorded"):
+        jn.compile(step)(weight())

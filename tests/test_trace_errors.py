@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
@@ -299,3 +300,18 @@ def test_values_of_pythons_numbers_are_known() -> None:
         jitnet.ones(3),
         match="int\\(tensor\\) needs a tensor's value",
     )
+
+
+def test_draws_that_decide_nothing_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    symbols = types.ModuleType("sympy.core.random")
+    symbols.order = random.Random(0)  # SymPy solves for shapes, and tries rules in any order
+    monkeypatch.setitem(sys.modules, symbols.__name__, symbols)
+
+    def halved(x: jitnet.Tensor, source: random.Random) -> jitnet.Tensor:
+        source.shuffle([1, 2, 3])
+        return x / 2
+
+    assert jitnet.compile(lambda x: halved(x, symbols.order))(jitnet.ones(())).item() == 0.5
+    mine = random.Random(0)
+    with pytest.raises(CompileError, match="one and the same number in every call"):
+        jitnet.compile(lambda x: halved(x, mine))(jitnet.ones(()))

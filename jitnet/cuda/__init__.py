@@ -37,6 +37,8 @@ _absent = missing(__name__, {**globals(), **_HOME})
 
 
 def __getattr__(name: str) -> Any:
+    if name == "_initialized":  # copies of PyTorch's checkpoint() ask by this name
+        return __getattr__("is_initialized")()
     if name not in _HOME:
         return _absent(name)
     found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -327,7 +327,14 @@ def _is_method(code: CodeType) -> bool:
 
 
 def _refuse_draw(builtin: Any) -> None:
-    """Raise CompileError for a call of a random.Random's method."""
+    """Raise CompileError for a call of a random.Random's method.
+
+    SymPy has generators of its own, for the order in which it tries things: their numbers decide
+    no result (libraries of tensor notation solve for their shapes with it).
+    """
+    symbols = sys.modules.get("sympy.core.random")
+    if any(value is builtin.__self__ for value in vars(symbols or object).values()):
+        return
     name = type(builtin.__self__).__name__
     raise CompileError(
         at_line(

@@ -12,7 +12,7 @@ import numpy as np
 from jitnet.compiler.ir.dims import contiguous_strides
 from jitnet.compiler.ir.errors import CompileError
 
-from .. import creation, tape
+from .. import capture, creation, tape
 from ..capture import set_attribute
 from ..errors import at_line
 from ..functional import unary
@@ -85,7 +85,12 @@ def retains_grad(self: Tensor) -> bool:
 
 def detach(self: Tensor) -> Tensor:
     """Return a tensor over the same memory, without history."""
-    return _alias(self, Tensor)  # type: ignore[no-any-return]
+    made: Tensor = _alias(self, Tensor)
+    if capture.active is not None and made._array is not None:
+        trace = capture.current()
+        if trace is not None:
+            trace.adopt(made)
+    return made
 
 
 def data(self: Tensor) -> Tensor:

@@ -81,6 +81,7 @@ class Trace:
         self.stands_for: dict[int, Recipe] = {}  # id of a stand-in -> what it stands for
         self.memory_of: dict[int, Memory] = {}  # id of a stand-in base or a tensor -> binding
         self.written: dict[int, Tensor] = {}
+        self.adopted: dict[int, Tensor] = {}  # aliases of tensors from outside
         self.journaled: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.grads: dict[int, tuple[Memory, TensorKey | None]] = {}  # read of `grad` at entry
         self.gradient_of: dict[int, Memory] = {}  # id of a gradient -> its owner
@@ -118,6 +119,10 @@ class Trace:
             if isinstance(owner, Tensor):
                 self._tell_from_arguments(owner)
             self.journaled[key] = (owner, name, getattr(owner, name))
+
+    def adopt(self, tensor: Tensor) -> None:
+        """Note a tensor with a value that the function made: what becomes of it is no effect."""
+        self.kept[id(tensor)] = self.adopted[id(tensor)] = tensor
 
     def observe(self, owner: Tensor) -> None:
         """Note that `owner.grad` is about to be read."""

@@ -133,7 +133,7 @@ class Outcome:
                 recipe = outside or self._recipes.get(id(owner))  # or of a result
                 if recipe is not None:
                     grads.append(self._grad_effect(recipe, owner, after))
-            elif outside is None or after is before:
+            elif outside is None or after is before or self._is_own(owner):
                 continue
             elif name == "_requires_grad":
                 flags.append((outside, after))
@@ -146,6 +146,10 @@ class Outcome:
             written.append(self._trace.memory_of[id(base)])
             self._check_writeable(base, written[-1])
         return Effects(tuple(written), tuple(grads), tuple(flags), training, entries)
+
+    def _is_own(self, tensor: Tensor) -> bool:
+        """Whether nobody outside will see what became of a tensor: an alias that stays inside."""
+        return id(tensor) in self._trace.adopted and id(tensor) not in self._recipes
 
     def _entries(self) -> Iterator[EntryEffect]:
         """Yield the entries that calls set, put back as they were; others stay, as errors."""
