@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jitnet import creation
-from jitnet.capture import hyper, switch
+from jitnet.capture import hyper
 from jitnet.tensor import Tensor
 
 from .checks import at_least_zero, check_learning_rate
+from .decay import downhill
 from .groups import ParamGroup
 from .optimizer import Optimizer
 
@@ -63,10 +64,7 @@ class Adadelta(Optimizer):
         self, param: Tensor, grad: Tensor, state: Mapping[str, Any], group: ParamGroup
     ) -> None:
         rho, eps = hyper(group, "rho"), hyper(group, "eps")
-        if group["maximize"]:
-            grad = -grad
-        if switch(group, "weight_decay"):
-            grad = grad + param * hyper(group, "weight_decay")
+        grad = downhill(param, grad, group)
         state["step"].add_(1)
         square, earlier = state["square_avg"], state["acc_delta"]
         square.mul_(rho).add_(grad * grad * (1 - rho))

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jitnet import creation
-from jitnet.capture import hyper, switch
+from jitnet.capture import hyper
 from jitnet.runtime.dtype import float64
 from jitnet.tensor import Tensor
 
 from .checks import at_least_zero, check_learning_rate
+from .decay import downhill
 from .groups import ParamGroup
 from .optimizer import Optimizer
 
@@ -65,10 +66,7 @@ class Adagrad(Optimizer):
     def _update(
         self, param: Tensor, grad: Tensor, state: Mapping[str, Any], group: ParamGroup
     ) -> None:
-        if group["maximize"]:
-            grad = -grad
-        if switch(group, "weight_decay"):
-            grad = grad + param * hyper(group, "weight_decay")
+        grad = downhill(param, grad, group)
         step, total = state["step"], state["sum"]
         step.add_(1)
         slowed = 1 + (step.to(float64) - 1) * hyper(group, "lr_decay")

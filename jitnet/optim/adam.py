@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jitnet import creation
-from jitnet.capture import hyper, switch
+from jitnet.capture import hyper
 from jitnet.functional import maximum
 from jitnet.runtime.dtype import float64
 from jitnet.tensor import Tensor
 
 from .checks import at_least_zero, check_betas, check_learning_rate
+from .decay import downhill_or_shrunk
 from .groups import ParamGroup
 from .optimizer import Optimizer
 
@@ -75,14 +76,7 @@ class Adam(Optimizer):
     ) -> None:
         rate = hyper(group, "lr")
         beta1, beta2 = hyper(group, "betas", 0), hyper(group, "betas", 1)
-        if group["maximize"]:
-            grad = -grad
-        if switch(group, "weight_decay"):
-            decay = hyper(group, "weight_decay")
-            if group["decoupled_weight_decay"]:
-                param.mul_(1 - rate * decay)
-            else:
-                grad = grad + param * decay
+        grad = downhill_or_shrunk(param, grad, group)
 
         step, mean, square = state["step"], state["exp_avg"], state["exp_avg_sq"]
         step.add_(1)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jitnet import creation
-from jitnet.capture import hyper, switch
+from jitnet.capture import hyper
 from jitnet.functional import maximum
 from jitnet.runtime.dtype import float64
 from jitnet.tensor import Tensor
 
 from .checks import at_least_zero, check_betas, check_learning_rate
+from .decay import downhill
 from .groups import ParamGroup
 from .optimizer import Optimizer
 
@@ -63,10 +64,7 @@ class Adamax(Optimizer):
         self, param: Tensor, grad: Tensor, state: Mapping[str, Any], group: ParamGroup
     ) -> None:
         beta1, beta2 = hyper(group, "betas", 0), hyper(group, "betas", 1)
-        if group["maximize"]:
-            grad = -grad
-        if switch(group, "weight_decay"):
-            grad = grad + param * hyper(group, "weight_decay")
+        grad = downhill(param, grad, group)
         step, mean, largest = state["step"], state["exp_avg"], state["exp_inf"]
         step.add_(1)
         mean.add_((grad - mean) * (1 - beta1))

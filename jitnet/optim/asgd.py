@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jitnet import creation
-from jitnet.capture import hyper, switch
+from jitnet.capture import hyper
 from jitnet.functional import where
 from jitnet.runtime.dtype import float64
 from jitnet.tensor import Tensor
 
 from .checks import at_least_zero, check_learning_rate
+from .decay import downhill
 from .groups import ParamGroup
 from .optimizer import Optimizer
 
@@ -65,12 +66,9 @@ class ASGD(Optimizer):
     def _update(
         self, param: Tensor, grad: Tensor, state: Mapping[str, Any], group: ParamGroup
     ) -> None:
-        if group["maximize"]:
-            grad = -grad
+        grad = downhill(param, grad, group)
         step, eta, mu, average = state["step"], state["eta"], state["mu"], state["ax"]
         step.add_(1)
-        if switch(group, "weight_decay"):
-            grad = grad + param * hyper(group, "weight_decay")
         rate, lambd = hyper(group, "lr"), hyper(group, "lambd")
         moving = eta.to(param.dtype)
         param.copy_(param * (1 - lambd * moving) - grad * moving)

@@ -10,6 +10,7 @@ from jitnet.capture import hyper, switch
 from jitnet.tensor import Tensor
 
 from .checks import at_least_zero, check_learning_rate
+from .decay import downhill
 from .groups import ParamGroup
 from .optimizer import Optimizer
 
@@ -67,10 +68,7 @@ class RMSprop(Optimizer):
         self, param: Tensor, grad: Tensor, state: Mapping[str, Any], group: ParamGroup
     ) -> None:
         alpha = hyper(group, "alpha")
-        if group["maximize"]:
-            grad = -grad
-        if switch(group, "weight_decay"):
-            grad = grad + param * hyper(group, "weight_decay")
+        grad = downhill(param, grad, group)
         state["step"].add_(1)
         square = state["square_avg"]
         square.mul_(alpha).add_(grad * grad * (1 - alpha))

@@ -11,6 +11,7 @@ from jitnet.functional import where
 from jitnet.tensor import Tensor
 
 from .checks import at_least_zero, check_learning_rate
+from .decay import downhill
 from .groups import ParamGroup
 from .optimizer import Optimizer
 
@@ -69,10 +70,7 @@ class SGD(Optimizer):
     def _update(
         self, param: Tensor, grad: Tensor, state: Mapping[str, Any], group: ParamGroup
     ) -> None:
-        if group["maximize"]:
-            grad = -grad
-        if switch(group, "weight_decay"):
-            grad = grad + param * hyper(group, "weight_decay")
+        grad = downhill(param, grad, group)
         if switch(group, "momentum"):
             grad = self._with_momentum(grad, state, group)
         param.sub_(grad * hyper(group, "lr"))
