@@ -17,7 +17,11 @@ from jitnet.nn import functional as F
 from jitnet.runtime.cuda import assemble, compile_ptx
 
 CAPABILITIES = ((8, 0), (9, 0))
-HOT = ("product", "large")  # whose PTX is made for each; that of others is the older one's
+HOT = (
+    "product",
+    "large",
+    "turned",
+)  # whose PTX is made for each; that of others is the older one's
 
 
 def graphs(function: Callable[..., Any], *args: Any) -> list[Graph]:
@@ -76,6 +80,7 @@ def cases() -> Iterator[tuple[str, list[Graph]]]:
         yield str(dtype).split(".")[1], graphs(lambda a: jitnet.sigmoid(a @ a), half)
     x, w = (jitnet.randn(*shape).to(jitnet.bfloat16) for shape in ((2048, 96), (96, 2048)))
     yield "large", graphs(lambda a, b: F.relu(a @ b), x, w)
+    yield "turned", graphs(lambda a, b: a @ b.t(), x, jitnet.randn(2048, 96).to(jitnet.bfloat16))
     rows = jitnet.randn(6, 5000)
     yield "sorts", graphs(lambda x: (x.argsort(1), x.topk(5).indices, x.mode(1).indices), rows)
     yield "counts", graphs(lambda x: (jitnet.histc(x, 9), x.kthvalue(40).values), rows)
@@ -111,6 +116,7 @@ def main() -> None:
                         "shared": code.shared_bytes,
                         "local": code.local_bytes,
                         "wide": text.count("ld.global.v4") + text.count("st.global.v4"),
+                        "copies": text.count("cp.async.cg"),
                         "doubles": text.count(".f64"),
                     }
     print(json.dumps(found))

@@ -116,6 +116,8 @@ def _instructions() -> types.ModuleType:
     module.load4 = lambda x, at, wanted: tuple(x[at : at + 4]) if wanted else (np.float32(0),) * 4
     module.store4 = _store4
     module.load8 = _load8
+    module.copy8 = _copy8
+    module.wait_copies = _wait_copies
     module.load_bits = lambda x, at: np.uint32(_bits(x[at : at + 1])[0])
     module.low_halves = lambda a, b: (a & np.uint32(0xFFFF)) | (b << np.uint32(16))
     module.high_halves = lambda a, b: (a >> np.uint32(16)) | (b & np.uint32(0xFFFF0000))
@@ -141,6 +143,18 @@ def _load8(x: Any, at: int, wanted: bool) -> tuple[np.uint32, ...]:
         return (np.uint32(0),) * 4
     bits = _bits(x[at : at + 8]).astype(np.uint32)
     return tuple(bits[::2] | bits[1::2] << np.uint32(16))
+
+
+def _copy8(tiles: Any, at: int, x: Any, index: int, wanted: bool) -> None:
+    """Note a copy: it is done when the thread waits for it, and not before."""
+    threading.current_thread().__dict__.setdefault("copies", []).append(
+        (tiles, at, x, index, wanted)
+    )
+
+
+def _wait_copies() -> None:
+    for tiles, at, x, index, wanted in threading.current_thread().__dict__.pop("copies", []):
+        tiles[at : at + 4] = _load8(x, index, wanted)
 
 
 def _from_bfloat16(words: np.ndarray) -> np.ndarray:

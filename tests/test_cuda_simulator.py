@@ -139,7 +139,9 @@ def test_tensor_cores(dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
         result = ops.maximum(ops.matmul(x, y), ops.full_like(ops.matmul(x, y), value=0))
         graph = Graph("product", (left, right), (Output(result, "y"),))
         text = str(lower_cuda(graph).program)
-        assert f"mma_{dtype.name}(" in text and ("load8(" in text) is wide
+        assert f"mma_{dtype.name}(" in text
+        assert ("load8(" in text) is (wide and not (flip_b and not flip_a))
+        assert ("copy8(" in text) is (wide and not flip_a), "those along the sum"
         simulated([result], [left, right], [a, b])
 
 
@@ -225,6 +227,18 @@ def test_rounding_to_tf32(flip: bool) -> None:
     exact = a.astype(np.float64) @ (b.T if flip else b)
     error = np.abs(out - exact).max() / np.abs(exact).max()
     assert 1e-6 < error < 2e-3  # 10 bits of each operand
+
+
+@pytest.mark.parametrize("dtype", [bfloat16, float16], ids=lambda dtype: dtype.short)
+def test_tiles_that_are_copied_while_others_are_multiplied(dtype: DType) -> None:
+    """The simulator copies only when a thread waits: after it, or too late."""
+    rng = np.random.default_rng(9)
+    a, b = sample(rng, dtype, (40, 72)), sample(rng, dtype, (20, 72))  # three tiles, a short one
+    left, right = argument("a", a), argument("b", b)
+    y = ops.matmul(left.node, ops.permute(right.node, axes=(1, 0)))
+    graph = Graph("product", (left, right), (Output(y, "y"),))
+    assert str(lower_cuda(graph).program).count("copy8(") >= 4
+    simulated([y], [left, right], [a, b])
 
 
 def test_moves_and_lookups() -> None:

@@ -116,7 +116,9 @@ def test_the_source_of_a_product_on_tensor_cores() -> None:
     text = product.dump("cuda")
     assert text.count("@cuda.jit\n") == 1
     assert "from jitnet.runtime.cuda.instructions import (" in text
-    assert "= mma_bfloat16(" in text and "= load8(x, " in text
+    assert "= mma_bfloat16(" in text
+    assert "copy8(tiles, " in text and "wait_copies()" in text, "of x, along the sum"
+    assert "= load8(w, " in text
 
 
 def test_products_of_float32_are_exact_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +173,9 @@ def test_kernels_are_assembled_without_spills() -> None:
         *("bfloat160", "float160", "large0", "unsigned80", "wide0", "long_sum0"),
     }
     assert all(taken["wide"] == 4 for key, taken in found.items() if key.startswith("wide0"))
-    assert all(taken["wide"] == 8 for key, taken in found.items() if key.startswith("large0"))
+    assert all(taken["wide"] == 4 for key, taken in found.items() if key.startswith("large0"))
+    copies = {key.split()[0]: taken["copies"] for key, taken in found.items()}
+    assert (copies["turned0"], copies["large0"]) == (8, 4), "along the sum: both, the first"
     for key, taken in found.items():
         assert taken["local"] == 0, (key, taken)
         assert taken["registers"] <= HOT_REGISTERS, (key, taken)

@@ -18,6 +18,7 @@ intrinsic: Callable[[Callable[..., Any]], Any] = extending.intrinsic
 
 _WORD = ir.IntType(32)
 _FLOAT = ir.FloatType()
+_SHARED = 3  # LLVM's number for the memory of a block
 _WIDE = 16  # bytes that one instruction loads or stores at most
 
 
@@ -112,6 +113,61 @@ def load8(typing: Any, pointer: Any, index: Any, wanted: Any) -> Any:
         return context.make_tuple(builder, signature.return_type, values)
 
     return result(pointer, types.int64, types.boolean), write
+
+
+@intrinsic
+def copy8(typing: Any, tiles: Any, at: Any, pointer: Any, index: Any, wanted: Any) -> Any:
+    """Let eight elements of 16 bits come into a block's memory, by sm_80's asynchronous copy.
+
+    They are there after `wait_copies`; zeros unless wanted.
+    """
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        target, start = builder.gep(array.data, [args[1]]), _part(builder, args[2], args[3], _WORD)
+        _copy_words(builder, target, start, args[4])
+        return context.get_dummy_value()
+
+    return types.void(tiles, types.int64, pointer, types.int64, types.boolean), write
+
+
+def _copy_words(builder: Any, target: Any, start: Any, wanted: Any) -> None:
+    """Copy four words to shared memory: at once and later, or one by one if need be."""
+
+    def later() -> list[Any]:
+        shared = builder.addrspacecast(target, _WORD.as_pointer(_SHARED))
+        kind = ir.FunctionType(ir.VoidType(), [_WORD, start.type])
+        text = "cp.async.cg.shared.global [$0], [$1], 16;"
+        code = ir.InlineAsm(kind, text, "r,l,~{memory}", side_effect=True)
+        builder.call(code, [builder.ptrtoint(shared, _WORD), start])
+        return []
+
+    def single() -> list[Any]:
+        for lane in range(4):
+            value = builder.load(builder.gep(start, [_WORD(lane)]))
+            value.align = 2
+            builder.store(value, builder.gep(target, [_WORD(lane)]))
+        return []
+
+    def nothing() -> list[Any]:
+        for lane in range(4):
+            builder.store(_WORD(0), builder.gep(target, [_WORD(lane)]))
+        return []
+
+    unwanted = builder.not_(wanted)
+    _choose(builder, [unwanted, _aligned(builder, start)], [nothing, later, single])
+
+
+@intrinsic
+def wait_copies(typing: Any) -> Any:
+    """Wait until this thread's copies are in the block's memory."""
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [])
+        builder.call(ir.InlineAsm(kind, "cp.async.wait_all;", "~{memory}", side_effect=True), [])
+        return context.get_dummy_value()
+
+    return types.void(), write
 
 
 @intrinsic

@@ -76,25 +76,33 @@ class Product:
         """Write the loop over the terms of the sums."""
         source, tiling = self._source, self._tiling
         source.add("start, stage = 0, 0")
-        self._fetch()
+        self._fetch("stage")
         self._put()
-        source.add("cuda.syncthreads()")
+        self._meet()
         if tiling.terms <= tiling.depth:
             self._multiply()
             return
         with source.block(f"for done in range(0, {tiling.terms}, {tiling.depth})"):
             source.add(f"start, stage = done + {tiling.depth}, (done // {tiling.depth}) & 1")
             with source.block(f"if start < {tiling.terms}"):
-                self._fetch()
+                self._fetch("(stage ^ 1)")
             self._multiply()
             with source.block(f"if start < {tiling.terms}"):
                 source.add("stage ^= 1")
                 self._put()
-            source.add("cuda.syncthreads()")
+            self._meet()
 
-    def _fetch(self) -> None:
-        self._a.fetch()
-        self._b.fetch()
+    def _fetch(self, stage: str) -> None:
+        """Write how the next tiles leave memory: for registers, or for this half of the tiles."""
+        self._a.fetch(f"{stage} * {self._a.size}")
+        self._b.fetch(f"{2 * self._a.size} + {stage} * {self._b.size}")
+
+    def _meet(self) -> None:
+        """Let the block wait until tiles are there, and until all have read those before."""
+        if self._a.is_direct or self._b.is_direct:
+            self._expressions.calls.add_instruction("wait_copies")
+            self._source.add("wait_copies()")
+        self._source.add("cuda.syncthreads()")
 
     def _put(self) -> None:
         self._a.put(f"stage * {self._a.size}")

@@ -2,7 +2,9 @@
 
 A thread reads chunks of elements that lie side by side, along the sum or along the lines (rows of
 the first operand, columns of the second): 16 bytes in one instruction where strides allow it. What
-it has read waits in registers while the block multiplies the tile before.
+it has read waits in registers while the block multiplies the tile before. Chunks of 16-bit floats
+along the sum lie in a tile as they do in memory: these are copied by themselves meanwhile
+(`cp.async`), through no register.
 
 In shared memory, tiles that threads multiply one by one have a row for each term of the sum. Tiles
 for tensor cores have a row for each line, of words that hold one float32 or two 16-bit floats; a
@@ -68,6 +70,7 @@ class Staging:
         live = [s for v, s in zip(stmt.inner, item.inner, strict=True) if v.extent > 1]
         self._along_sum = bool(live) and live[-1] == 1
         self._wide = not stmt.within and self._lies_wide()
+        self.is_direct = self._halves and self._along_sum and self._wide
         self._chunks: list[Chunk] = []
 
     @property
@@ -131,6 +134,7 @@ class Staging:
                 test = f"{bare(outer)} < {self._lines}"
                 inside[-1] = self._expressions.name(f"{self._name}_inside", test)
         count = chunk if not self._halves else chunk if pairs else chunk // 2
+        count = 0 if self.is_direct else count
         registers = tuple(self._names.new(f"{self._name}_next") for _ in range(count))
         return Chunk(line, term, tuple(bases), tuple(inside), registers)
 
@@ -145,10 +149,15 @@ class Staging:
 
     # -- from memory ------------------------------------------------------------------------
 
-    def fetch(self) -> None:
-        """Write how the chunks from term `start` on come into registers."""
+    def fetch(self, stage: str) -> None:
+        """Write how the chunks from term `start` on come into registers.
+
+        stage: where the tile begins to which direct copies go.
+        """
         for chunk in self._chunks:
-            if self._halves and not self._along_sum:
+            if self.is_direct:
+                self._copy(chunk, stage)
+            elif self._halves and not self._along_sum:
                 self._fetch_pairs(chunk)
             elif self._wide:
                 load = "load8" if self._halves else "load4"
@@ -175,11 +184,20 @@ class Staging:
         return place, " and ".join(tests) or None
 
     def _fetch_wide(self, load: str, chunk: Chunk, into: Sequence[str], step: int) -> None:
+        self._expressions.calls.add_instruction(load)
+        self._source.add(f"{', '.join(into)} = {load}({self._read(chunk, step)})")
+
+    def _copy(self, chunk: Chunk, stage: str) -> None:
+        """Write the copy of a chunk into a tile, which `wait_copies` waits for."""
+        self._expressions.calls.add_instruction("copy8")
+        at = f"{stage} + {chunk.line} * {PITCH} + ({chunk.term} >> 1)"
+        self._source.add(f"copy8(tiles, {at}, {self._read(chunk, 0)})")
+
+    def _read(self, chunk: Chunk, step: int) -> str:
+        """Return what an instruction that reads 16 bytes is given: where, and whether to."""
         place, test = self._inner(chunk, step)
         wanted = " and ".join(each for each in (chunk.inside[0], test) if each) or "True"
-        self._expressions.calls.add_instruction(load)
-        call = f"{load}({self._buffer}, {chunk.bases[0]} + {place}, {wanted})"
-        self._source.add(f"{', '.join(into)} = {call}")
+        return f"{self._buffer}, {chunk.bases[0]} + {place}, {wanted}"
 
     def _fetch_single(self, chunk: Chunk) -> None:
         """Write reads of one element each; of halves along the sum, two make a word."""
@@ -228,6 +246,8 @@ class Staging:
     def put(self, stage: str) -> None:
         """Write how what is in registers comes into a tile, which begins at `stage`."""
         tiling = self._tiling
+        if self.is_direct:
+            return
         for chunk in self._chunks:
             words = self._words(chunk)
             for step, word in enumerate(words):
