@@ -16,6 +16,7 @@ from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.passes.assemble import Assembler
 from jitnet.compiler.passes.decompose import decompose
 from jitnet.compiler.passes.image_lanes import images_in_lanes
+from jitnet.compiler.passes.lines import cut_lines
 from jitnet.compiler.passes.memory import MemoryPlan
 from jitnet.compiler.passes.narrow_moves import narrow_moves
 from jitnet.compiler.passes.panels import pack_operands
@@ -26,7 +27,7 @@ from jitnet.runtime.dataclass import dataclass
 
 # What lays data out for a processor's registers and caches.
 _FOR_PROCESSORS = (winograd, images_in_lanes, pack_operands, turn_once)
-_AFTER: dict[object, tuple[Callable[[Graph], Graph], ...]] = {decompose: (narrow_moves,)}
+_AFTER: dict[object, tuple[Callable[[Graph], Graph], ...]] = {decompose: (cut_lines, narrow_moves)}
 CUDA_PASSES = tuple(
     each
     for step in GRAPH_PASSES

@@ -15,14 +15,13 @@ from jitnet.compiler.codegen.math import (
     emit_cast,
     emit_scalar,
     horizontal,
-    identity,
     normal,
     philox4x32,
     random_words,
     uniform32,
     uniform64,
 )
-from jitnet.compiler.codegen.math.reduction import REDUCTIONS
+from jitnet.compiler.ir.identities import REDUCTIONS, identity
 from jitnet.runtime.cpu import assembly, compile_object, host_target, load
 from jitnet.runtime.dtype import (
     REALS,

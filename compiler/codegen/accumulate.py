@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitnet.compiler.ir.identities import identity
 from jitnet.runtime.dtype import DType, bool_
 
 from . import math
@@ -26,8 +27,8 @@ def computed_type(dtype: DType, lanes: int = 1) -> str:
 def start(f: Function, fn: str, dtype: DType, lanes: int) -> list[Value]:
     """Return the accumulator of nothing yet."""
     if not fn.startswith("arg"):
-        return [f.const(computed_type(dtype, lanes), math.identity(fn, dtype))]
-    worst = math.identity(fn.removeprefix("arg"), dtype)
+        return [f.const(computed_type(dtype, lanes), identity(fn, dtype))]
+    worst = identity(fn.removeprefix("arg"), dtype)
     return [
         f.const(computed_type(dtype, lanes), worst),
         f.const(vector(I64, lanes), FARTHEST),

@@ -11,6 +11,7 @@ from jitnet.compiler.ir.lowering import Contraction, Decompose, Reduction, Scatt
 from jitnet.compiler.ops.bands import band_sums
 from jitnet.compiler.ops.phases import gradient_margin
 
+from .equal_parts import in_parts
 from .orders import has_image_lanes, reduced_axes
 from .rewrite import rewrite
 from .storage import is_view
@@ -166,11 +167,7 @@ def split_reduction(node: Node) -> Node | None:
     pieces = _divisor(x.shape[axis])
     if pieces is None:
         return None
-    shape = (*x.shape[:axis], pieces, x.shape[axis] // pieces, *x.shape[axis + 1 :])
-    shifted = tuple(other + (other > axis) for other in axes if other != axis)
-    partial = node.op(ops.reshape(x, shape=shape), axes=(*shifted, axis + 1))
-    left = axis - sum(1 for other in shifted if other < axis)
-    return node.op(partial, axes=(left,))
+    return in_parts(node, x, axis, pieces)
 
 
 def _divisor(size: int) -> int | None:

@@ -7,7 +7,7 @@ in an order that depends on the size of the team only.
 from __future__ import annotations
 
 from jitnet.compiler.codegen.accumulate import FARTHEST
-from jitnet.compiler.codegen.math import identity
+from jitnet.compiler.ir.identities import identity
 from jitnet.compiler.ir.loops import Begin, Local
 from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType, bool_, int32, int64

@@ -2,7 +2,7 @@
 
 from .cast import emit_cast, from_memory, to_memory
 from .philox import normal, philox4x32, random_words, uniform32, uniform64
-from .reduction import combine, horizontal, identity
+from .reduction import combine, horizontal
 from .table import SCALARS, Scalar, emit_scalar
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "emit_scalar",
     "from_memory",
     "horizontal",
-    "identity",
     "normal",
     "philox4x32",
     "random_words",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
+from jitnet.compiler.ir.identities import REDUCTIONS
 from jitnet.runtime.dtype import DType
 
 from ..emitter import Function, Value
 from .ordering import MAXIMUM, MINIMUM
-
-REDUCTIONS = ("add", "mul", "max", "min", "and", "or")
 
 
 def combine(f: Function, fn: str, a: Value, b: Value, dtype: DType) -> Value:
@@ -46,24 +43,6 @@ def horizontal(f: Function, fn: str, value: Value, dtype: DType) -> Value:
     low = f.shuffle(value, None, range(half))
     high = f.shuffle(value, None, range(half, value.lanes))
     return horizontal(f, fn, combine(f, fn, low, high, dtype), dtype)
-
-
-def identity(fn: str, dtype: DType) -> float | int | bool:
-    """Return what a reduction starts from: combined with x, it gives x."""
-    assert fn in REDUCTIONS, fn
-    if dtype.kind == "bool":
-        return fn in ("mul", "min", "and")
-    if fn in ("add", "mul"):
-        one = fn == "mul"
-        return float(one) if dtype.kind == "float" else int(one)
-    if fn == "or":
-        return 0
-    if fn == "and":
-        return -1 if dtype.is_signed else dtype.limits[1]
-    if dtype.kind == "float":
-        return -math.inf if fn == "max" else math.inf
-    least, greatest = dtype.limits
-    return least if fn == "max" else greatest
 
 
 def any_lane(f: Function, mask: Value) -> Value:
