@@ -107,11 +107,10 @@ class Categorical(Distribution):
         return values.expand(count, *self._batch_shape) if expand else values  # type: ignore[no-any-return]
 
 
-class OneHotCategorical(Distribution):
-    """Categorical whose samples are vectors with a 1 at the class."""
+class OfClasses(Distribution):
+    """A family over vectors with an element for each class of a Categorical."""
 
     arg_constraints: ClassVar = Categorical.arg_constraints
-    support = constraints.simplex
 
     def __init__(
         self,
@@ -127,6 +126,12 @@ class OneHotCategorical(Distribution):
         if name in ("probs", "logits"):
             return getattr(self.__dict__["_categorical"], name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+class OneHotCategorical(OfClasses):
+    """Categorical whose samples are vectors with a 1 at the class."""
+
+    support = constraints.simplex
 
     @property
     def mean(self) -> Tensor:

@@ -13,7 +13,7 @@ from jitnet.runtime.dtype import int64
 from jitnet.tensor import Tensor
 
 from . import constraints
-from .categorical import Categorical
+from .categorical import OfClasses
 from .chances import kept_inside, one_given, to_logits, to_probs
 from .constraints import Constraint
 from .distribution import Distribution, tensors
@@ -288,10 +288,9 @@ class NegativeBinomial(_Chances):
         return chances + F.where(count + value == 0.0, 0.0, ways)  # type: ignore[no-any-return]
 
 
-class Multinomial(Distribution):
+class Multinomial(OfClasses):
     """How often each class comes up in total_count tries; probs of any sum, or logits."""
 
-    arg_constraints: ClassVar = Categorical.arg_constraints
     total_count: int
 
     def __init__(
@@ -304,14 +303,7 @@ class Multinomial(Distribution):
         if not isinstance(total_count, int):
             raise NotImplementedError("inhomogeneous total_count is not supported: give an int")
         self.total_count = total_count
-        self._categorical = Categorical(probs, logits, validate_args)
-        size = self._categorical._num_events
-        super().__init__(self._categorical.batch_shape, (size,), validate_args)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("probs", "logits"):
-            return getattr(self.__dict__["_categorical"], name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        super().__init__(probs, logits, validate_args)
 
     @property
     def support(self) -> Constraint:  # type: ignore[override]

@@ -12,6 +12,7 @@ from jitnet.grad_mode import no_grad
 from jitnet.tensor import Tensor
 from jitnet.tensors.size import Size
 
+from . import constraints
 from .constraints import Constraint, is_dependent
 
 
@@ -206,3 +207,15 @@ class Symmetric(Distribution):
     def mode(self) -> Tensor:
         """loc."""
         return self.loc
+
+
+class LocScale(Distribution):
+    """A family over all numbers: a middle `loc` and a width `scale`."""
+
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    has_rsample = True
+    support = constraints.real
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = tensors(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)

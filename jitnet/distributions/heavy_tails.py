@@ -12,7 +12,7 @@ from jitnet.tensor import Tensor
 
 from . import constraints
 from .constraints import Constraint
-from .distribution import Distribution, tensors
+from .distribution import Distribution, LocScale, tensors
 from .gamma import standard_gamma
 
 _EULER = 0.57721566490153286
@@ -24,16 +24,8 @@ def _open_uniform(like: Tensor, shape: Sequence[int]) -> Tensor:
     return creation.rand(shape, dtype=like.dtype, device=like.device) + eps
 
 
-class Cauchy(Distribution):
+class Cauchy(LocScale):
     """A middle `loc` and half the width at half the height, `scale`; it has no mean."""
-
-    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
-    has_rsample = True
-    support = constraints.real
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = tensors(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Tensor:
@@ -184,16 +176,8 @@ class StudentT(Distribution):
         return F.log(self.scale) + spread + 0.5 * F.log(self.df) + beta
 
 
-class Gumbel(Distribution):
+class Gumbel(LocScale):
     """The largest of many: a middle `loc` and a width `scale`."""
-
-    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
-    has_rsample = True
-    support = constraints.real
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = tensors(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Tensor:

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
 
 from jitnet import creation
 from jitnet import functional as F
 from jitnet.tensor import Tensor
 
-from . import constraints
-from .distribution import Symmetric, tensors
+from .distribution import LocScale, Symmetric
 
 
-class Laplace(Symmetric):
+class Laplace(LocScale, Symmetric):
     """A middle `loc` and a width `scale`."""
-
-    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
-    has_rsample = True
-    support = constraints.real
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = tensors(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
     def variance(self) -> Tensor:

@@ -10,10 +10,9 @@ from jitnet import functional as F
 from jitnet.tensor import Tensor
 
 from . import constraints
-from .categorical import Categorical, OneHotCategorical
+from .categorical import OfClasses, OneHotCategorical
 from .chances import kept_inside
 from .counts import _Chances
-from .distribution import Distribution
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
@@ -63,10 +62,9 @@ class RelaxedBernoulli(_Chances):
         return density + F.softplus(-y) + F.softplus(y)  # type: ignore[no-any-return]
 
 
-class RelaxedOneHotCategorical(Distribution):
+class RelaxedOneHotCategorical(OfClasses):
     """Shares of classes, the nearer to one class the smaller `temperature` is."""
 
-    arg_constraints: ClassVar = Categorical.arg_constraints
     has_rsample = True
     support = constraints.simplex
 
@@ -78,14 +76,7 @@ class RelaxedOneHotCategorical(Distribution):
         validate_args: bool | None = None,
     ) -> None:
         self.temperature = temperature
-        self._categorical = Categorical(probs, logits, validate_args)
-        size = self._categorical._num_events
-        super().__init__(self._categorical.batch_shape, (size,), validate_args)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("probs", "logits"):
-            return getattr(self.__dict__["_categorical"], name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        super().__init__(probs, logits, validate_args)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Return samples; gradients reach the parameters."""
