@@ -83,10 +83,6 @@ ABSENT = {
         "as_nested_tensor nested_tensor nested_tensor_from_jagged to_padded_tensor",
         "pad to one length and pass a mask, or use nn.utils.rnn.pack_padded_sequence",
     ),
-    "nn.attention.flex_attention": Absent(
-        "BlockMask create_block_mask create_mask flex_attention",
-        "F.scaled_dot_product_attention takes any mask, as attn_mask",
-    ),
     "onnx": Absent(
         "ExportOptions ONNXProgram OnnxRegistry OperatorExportTypes TrainingMode dynamo_export "
         "export",

@@ -44,7 +44,7 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise RuntimeError(at_line("attention takes attn_mask or is_causal=True, not both"))
     if enable_gqa:
-        key, value = _shared(query, key), _shared(query, value)
+        key, value = shared_heads(query, key), shared_heads(query, value)
     weights = attention_weights(query, key, attn_mask, dropout_p, is_causal, scale)
     return product(weights, value)
 
@@ -64,7 +64,7 @@ def attention_weights(
     )  # as they are stored: no pass over query
     if is_causal:
         scores = where(_causal(scores._type.shape[-2:]), scores, -math.inf)
-    weights = softmax(scores, -1) if mask is None else _softmax_or_zero(_masked(scores, mask))
+    weights = softmax(scores, -1) if mask is None else softmax_or_zero(_masked(scores, mask))
     return dropout(weights, dropout_p)
 
 
@@ -97,7 +97,7 @@ def _masked(scores: Tensor, mask: Tensor) -> Tensor:
     return where(mask, scores, -math.inf) if found is bool_ else scores + mask  # type: ignore[no-any-return]
 
 
-def _softmax_or_zero(scores: Tensor) -> Tensor:
+def softmax_or_zero(scores: Tensor) -> Tensor:
     """Return softmax over the last dim; zeros, and no gradient, where all scores are -inf."""
     if 0 in scores._type.shape:
         return softmax(scores, -1)
@@ -124,7 +124,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor) -> None:
         raise DTypeError(at_line(f"attention wants one dtype; {got}; cast with .to(dtype)"))
 
 
-def _shared(query: Tensor, x: Tensor) -> Tensor:
+def shared_heads(query: Tensor, x: Tensor) -> Tensor:
     """Return keys or values with each head repeated, to be as many as the query's."""
     if min(query.ndim, x.ndim) < 3:
         raise ShapeError(

@@ -17,7 +17,8 @@ _LIBRARY = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("std
 # Packages may also lie elsewhere on Python's path: there, where NumPy does.
 _SITE_FOLDERS = (*map(sysconfig.get_path, ("purelib", "platlib")), Path(np.__file__).parents[1])
 _SITE = tuple(str(Path(folder).resolve()) for folder in _SITE_FOLDERS)
-_COMPUTES_NOTHING = tuple(f"{folder}/{name}" for folder in _SITE for name in ("numpy", "llvmlite"))
+_NO_TENSORS = ("numpy", "llvmlite", "sympy", "mpmath")  # what these keep for themselves is theirs
+_COMPUTES_NOTHING = tuple(f"{folder}/{name}" for folder in _SITE for name in _NO_TENSORS)
 _USER_LIKE = tuple(str(_HERE / name) for name in ("nn", "optim"))
 
 

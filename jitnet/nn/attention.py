@@ -10,8 +10,9 @@ from typing import Any
 from jitnet.other_names import also
 
 from . import attention_bias as bias
+from . import flex_attention
 
-also(__name__, bias=bias)
+also(__name__, bias=bias, flex_attention=flex_attention)
 
 
 class SDPBackend(IntEnum):
