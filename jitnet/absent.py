@@ -93,7 +93,6 @@ ABSENT = {
         "quantize_dynamic",
         "jitnet has no quantization: float16 and bfloat16 are its small types",
     ),
-    "utils.benchmark": Absent("Compare Fuzzer Measurement Timer", "use Python's timeit"),
     "utils.cpp_extension": Absent(
         "BuildExtension CUDAExtension CUDA_HOME CppExtension load load_inline",
         "jitnet.compile fuses what a kernel of one's own would; write it with jitnet's functions",
