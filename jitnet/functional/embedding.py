@@ -105,14 +105,7 @@ def embedding_bag(
     index = _index(input, "embedding_bag")
     _check_table(weight, "embedding_bag")
     _check_bags(index, offsets, per_sample_weights, mode, include_last_offset)
-    if offsets is None:
-        bags, length = index._type.shape
-        owner = creation.counting((bags, length), 0).reshape(-1)
-    else:
-        starts = offsets[:-1] if include_last_offset else offsets
-        bags = starts._type.shape[0]
-        places = creation.counting((index._type.numel, 1), 0)
-        owner = (places >= starts).sum(1) - 1
+    owner, bags = _bags(index, offsets, include_last_offset)
     index = index.reshape(-1)
     rows = embedding(
         index, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq and mode != "max"
@@ -135,6 +128,16 @@ def embedding_bag(
     )
     counts = index_add(creation.zeros(bags, dtype=int64, device=index.device), 0, owner, ones)
     return total / counts.clamp(min=1).unsqueeze(1)  # type: ignore[no-any-return]
+
+
+def _bags(index: Tensor, offsets: Tensor | None, last: bool) -> tuple[Tensor, int]:
+    """Return in which bag each index is, in a line, and how many bags there are."""
+    if offsets is None:
+        bags, length = index._type.shape
+        return creation.counting((bags, length), 0).reshape(-1), bags  # type: ignore[no-any-return]
+    starts = offsets[:-1] if last else offsets
+    places = creation.counting((index._type.numel, 1), 0)
+    return (places >= starts).sum(1) - 1, starts._type.shape[0]
 
 
 def _check_bags(

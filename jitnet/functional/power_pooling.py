@@ -81,28 +81,11 @@ def _fractional(
     if any(size + k - 1 > have for size, k, have in zip(out, kernel, image, strict=True)):
         raise ShapeError(at_line(f"{name}: windows {kernel} give no {out} results of {image}"))
     x = input if input.ndim == rank + 2 else input.unsqueeze(0)
-    batch, channels = x._type.shape[:2]
-    drawn = _drawn(x, rank) if samples is None else samples
-    if drawn._type.shape[:1] > (batch,):
-        drawn = drawn[:batch]  # PyTorch, too, takes what it needs
-    if drawn._type.shape != (batch, channels, rank):
-        raise ShapeError(
-            at_line(f"{name} wants samples {[batch, channels, rank]}, got {drawn._type}")
-        )
-    flat: Any = 0
-    for axis in range(rank):
-        # PyTorch's samples name the last dim first in an image, and last in a volume.
-        sample = drawn.select(2, rank - 1 - axis if rank == 2 else axis)
-        starts = _starts(sample, image[axis], kernel[axis], out[axis])
-        inside = starts.unsqueeze(-1) + creation.counting((kernel[axis],), 0)
-        shape = [batch, channels, *(1,) * (2 * rank)]
-        shape[2 + axis], shape[2 + rank + axis] = out[axis], kernel[axis]
-        flat = flat * image[axis] + inside.reshape(shape)
-    places = flat.reshape(batch, channels, numel(out), numel(kernel))
-    lines = x.reshape(batch, channels, numel(image))
-    values = gather(lines, 2, places.reshape(batch, channels, numel(out) * numel(kernel))).reshape(
-        places._type.shape
-    )
+    lead = x._type.shape[:2]
+    places = _window_places(_samples(x, rank, samples, name), image, kernel, out)
+    lines = x.reshape(*lead, numel(image))
+    flat = places.reshape(*lead, numel(out) * numel(kernel))
+    values = gather(lines, 2, flat).reshape(places._type.shape)
     found, at = largest(values, -1)
     shape = (*input._type.shape[: input.ndim - rank], *out)
     if not return_indices:
@@ -111,10 +94,35 @@ def _fractional(
     return found.reshape(shape), chosen.reshape(shape)
 
 
-def _drawn(x: Tensor, rank: int) -> Tensor:
-    from ..random import draw
+def _samples(x: Tensor, rank: int, given: Tensor | None, name: str) -> Tensor:
+    """Return a number from [0, 1) for each image, channel and dim: those given, or drawn ones."""
+    lead = x._type.shape[:2]
+    if given is None:
+        from ..random import draw
 
-    return draw(ops.random_uniform, (*x._type.shape[:2], rank), x._type.dtype, device=x.device)
+        return draw(ops.random_uniform, (*lead, rank), x._type.dtype, device=x.device)
+    if given._type.shape[:1] > lead[:1]:
+        given = given[: lead[0]]  # PyTorch, too, takes what it needs
+    if given._type.shape != (*lead, rank):
+        raise ShapeError(at_line(f"{name} wants samples {[*lead, rank]}, got {given._type}"))
+    return given
+
+
+def _window_places(
+    samples: Tensor, image: tuple[int, ...], kernel: tuple[int, ...], out: tuple[int, ...]
+) -> Tensor:
+    """Return which elements of a flat image windows hold, [N, C, windows, elements of each]."""
+    batch, channels, rank = samples._type.shape
+    flat: Any = 0
+    for axis in range(rank):
+        # PyTorch's samples name the last dim first in an image, and last in a volume.
+        sample = samples.select(2, rank - 1 - axis if rank == 2 else axis)
+        starts = _starts(sample, image[axis], kernel[axis], out[axis])
+        inside = starts.unsqueeze(-1) + creation.counting((kernel[axis],), 0)
+        shape = [batch, channels, *(1,) * (2 * rank)]
+        shape[2 + axis], shape[2 + rank + axis] = out[axis], kernel[axis]
+        flat = flat * image[axis] + inside.reshape(shape)
+    return flat.reshape(batch, channels, numel(out), numel(kernel))  # type: ignore[no-any-return]
 
 
 def _starts(sample: Tensor, size: int, kernel: int, count: int) -> Tensor:
