@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from jitnet.runtime.dataclass import dataclass
@@ -30,6 +30,7 @@ from .contraction_registers import (
     whole_first,
     with_whole_tiles,
 )
+from .contraction_rows import next_rows, possible_rows
 from .contraction_turning import Turner
 from .emitter import I64, PTR, Function, Value
 from .microkernels import Tile
@@ -87,7 +88,7 @@ def emit_contraction(
     whole_tiles = None
     if is_short and finishes_in_registers(decided):
         decided = with_whole_tiles(decided)
-        whole_tiles = RegisterTiles(f, decided, epilogue)
+        whole_tiles = RegisterTiles(f, decided, epilogue, ask)
     finisher = Finisher(f, decided, epilogue, ask)
     writer = _Writer(f, decided, a, b, scratch, finisher, pack_b, whole_tiles)
     writer.write(thread, threads)
@@ -231,7 +232,6 @@ class _Writer:
         if plan.source == "rows":
             sums = self._as_far_behind_a_line(b[0], sums)
         tile = FinishedTile(rows.start, f.sub(rows.stop, rows.start), panel, sums)
-        self.finisher.ask_ahead(at.batch, tile, block.k.last)
         if self.whole_tiles is None:
             self._called_tile(at, block, tile, a, b)
             return
@@ -246,6 +246,7 @@ class _Writer:
     ) -> None:
         """Let the library multiply a tile; a and b say where its operands are."""
         f, plan = self.f, self.plan
+        self.finisher.ask_ahead(at.batch, tile, block.k.last)
         rows = Range(tile.row, f.add(tile.row, tile.count))
         self._call(self._kernels(tile.line), tile.count, [
             *a,
@@ -374,29 +375,3 @@ class _Writer:
         place = f.gep(kernels, f.sub(rows, f.i64(1)), PTR)
         kernel = f.load(place, PTR, 8, constant=True)
         f.raw(f"call void {kernel.text}({', '.join(map(str, arguments))})")
-
-
-def possible_rows(plan: Plan, choose: Callable[[int, int], int]) -> frozenset[int]:
-    """Return the rows that tiles can have, whatever the threads; choose(left, most) decides."""
-    count, unit = plan.c.rows, plan.row_unit if plan.split == "rows" else plan.c.rows
-    if unit < plan.rows < count:  # any number of rows may be left
-        return frozenset(range(1, plan.rows + 1))
-    shares = {*range(unit, count + 1, unit), *range(count, 0, -unit)}
-    found = set()
-    for block in {min(share, plan.row_block) for share in shares} | {
-        share % plan.row_block for share in shares
-    }:
-        left = block
-        while left > 0:
-            rows = choose(left, plan.rows)
-            found.add(rows)
-            left -= rows
-    return frozenset(found)
-
-
-def next_rows(left: int, most: int) -> int:
-    """Return the rows of the next tile of `left`: the last three tiles are near-equal."""
-    if left >= 3 * most:
-        return most
-    tiles = max(1, -(-left // most))
-    return -(-left // tiles)

@@ -3,16 +3,20 @@
 A tile of the library leaves its sums in memory, from which the epilogue reads them. With short sums
 these stores, loads and loops take as long as a tenth of the multiply-adds. So where sums are short
 and the epilogue is, too, tiles of the full size are written where they are used, and the epilogue
-once for each of their vectors. Tiles at the edges are the library's; both add up the same products
-in the same order, so how rows fall into tiles decides no bit.
+once for each of their vectors. What the epilogue touches is asked for row by row, between the
+multiply-adds: all of it at once, before or after them, waits for level 2.
+
+Tiles at the edges are the library's; both add up the same products in the same order, so how rows
+fall into tiles decides no bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from .contraction_affine import column_of
-from .contraction_finish import Epilogue
+from .contraction_finish import Ask, Epilogue
 from .contraction_plan import Plan
 from .emitter import I1, Function, Value
 from .microkernels import MAX_VECTORS, Tile, emit_run, entry
@@ -21,6 +25,7 @@ SHALLOWEST = 16  # steps along K: finding the rows of A anew for each tile takes
 DEEPEST = 128  # steps along K: what is saved is 2 to 4 % of so long a tile, 7 % at 64
 LOWEST = 8  # rows of a whole tile
 MOST_POINTERS = 9  # to rows of A, beside what the kernel around a tile keeps
+SHORTEST_PART = 4  # steps along K between rows of which the epilogue's memory is asked for
 THINNEST = 4  # rows of a tile that keeps the multipliers busy
 WHOLE_CYCLES = 50  # between the multiply-adds of one whole tile and those of the next
 EDGE_CYCLES = 200  # around a tile of the library, which has fewer rows
@@ -29,10 +34,11 @@ EDGE_CYCLES = 200  # around a tile of the library, which has fewer rows
 class RegisterTiles:
     """Writes the tiles of a plan that are whole."""
 
-    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue) -> None:
+    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None) -> None:
         self.f = f
         self.plan = plan
         self.epilogue = epilogue
+        self.ask = ask
         self.tile = Tile(plan.c.dtype, plan.rows, plan.vectors)
 
     def are_whole(self, rows: Value, line: Value) -> Value:
@@ -51,12 +57,26 @@ class RegisterTiles:
         for r in range(plan.rows):
             offset = f.i64(r) if plan.packs_a else entry(f, table, f.i64(r))
             pointers.append(f.gep(base, offset, element))
-        sums = emit_run(f, self.tile, pointers, a_step, b[0], b[1], f.i64(plan.k.run))
+        asking = self._asking(batch, row, line)
+        sums = emit_run(f, self.tile, pointers, a_step, b[0], b[1], plan.k.run, asking)
         for r in range(plan.rows):
             for v in range(plan.vectors):
                 column = column_of(f, plan.lines, f.add(line, f.i64(v)))
                 at = f.add(row, f.i64(r))
                 self.epilogue(f, batch, at, column, plan.lines.lanes, sums[r * plan.vectors + v])
+
+    def _asking(self, batch: Value, row: Value, line: Value) -> Callable[[Value], None] | None:
+        """Return what asks for the memory that a tile's epilogue touches in a row, if it pays."""
+        f, plan, ask = self.f, self.plan, self.ask
+        if ask is None or plan.k.run < SHORTEST_PART * plan.rows:
+            return None
+
+        def asking(r: Value) -> None:
+            for v in range(plan.vectors):
+                column = column_of(f, plan.lines, f.add(line, f.i64(v)))
+                ask(f, batch, f.add(row, r), column, plan.lines.lanes)
+
+        return asking
 
 
 def finishes_in_registers(plan: Plan) -> bool:

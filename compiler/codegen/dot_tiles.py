@@ -1,8 +1,8 @@
 """Tiles whose lanes run along K in both operands, which are read in place.
 
-Nothing is packed, but lanes are to be added up: those of many sums at once (lane_sums.py), which
-takes as long as 1.7 lanes of a step for each sum. That is for few rows and columns with long sums,
-such as the weights of a convolution with few channels, or a layer's outputs for a small batch.
+Nothing is packed, but lanes are to be added up: those of 16 sums together (lane_sums.py), in 27
+cycles. So these tiles are for few rows or columns with long sums: the weights of a convolution with
+few channels, or a layer's outputs for a small batch.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Strides known only at run time and no unrolling cost nothing that could be measu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType, float32, float64
@@ -210,15 +210,40 @@ def emit_run(
     a_step: Value,
     b: Value,
     b_step: Value,
-    steps: Value,
+    steps: int,
+    meanwhile: Callable[[Value], None] | None = None,
 ) -> list[Value]:
-    """Write the multiply-adds of a tile along one run of K; return its sums, row by row."""
+    """Write the multiply-adds of a tile along one run of K; return its sums, row by row.
+
+    meanwhile(row), where given, is written between equal parts of the run, one for each row.
+    """
     start = [*zeros(f, tile), b, f.i64(0)]
+    if meanwhile is None:
+        return _steps(f, tile, rows, a_step, b_step, f.i64(steps), start)[:-2]
+    part = -(-steps // tile.rows)
+    with f.loop(f.i64(0), f.i64(-(-steps // part)), carried=start) as turn:
+        meanwhile(turn.index)
+        left = f.sub(f.i64(steps), f.mul(turn.index, f.i64(part)))
+        count = f.i64(part) if steps % part == 0 else f.minimum(f.i64(part), left)
+        turn.carry = _steps(f, tile, rows, a_step, b_step, count, turn.carried)
+    return turn.results[:-2]
+
+
+def _steps(
+    f: Function,
+    tile: Tile,
+    rows: Sequence[Value],
+    a_step: Value,
+    b_step: Value,
+    steps: Value,
+    start: Sequence[Value],
+) -> list[Value]:
+    """Write steps along K; start is the sums, B's row and A's offset at the first of them."""
     with f.loop(f.i64(0), steps, carried=start, may_be_empty=False) as k:
         *sums, line, at = k.carried
         sums = _multiply_add(f, tile, rows, at, _vectors(f, tile, line), sums)
         k.carry = [*sums, f.gep(line, b_step, tile.dtype.llvm), f.add(at, a_step)]
-    return k.results[:-2]
+    return k.results
 
 
 def _ask_for_more(f: Function, ahead: Value, line: Value) -> None:
