@@ -19,7 +19,7 @@ from .arithmetic import eq, lt, mul
 from .choice import where
 from .out import with_exact_out, with_out
 from .promote import as_tensor_like, broadcast_shapes, to_dtype, to_float, to_shape
-from .unary import cos, isnan, sin
+from .unary import cos, isinf, isnan, sin
 
 __all__ = [
     "adjoint", "angle", "complex", "conj", "conj_physical", "imag", "is_conj", "is_neg", "isreal",
@@ -133,7 +133,8 @@ def angle(input: Tensor) -> Tensor:
     """Return the angles of complex numbers; of real ones 0, and pi below 0; NaN stays."""
     if not as_tensor_like(input, "angle")._type.dtype.is_complex:
         x = to_float(input)
-        return where(isnan(x), x, where(lt(x, 0), math.pi, where(eq(x, 0), 0.0, mul(x, 0.0))))  # type: ignore[no-any-return]
+        nothing = mul(where(isinf(x), 0.0, x), 0.0)  # of which x has the gradient 0
+        return where(isnan(x), x, where(lt(x, 0), math.pi, where(eq(x, 0), 0.0, nothing)))  # type: ignore[no-any-return]
     nothing = eq(input, 0)
     a, b = ops.real(input), ops.imag(input)
     if not input.requires_grad:

@@ -62,7 +62,7 @@ def frexp(input: Tensor) -> Any:
     need_float("frexp", input)
     exponent = ops.exponent(input)
     half = exponent // 2  # 2 ** exponent itself may be infinite
-    powers = [to_dtype(pow(2.0, -part), input._type.dtype) for part in (half, exponent - half)]
+    powers = [pow(2.0, to_dtype(-part, input._type.dtype)) for part in (half, exponent - half)]
     return frexp_result(mul(mul(input, powers[0]), powers[1]), exponent)
 
 

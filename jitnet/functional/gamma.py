@@ -15,9 +15,10 @@ from .choice import where
 from .out import with_out
 from .promote import to_dtype, to_float
 from .unary import abs as size_of
-from .unary import floor, log, sin, tan
+from .unary import floor, isinf, log, sin, tan
 
 _SHIFT = 8
+_LARGE = 1e8  # from here on the series needs no shift, whose product would overflow
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 _BERNOULLI = (-1 / 12, 1 / 120, -1 / 252, 1 / 240, -1 / 132, 691 / 32760)
 
@@ -40,24 +41,28 @@ def _series(terms: tuple[float, ...], square: Tensor) -> Tensor:
 @with_out
 def lgamma(input: Tensor) -> Tensor:
     """Return log |gamma(input)|: infinity at 0, -1, -2 ..."""
-    _, small, below, z = _reflected(input)
-    product = z
+    x, small, below, z = _reflected(input)
+    moved = z < _LARGE
+    near = where(moved, z, 1.0)
+    product = near
     for step in range(1, _SHIFT):
-        product = product * (z + step)
-    large = z + _SHIFT
+        product = product * (near + step)
+    product = where(moved, product, 1.0)
+    large = where(moved, near + _SHIFT, where(isinf(x), _LARGE, z))
     inverse = 1 / large
     tail = inverse * _series(_STIRLING, inverse * inverse)
     value = (large - 0.5) * log(large) - large + 0.5 * math.log(2 * math.pi) + tail - log(product)
     mirror = math.log(math.pi) - log(size_of(sin((below - floor(below)) * math.pi)))
-    return to_dtype(where(small, mirror - value, value), to_float(input)._type.dtype)
+    found = where(small, mirror - value, value)
+    return to_dtype(where(isinf(x), math.inf, found), to_float(input)._type.dtype)
 
 
 @with_out
 def digamma(input: Tensor) -> Tensor:
-    """Return the derivative of lgamma: NaN at -1, -2 ..., minus infinity at 0."""
+    """Return the derivative of lgamma: NaN at -1, -2 ..., minus infinity at 0 (plus at -0)."""
     x, small, below, z = _reflected(input)
-    total = z * 0
-    for step in range(_SHIFT):
+    total = 1 / z
+    for step in range(1, _SHIFT):
         total = total + 1 / (z + step)
     large = z + _SHIFT
     square = 1 / (large * large)
@@ -66,4 +71,4 @@ def digamma(input: Tensor) -> Tensor:
     part = below - floor(below)
     mirror = math.pi / tan(where(poles, 0.25, part) * math.pi)
     found = where(small, where(poles, math.nan, value - mirror), value)
-    return to_dtype(where(x == 0, -math.inf, found), to_float(input)._type.dtype)
+    return to_dtype(where(x == 0, -1 / x, found), to_float(input)._type.dtype)

@@ -73,11 +73,13 @@ class _Numbers:
         if not sizes.size:
             return
         largest, smallest = sizes.max(), sizes.min()
+        with np.errstate(over="ignore"):  # to infinity, which is more than 1000 too
+            ratio = largest / smallest
         self.whole = bool((sizes == np.ceil(sizes)).all())
         if self.whole:
-            self.scientific = largest / smallest > 1000.0 or largest > 1.0e8
+            self.scientific = ratio > 1000.0 or largest > 1.0e8
         else:
-            self.scientific = largest / smallest > 1000.0 or largest > 1.0e8 or smallest < 1.0e-4
+            self.scientific = ratio > 1000.0 or largest > 1.0e8 or smallest < 1.0e-4
         if _options.sci_mode is not None:
             self.scientific = _options.sci_mode
         self.width = max(len(self.text(value)) for value in used.tolist())
