@@ -308,6 +308,7 @@ channels_last = "channels_last"
 channels_last_3d = "channels_last_3d"
 contiguous_format = "contiguous_format"
 preserve_format = "preserve_format"
+layout = memory_format = str  # what the words above are, for annotations
 
 absent.install()
 other_names.install()

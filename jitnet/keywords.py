@@ -34,6 +34,9 @@ OWN: dict[str, dict[str, str]] = {  # functions whose words differ
     "permute": {"dims": "axes"},
     "tile": {},
     "lerp": {},
+    "split": {**WORDS, "split_size_or_sections": "split_size"},  # the method's word
+    "transpose": {"dim0": "axis0", "dim1": "axis1"},  # swapaxes, too
+    **{name: {"A": "input"} for name in ("det", "logdet", "slogdet", "cholesky")},
     **{name: {"dim": "axes"} for name in _OF_SEVERAL_DIMS},
 }
 _LISTED = ("size", "shape", "dims")  # parameters that take f(2, 3), f((2, 3)) and f(size=(2, 3))

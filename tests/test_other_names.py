@@ -93,3 +93,13 @@ def test_one_device_is_all_that_data_parallel_needs() -> None:
     assert nn.parallel.gather(outputs, 0).equal(nn.parallel.data_parallel(model, x))
     with pytest.raises(RuntimeError, match="there is one device"):
         nn.parallel.scatter((x,), [0, 1])
+
+
+def test_other_words_for_arguments() -> None:
+    """Older names of arguments, which PyTorch still takes."""
+    x = jitnet.arange(6.0).reshape(2, 3)
+    assert [part.shape[1] for part in x.split(split_size=2, dim=1)] == [2, 1]
+    assert x.swapaxes(axis0=0, axis1=1).shape == jitnet.swapdims(x, dim0=0, dim1=1).shape == (3, 2)
+    assert jitnet.det(input=jitnet.eye(2)) == 1
+    assert isinstance(jitnet.channels_last, jitnet.memory_format)
+    assert isinstance(jitnet.strided, jitnet.layout)
