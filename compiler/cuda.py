@@ -20,6 +20,7 @@ from jitnet.compiler.passes.lines import cut_lines
 from jitnet.compiler.passes.memory import MemoryPlan
 from jitnet.compiler.passes.narrow_moves import narrow_moves
 from jitnet.compiler.passes.panels import pack_operands
+from jitnet.compiler.passes.sorted_adds import add_sorted
 from jitnet.compiler.passes.turns import turn_once
 from jitnet.compiler.passes.winograd import winograd
 from jitnet.compiler.pipeline import GRAPH_PASSES, schedule
@@ -27,7 +28,9 @@ from jitnet.runtime.dataclass import dataclass
 
 # What lays data out for a processor's registers and caches.
 _FOR_PROCESSORS = (winograd, images_in_lanes, pack_operands, turn_once)
-_AFTER: dict[object, tuple[Callable[[Graph], Graph], ...]] = {decompose: (cut_lines, narrow_moves)}
+_AFTER: dict[object, tuple[Callable[[Graph], Graph], ...]] = {
+    decompose: (add_sorted, cut_lines, narrow_moves)
+}
 CUDA_PASSES = tuple(
     each
     for step in GRAPH_PASSES
