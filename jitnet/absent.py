@@ -40,10 +40,6 @@ ABSENT = {
     "autograd.forward_ad": Absent(
         "dual_level make_dual unpack_dual", "jitnet.func.jvp gives derivatives along a direction"
     ),
-    "autograd.graph": Absent(
-        "save_on_cpu saved_tensors_hooks",
-        "a compiled step plans its memory itself: see fn.explain()",
-    ),
     "distributed.autograd": Absent("backward context get_gradients", _PROCESSES),
     "distributed.checkpoint": Absent(
         "FileSystemReader FileSystemWriter load load_state_dict save save_state_dict",

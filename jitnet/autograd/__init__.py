@@ -15,7 +15,7 @@ from ..grad_mode import (
 )
 from ..tape import run_backward
 from ..tensor import Tensor
-from . import functional, profiler, variable
+from . import functional, graph, profiler, variable
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
@@ -29,6 +29,7 @@ __all__ = [
     "enable_grad",
     "functional",
     "grad",
+    "graph",
     "gradcheck",
     "gradgradcheck",
     "inference_mode",

@@ -12,7 +12,7 @@ from ..grad_mode import no_grad
 from ..modes import mode
 from ..tape import RELEASED, STALE, TapeNode
 from ..tensor import Tensor
-from ..tensors import constants
+from ..tensors import constants, packing
 from ..tensors.size import stamp
 from ..tensors.unavailable import Unavailable
 
@@ -43,8 +43,8 @@ class FunctionCtx:
             raise RuntimeError(at_line(RELEASED.format(name=self._name)))
         found: list[Any] = []
         for entry in self._saved:
-            if entry is None:
-                found.append(None)
+            if entry is None or type(entry) is packing.Packed:
+                found.append(None if entry is None else entry.tensor())
                 continue
             value, count = entry
             writes = stamp(value._counter, value._apart) - count
@@ -194,6 +194,8 @@ def _saved_results(ctx: FunctionCtx, results: list[Any]) -> None:
             copy._requires_grad, copy._grad_fn = False, None
             entry = (copy, count)
         saved.append(entry)
+    if packing.active():
+        saved = [entry and packing.Packed(entry[0]) for entry in saved]
     ctx._saved = tuple(saved)
 
 

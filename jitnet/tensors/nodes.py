@@ -14,7 +14,7 @@ from jitnet.compiler.ops import concat, full_like, reshape
 
 from .. import tensor as tensors
 from ..capture import set_attribute
-from . import constants, overwriting, views
+from . import constants, overwriting, packing, views
 from .size import stamp
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class OpNode(TapeNode):
         self.types = [arg._type for arg in args]
         self.types.append(y._type)
         keeps = op.keeps
-        self.args: Sequence[Tensor | None] | None  # None where only the type is read; or released
+        self.args: Sequence[Any] | None  # None where only the type is read; or released
         if keeps is None:
             self.args = args
             self.counts = [stamp(arg._counter, arg._apart) for arg in args]
@@ -158,7 +158,10 @@ class OpNode(TapeNode):
             self.counts = [stamp(arg._counter, arg._apart) for arg in args] if keeps else []
         # Not y itself, which holds this node.
         kept = keeps is None or -1 in keeps
-        self.result = (y._array, y._node, y._counter, y._counter.version) if kept else None
+        self.result: Any = (y._array, y._node, y._counter, y._counter.version) if kept else None
+        if packing.active():
+            self.args = [None if arg is None else packing.Packed(arg) for arg in self.args]
+            self.result = packing.Packed(y) if kept else None
 
     def name(self) -> str:
         """Return the op's name as PyTorch writes it."""
@@ -176,6 +179,8 @@ class OpNode(TapeNode):
         arg = None if self.args is None else self.args[number]
         if arg is None:
             return self._absent(self.types[number])
+        if type(arg) is packing.Packed:
+            return arg.tensor()  # type: ignore[no-any-return]
         count = self.counts[number]
         now = stamp(arg._counter, arg._apart)
         return arg if now == count else self._stale("an argument", arg, now - count)
@@ -192,6 +197,10 @@ class OpNode(TapeNode):
         kind = self.types[-1]
         if self.result is None:
             return self._absent(kind)
+        if type(self.result) is packing.Packed:
+            y = self.result.tensor()
+            y._requires_grad, y._grad_fn = True, self
+            return y  # type: ignore[no-any-return]
         array, node, counter, count = self.result
         y = self._remade(array, node, kind)
         y._counter = counter
