@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
     from jitnet.compiler.ir.graph import Node
 
+    from .device import Device
     from .tape import TapeNode
     from .tensor import Tensor
 
 
 class Capture(Protocol):
-    """What a trace provides while it is active."""
+    """What a trace provides while it is active.
+
+    moves: the devices from which and to which tensors went.
+    """
+
+    moves: set[Device]
 
     def read(self, tensor: Tensor, used: Tensor | None = None) -> Node:
         """Return the node of a base tensor's value now; an eager tensor becomes an input."""

@@ -16,7 +16,7 @@ from jitnet.compiler.ir.graph import Graph, Input, Output, make
 from jitnet.compiler.ir.op import Op
 from jitnet.compiler.ir.types import TensorType
 from jitnet.compiler.ops import imag, iota, slice
-from jitnet.runtime.cuda.array import DeviceArray, Layout
+from jitnet.runtime.cuda.array import DeviceArray, Layout, layout_of
 from jitnet.runtime.cuda.gpu import Gpu, gpu_of, on_install
 from jitnet.runtime.cuda.program import DeviceProgram
 from jitnet.runtime.dtype import from_numpy_dtype
@@ -107,6 +107,17 @@ def uploaded(array: np.ndarray, device: Device, non_blocking: bool = False) -> D
     if array.size and not any(array.strides):
         return _repeated(_number(array[(0,) * array.ndim], device), array.shape)
     return gpu_of(device).upload(array, non_blocking)
+
+
+def brought(array: np.ndarray, gpu: Gpu) -> DeviceArray:
+    """Return an array of the host on a GPU, lying there as it does here."""
+    packed = gpu.upload(array)
+    if packed.strides == array.strides or not array.size:
+        return packed
+    layout = layout_of(gpu.device, array.dtype, array.shape, array.strides)
+    made = DeviceArray(gpu.memory(layout.span), layout)
+    _copy(made, packed)
+    return made
 
 
 # -- operands -----------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class Traced:
 
     graph: Graph
     device: Device  # where it runs
+    to_host: frozenset[int]  # fresh outputs that go from there to the CPU
     bindings: tuple[Binding, ...]  # of the graph's inputs
     tree: Tree  # of the result
     recipes: tuple[Recipe, ...]  # of its leaves
@@ -153,9 +154,11 @@ def _finish(capturing: Trace, function: Callable[..., Any], result: Any) -> Trac
     forward = parts.forward
     if parts.backward is None:  # else the state is being trained: another in each call
         forward = _with_lasting_state(forward, capturing.bindings)
+    device = _device(capturing, forward, outcome.fresh)
     return Traced(
         forward,
-        _device(capturing, forward, outcome.fresh),
+        device,
+        _to_the_host(device, outcome.fresh),
         tuple(capturing.bindings),
         tree,
         recipes,
@@ -169,21 +172,26 @@ def _finish(capturing: Trace, function: Callable[..., Any], result: Any) -> Trac
 
 
 def _device(capturing: Trace, graph: Graph, fresh: Sequence[Tensor]) -> Device:
-    """Return the device of all that a function reads and returns; numbers may be on the CPU."""
+    """Return the device of all that a function reads and returns; numbers may be on the CPU.
+
+    So may be all else in a function that moves tensors, but for what it writes into.
+    """
     memories = [each for each in capturing.bindings if not isinstance(each, Number | Hyper)]
     read = [_with_device(each).tensor(capturing.leaves) for each in memories]
-    found = {each.device for each in (*read, *fresh)} - {CPU}
+    found = {each.device for each in (*read, *fresh)} | capturing.moves
+    found.discard(CPU)
     if not found:
         return CPU
     device = found.pop()
     for each in fresh:
-        if each.device is CPU and not each._weak:
+        if each.device is CPU and not each._weak and not capturing.moves:
             raise CompileError(
                 f"the function runs on {device} and returns {each._type} on the CPU; make it with "
                 f"device={str(device)!r}, or outside"
             )
     for each in (*read, *fresh):
-        if found or not (each.device is device or each._device is None or is_number(each)):
+        may_be_here = each._device is None or is_number(each) or capturing.moves
+        if found or not (each.device is device or may_be_here):
             raise CompileError(
                 f"a compiled function runs on one device, and this one uses {each._type} on "
                 f"{each.device} as well as tensors on {device}"
@@ -198,6 +206,14 @@ def _device(capturing: Trace, graph: Graph, fresh: Sequence[Tensor]) -> Device:
                 f"move it there with .to({str(device)!r})"
             )
     return device
+
+
+def _to_the_host(device: Device, fresh: Sequence[Tensor]) -> frozenset[int]:
+    """Return which results of a function that runs on a GPU are on the CPU."""
+    if device is CPU:
+        return frozenset()
+    here = (number for number, each in enumerate(fresh) if each.device is CPU)
+    return frozenset(number for number in here if not fresh[number]._weak)
 
 
 def _with_device(memory: Memory) -> Memory:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from .. import creation
+from .. import capture, creation
 from ..device import CPU, Device, placed
 from ..errors import CompileError, at_line
 from ..modes import mode
@@ -77,14 +77,27 @@ def _copied(x: Tensor, device: Device, non_blocking: bool) -> Tensor:
 
 
 def _in_a_trace(x: Tensor, device: Device) -> Tensor:
-    """Return a constant on a device; what else moves, moves outside."""
+    """Return what a call brings to the GPU when it begins, or back to the CPU when it ends.
+
+    The program runs on one GPU: there too what the function computes on the CPU before or after.
+    """
     if x._device is None or x._type.numel == 0:
         made = Tensor._from_node(node_of(x), device)
         made._weak = x._weak and device is CPU
         return made
-    raise CompileError(
-        at_line(
-            f"a compiled function runs on one device, and this moves {x._type} from {x.device} to "
-            f"{device}; move it before the call, or what the function returns after it"
+    between = f"this moves {x._type} from {x.device} to {device}"
+    if x.device is not CPU and device is not CPU:
+        raise CompileError(
+            at_line(f"a compiled function runs on one GPU, and {between}; move it before the call")
         )
-    )
+    if x.requires_grad and mode.now.enabled:
+        raise CompileError(
+            at_line(
+                f"{between} with its history, and a compiled function's gradients are on one "
+                "device: move it before the call or after it, or detach() it"
+            )
+        )
+    trace = capture.current()
+    assert trace is not None
+    trace.moves |= {x.device, device}
+    return Tensor._from_node(node_of(x), device)

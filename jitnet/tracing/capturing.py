@@ -12,6 +12,7 @@ from jitnet.compiler.ir.graph import Graph, Input, Node, Output, make, topologic
 from jitnet.compiler.ir.types import TensorType
 from jitnet.runtime.dtype import float64
 
+from ..device import Device
 from ..errors import CompileError, at_line
 from ..guards.following import Place, Wishes
 from ..guards.signature import TensorKey, tensor_key
@@ -85,6 +86,7 @@ class Trace:
         self.journaled: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.grads: dict[int, tuple[Memory, TensorKey | None]] = {}  # read of `grad` at entry
         self.gradient_of: dict[int, Memory] = {}  # id of a gradient -> its owner
+        self.moves: set[Device] = set()
         self._taken_names: set[str] = set()  # of inputs
         self._hypers: dict[tuple[int, str, int | None], Tensor] = {}
 

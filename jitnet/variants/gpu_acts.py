@@ -14,10 +14,12 @@ import numpy as np
 from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.runtime import endings
 from jitnet.runtime.cuda.array import DeviceArray
+from jitnet.runtime.cuda.gpu import Gpu
 from jitnet.runtime.instruction import Instruction
 from jitnet.runtime.routine import MISSED
 
-from ..on_gpu import tensor_of
+from ..device import CPU
+from ..on_gpu import brought, tensor_of
 from ..tensor import Tensor, base_of
 from ..trace import Traced
 from ..tracing.bindings import Binding, Hyper, Number, State
@@ -57,7 +59,7 @@ class GpuActs:
         moving = [
             number
             for number, binding in enumerate(bindings)
-            if number not in written and not isinstance(binding, State | Number | Hyper)
+            if number not in written and _moves(binding)
         ]
         results = [number for number in range(len(self._nodes)) if number not in staying]
         self._executable.keep(moving, results)
@@ -67,7 +69,8 @@ class GpuActs:
         return [endings.Finish(self._call, 0)]
 
     def _call(self, *leaves: Any) -> Any:
-        inputs = [_value(binding, leaves) for binding in self._traced.bindings]
+        gpu = self._executable.gpu
+        inputs = [_value(binding, leaves, gpu) for binding in self._traced.bindings]
         outputs = _fresh(self._executable, self._nodes, self._reused(leaves))
         self._executable.run(inputs, outputs)
         for memory in self._traced.effects.written:
@@ -88,17 +91,27 @@ class GpuActs:
         return found
 
     def _tensor(self, number: int, array: DeviceArray) -> Tensor:
+        if number in self._traced.to_host:
+            return Tensor._from_array(self._executable.gpu.download(array))
         made = tensor_of(array)
         made._requires_grad = number in self._wants or number in self._spent
         made._grad_fn = self._spent.get(number)
         return made
 
 
-def _value(binding: Binding, leaves: Sequence[Any]) -> Any:
-    """Return an input's array: on the GPU, or a number on the host."""
+def _moves(binding: Binding) -> bool:
+    """Whether an input is elsewhere in each call: no state on the GPU, and no number."""
+    if isinstance(binding, State):
+        return binding.held.device is CPU and binding.held.ndim > 0
+    return not isinstance(binding, Number | Hyper)
+
+
+def _value(binding: Binding, leaves: Sequence[Any], gpu: Gpu) -> Any:
+    """Return an input's array: on the GPU, brought there if need be, or a number on the host."""
     if isinstance(binding, Number | Hyper):
         return np.asarray(binding.value(leaves), np.float64)
-    return binding.tensor(leaves)._array
+    array: Any = binding.tensor(leaves)._array
+    return array if isinstance(array, DeviceArray) or not array.ndim else brought(array, gpu)
 
 
 def _fresh(

@@ -127,7 +127,7 @@ class Gpu:
         self.driver.upload(target.address, address_of(packed), packed.nbytes, self.stream)
         if non_blocking:
             self._keep(packed)
-        else:
+        elif is_pinned(address_of(packed)):  # all other memory has been read by now
             self.driver.synchronize(self.stream)
 
     def write_bytes(self, target: Memory, content: bytes) -> None:
