@@ -35,12 +35,6 @@ def home(where: object) -> Device:
     return placed(mode.now.device if where is None else where)
 
 
-def check_cpu(where: object, what: str) -> None:
-    """Raise unless `where` is None or names the CPU."""
-    if where is not None and Device(where).type != "cpu":  # type: ignore[arg-type]
-        raise RuntimeError(f"{what} is there on the CPU only, not on {where!s}")
-
-
 def chosen_home() -> Device | None:
     """Return the default device, or None where it is the CPU: what is there may stay there."""
     return None if mode.now.device is CPU else home(None)

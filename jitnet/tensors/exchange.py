@@ -14,12 +14,12 @@ import numpy as np
 from jitnet.runtime.dtype import DType, bfloat16
 
 from .. import capture
-from ..device import check_cpu
 from ..errors import at_line
 from ..tensor import Tensor
 from . import making
 
 CPU = (1, 0)  # DLPack's name
+CUDA = 2  # DLPack's kind of device
 _UINT, _BFLOAT = 1, 4  # DLPack's names for kinds of elements
 # Capsules by name, with the place of the tensor in the struct that they hold.
 _CAPSULES = {b"dltensor": 0, b"dltensor_versioned": 32}
@@ -60,19 +60,45 @@ def _element_type(capsule: Any) -> _ElementType:
     return _ElementType.from_address(start)
 
 
+def _device_type(capsule: Any) -> int:
+    """Return DLPack's kind of the device that a capsule's memory is on."""
+    _element_type(capsule)  # raises for what is no capsule
+    name = _capsule_name(capsule)
+    return ctypes.c_int32.from_address(_capsule_pointer(capsule, name) + _CAPSULES[name] + 8).value
+
+
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """Return a tensor that shares memory with another library's, or with a DLPack capsule's.
 
     copy: True copies; otherwise nothing does. Memory that its owner lends for reading only cannot
     be written here either. RuntimeError for a device that is not there.
     """
-    check_cpu(device, "from_dlpack")
+    made = _taken(ext_tensor)
+    there = making.on_device(made, device)
+    if there is made:
+        return made.clone() if copy else made
+    if copy is False:
+        raise BufferError(at_line(f"the memory is on {made.device}, and not on {device} uncopied"))
+    return there
+
+
+def _taken(ext_tensor: Any) -> Tensor:
+    """Return a tensor over the memory that an object, or a capsule, lends."""
     capsule = ext_tensor
     if hasattr(ext_tensor, "__dlpack__"):
-        where = tuple(int(part) for part in ext_tensor.__dlpack_device__())
-        if where != CPU:
-            raise BufferError(at_line(f"from_dlpack wants memory of the CPU, got device {where}"))
+        kind, index = (int(part) for part in ext_tensor.__dlpack_device__())
+        if kind == CUDA:
+            from . import gpu_exchange
+
+            return gpu_exchange.taken(ext_tensor, index)
+        if (kind, index) != CPU:
+            message = f"from_dlpack wants memory of the CPU or a GPU, got device {(kind, index)}"
+            raise BufferError(at_line(message))
         capsule = _exported(ext_tensor)
+    elif _device_type(capsule) == CUDA:
+        from . import gpu_exchange
+
+        return gpu_exchange.of_capsule(capsule)
     kind = _element_type(capsule)
     narrow = (kind.kind, kind.bits, kind.lanes) == (_BFLOAT, 16, 1)
     if narrow:
@@ -80,7 +106,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     array = np.from_dlpack(_Exporter(capsule))
     if narrow:
         array = array.view(bfloat16.numpy)
-    return making.from_numpy(array.copy() if copy else array)
+    return making.from_numpy(array)
 
 
 def _exported(owner: Any) -> Any:
@@ -101,13 +127,22 @@ def export(
 ) -> Any:
     """Return a DLPack capsule for another library, which shares this memory unless copy is True.
 
-    BufferError for a tensor that requires a gradient, and for a device other than the CPU.
+    stream: of a GPU, which may use the memory at once; see the array API's `__dlpack__`.
+    dl_device: the tensor's own, or the CPU for a copy there.
+    BufferError for a tensor that requires a gradient, and for other devices.
     """
     if self.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    wanted = None if dl_device is None else tuple(int(part) for part in dl_device)
+    if self.is_cuda and wanted != CPU:
+        return _exported_there(self, stream, max_version, wanted, copy)
+    if self.is_cuda:
+        if copy is False:
+            raise BufferError(at_line(f"the memory is on {self.device}: a copy would be needed"))
+        self, stream = self.cpu(), None
     if stream not in (None, -1):
         raise BufferError(at_line(f"the CPU has no streams, got stream={stream!r}"))
-    if dl_device is not None and tuple(int(part) for part in dl_device) != CPU:
+    if wanted not in (None, CPU):
         raise BufferError(at_line(f"the memory is on the CPU {CPU}, got dl_device={dl_device}"))
     array = capture.value_of(self, "__dlpack__()", "export it outside of the compiled function")
     self._counter.lent = not copy or self._counter.lent
@@ -121,9 +156,31 @@ def export(
     return capsule
 
 
+def _exported_there(
+    x: Tensor, stream: Any, max_version: tuple[int, int] | None, wanted: Any, copy: bool | None
+) -> Any:
+    """Return a capsule of a GPU's memory."""
+    from . import gpu_exchange
+
+    capture.refuse("__dlpack__()", "export it outside of the compiled function")
+    if wanted not in (None, export_device(x)):
+        raise BufferError(at_line(f"the memory is on {x.device}, got dl_device={wanted}"))
+    versioned = max_version is not None and max_version[0] >= 1
+    return gpu_exchange.export(x.clone() if copy else x, stream, versioned)
+
+
 def export_device(self: Tensor) -> tuple[int, int]:
-    """Return DLPack's name of the CPU."""
-    return CPU
+    """Return DLPack's name of the device."""
+    return (CUDA, self.get_device()) if self.is_cuda else CPU
+
+
+def cuda_array_interface(self: Tensor) -> dict[str, Any]:
+    """Return what Numba, CuPy and others read of a tensor on a GPU; AttributeError for others."""
+    if not self.is_cuda:
+        raise AttributeError(f"__cuda_array_interface__ is for a GPU's memory, not {self.type()}'s")
+    from . import gpu_exchange
+
+    return gpu_exchange.interface_of(self)
 
 
 def to_dlpack(tensor: Tensor) -> Any:
@@ -167,6 +224,10 @@ def asarray(
         made = obj if obj.requires_grad == requires_grad else obj.detach()
     elif hasattr(obj, "__dlpack__"):
         made = from_dlpack(obj)
+    elif hasattr(obj, "__cuda_array_interface__"):
+        from . import gpu_exchange
+
+        made = gpu_exchange.of_interface(obj)
     elif isinstance(obj, bytes | bytearray | memoryview):
         made = frombuffer(obj, dtype=dtype or making.get_default_dtype())
     else:

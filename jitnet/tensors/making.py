@@ -132,6 +132,11 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     if isinstance(data, np.ndarray):
         made = from_numpy(data)
         return on_device(made if dtype is None else made.to(dtype), device or chosen_home())
+    if hasattr(data, "__cuda_array_interface__"):
+        from .gpu_exchange import of_interface
+
+        made = of_interface(data)
+        return on_device(made if dtype is None else made.to(dtype), device)
     return tensor(data, dtype, device)
 
 

@@ -149,6 +149,7 @@ OWN: dict[str, Any] = {
     "__deepcopy__": history.deepcopy,
     "__getitem__": getitem,
     "__setitem__": setitem,
+    "__cuda_array_interface__": property(exchange.cuda_array_interface),
     "T": property(lambda self: self.permute(list(range(self.ndim))[::-1])),
     "H": property(functional.adjoint),
     "mH": property(functional.adjoint),
