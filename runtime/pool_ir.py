@@ -10,6 +10,7 @@ it is until that worker has finished its part.
 from __future__ import annotations
 
 from .call_ir import CALL, RUN_SUITABLY
+from .claim_ir import CLAIMS
 from .platform_ir import PlatformCode, platform_code
 from .pool_layout import with_offsets
 from .target import Target
@@ -278,6 +279,7 @@ entry:
   %team = getelementptr i8, ptr @jitnet_control, i64 $TEAM
   %scratch_at = getelementptr i8, ptr @jitnet_control, i64 $SCRATCH
   %scratch = load ptr, ptr %scratch_at
+  call void @unclaim(i64 %threads)
   %alone = icmp sle i64 %threads, 1
   br i1 %alone, label %single, label %fork
 single:
@@ -339,7 +341,7 @@ done:
 def pool_code(target: Target) -> PlatformCode:
     """Return the pool's IR text, and the addresses that it imports besides @jitnet_control."""
     platform = platform_code(target.triple)
-    parts = (_BARRIER, _LOCK, _WORKER, _PUBLISH, _RUN, RUN_SUITABLY, CALL)
+    parts = (_BARRIER, CLAIMS, _LOCK, _WORKER, _PUBLISH, _RUN, RUN_SUITABLY, CALL)
     text = "\n".join(
         [
             f'target triple = "{target.triple}"',

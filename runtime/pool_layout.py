@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from string import Template
 
+# Functions of the pool that programs call.
+BARRIER = "jitnet_barrier"
+CLAIM = "jitnet_claim"
+OFFERED = (BARRIER, CLAIM)
+
 LINE = 128  # bytes: a cache line and its neighbour, which processors fetch together
 MAX_THREADS = 1024
 
@@ -33,7 +38,15 @@ PATIENCE = WORKERS + 32  # i64: SPINS or NO_SPINS
 REGION_PATIENCE = WORKERS + 40  # i64: REGION_SPINS or NO_SPINS
 TEAM = 5 * LINE  # the barrier: i32 arrived; a line later i32 generation, i32 sleepers
 PARKED = 7 * LINE  # i32 for each worker, a line apart: whether it sleeps
+SHARES = PARKED + LINE // 2  # i64 for each thread, a line apart: what is left of its share
+SHARES_IN_TEAM = SHARES - TEAM
 CONTROL_BYTES = PARKED + MAX_THREADS * LINE
+
+# A share: number << NUMBER_BIT | first << FIRST_BIT | end (see claim_ir.py).
+FIRST_BIT = 20
+NUMBER_BIT = 2 * FIRST_BIT
+MOST_UNITS = (1 << FIRST_BIT) - 1
+MOST_NUMBERS = (1 << 64 - NUMBER_BIT) - 1
 
 STOP = 0xFFFFFFFF  # in place of the number of threads: workers return
 

@@ -13,7 +13,7 @@ from .acts import Run
 from .entry import Call, PointerCall, ctypes_call, native_call, pointer_call, run_instruction
 from .layout import LAYOUT_KNOWN, address_of
 from .memory import Arena
-from .pool_layout import MAX_THREADS, RECORD_TRUST, RECORD_WORDS
+from .pool_layout import MAX_THREADS, OFFERED, RECORD_TRUST, RECORD_WORDS
 from .threads import pool
 
 STATUS_WORDS = 4
@@ -31,7 +31,7 @@ class Program:
     `symbol` is a function with the ABI of docs/architecture.md. `slots` counts the table's
     pointers, slot 0 (the status) among them. `arena_bytes` are zeroed once, now, and kept from call
     to call; `scratch_bytes` of each thread hold anything at the start of a call. `imports` gives
-    the addresses of external symbols other than jitnet_barrier. `max_threads` keeps a program
+    the addresses of external symbols that the pool does not offer. `max_threads` keeps a program
     whose work is small from waking others; a program whose threads had to wait long for each other,
     because others use the processors, runs some calls on one, unless `always_all`. `keeps` live as
     long as it can be called: what lies at the addresses of `imports`.
@@ -54,8 +54,8 @@ class Program:
         assert slots >= 1 and arena_bytes >= 0 and scratch_bytes >= 0 and max_threads >= 1
         self._pool = pool()
         self._pool.reserve_scratch(scratch_bytes)
-        known = {"jitnet_barrier": self._pool.address("jitnet_barrier"), **(imports or {})}
-        self.module = cpu.load(object_code, known)
+        offered = {name: self._pool.address(name) for name in OFFERED}
+        self.module = cpu.load(object_code, {**offered, **(imports or {})})
         self.arena = Arena(arena_bytes)
         self._keeps = keeps
         self.max_threads = max_threads

@@ -18,6 +18,7 @@ from jitnet.compiler.codegen.contraction import (
 from jitnet.compiler.codegen.contraction_form import Sizes
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value, vector
 from jitnet.compiler.codegen.library import library, micro_kernels
+from jitnet.compiler.codegen.team import Team
 from jitnet.runtime.dtype import DType
 from jitnet.runtime.target import Target
 
@@ -130,7 +131,9 @@ def build(
         return f.fadd(value, value)
 
     hook = twice if doubled else None
-    emit_contraction(f, c, a, b, scratch, thread, threads, store, hook, streams, is_short=is_short)
+    emit_contraction(
+        f, c, a, b, scratch, Team(thread, threads), store, hook, streams, is_short=is_short
+    )
     f.finish()
     engine, _ = engine_for(replace(target, cache_bytes=0))  # on which no kernel depends
     parsed = llvm.parse_assembly(module.text())

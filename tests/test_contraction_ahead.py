@@ -22,6 +22,7 @@ from jitnet.compiler.codegen.microkernels import (
     CACHE_LINE,
     TILE_ARGUMENTS,
 )
+from jitnet.compiler.codegen.team import Team
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
 from tests.contraction_harness import ARGUMENTS, HOST, check, matrices
@@ -64,7 +65,7 @@ def with_tiles(c: Contraction, target: Target, tile: Callable[..., None]) -> Cal
     module = Module(target)
     f = Function(module, "ahead", ARGUMENTS, internal=False)
     a, b, _, scratch, thread, threads = f.args
-    emit_contraction(f, c, a, b, scratch, thread, threads, lambda *_: None)
+    emit_contraction(f, c, a, b, scratch, Team(thread, threads), lambda *_: None)
     f.finish()
     parsed = llvm.parse_assembly(module.text())
     machine = llvm.Target.from_triple(target.triple).create_target_machine(

@@ -20,6 +20,7 @@ from jitnet.compiler.codegen.contraction_rows import next_rows, possible_rows
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value
 from jitnet.compiler.codegen.library import library, micro_kernels
 from jitnet.compiler.codegen.microkernels import tile_rows
+from jitnet.compiler.codegen.team import Team
 from jitnet.runtime.dtype import float32
 from jitnet.runtime.target import Target
 
@@ -115,7 +116,7 @@ def test_no_tile_in_a_kernel_spills(name: str, a_strides: tuple[int, int]) -> No
         place = f.gep(to, f.add(f.mul(row, f.i64(256)), column), "float")
         f.store(f.fsub(f.load(place, sums.type, 4), sums), place, 4)
 
-    emit_contraction(f, c, a, b, scratch, thread, threads, update, is_short=True)
+    emit_contraction(f, c, a, b, scratch, Team(thread, threads), update, is_short=True)
     f.finish()
     lines = assembly_of(module.text(), target).splitlines()
     products = [

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import affine, column_of, vectors_of
 from .contraction_ahead import of_next_block, of_next_panel, of_next_rows
-from .contraction_blocks import Block, Range, Tables, blocks
+from .contraction_blocks import Block, Tables, blocks
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_columns import PackB
 from .contraction_finish import Ask, Epilogue, FinishedTile, Finisher
@@ -34,6 +35,7 @@ from .contraction_rows import next_rows, possible_rows
 from .contraction_turning import Turner
 from .emitter import I64, PTR, Function, Value
 from .microkernels import Tile
+from .team import Range, Team
 
 __all__ = [
     "Ask",
@@ -58,15 +60,14 @@ def emit_contraction(
     a: Value,
     b: Value,
     scratch: Value,
-    thread: Value,
-    threads: Value,
+    team: Team,
     epilogue: Epilogue,
     pack_b: PackB | None = None,
     streams: bool = False,
     ask: Ask | None = None,
     is_short: bool = False,
-) -> None:
-    """Write this thread's share of a contraction into f.
+) -> int:
+    """Write what a thread of the team does of a contraction into f; return its turns of sharing.
 
     scratch is this thread's own: scratch_bytes(c, target) bytes, 64-byte aligned.
     `epilogue(f, batch, row, column, lanes, sums)` is called for each vector of finished sums:
@@ -82,7 +83,7 @@ def emit_contraction(
     `is_short` says that the epilogue may be written many times: it is a few instructions.
     Each element is the sum of the same blocks in the same order for any number of threads.
     """
-    decided = plan(c, f.target, pack_b is not None, streams)
+    decided = replace(plan(c, f.target, pack_b is not None, streams), claimed=team.claims)
     if decided.turned:
         a, b = b, a
     whole_tiles = None
@@ -90,8 +91,8 @@ def emit_contraction(
         decided = with_whole_tiles(decided)
         whole_tiles = RegisterTiles(f, decided, epilogue, ask)
     finisher = Finisher(f, decided, epilogue, ask)
-    writer = _Writer(f, decided, a, b, scratch, finisher, pack_b, whole_tiles)
-    writer.write(thread, threads)
+    _Writer(f, decided, a, b, scratch, team, finisher, pack_b, whole_tiles).write()
+    return decided.turns
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class _Writer:
         a: Value,
         b: Value,
         scratch: Value,
+        team: Team,
         finisher: Finisher,
         pack_b: PackB | None,
         whole_tiles: RegisterTiles | None,
@@ -125,6 +127,7 @@ class _Writer:
         self.a = f.gep(a, f.i64(plan.c.a.offset), self.element)
         self.b = f.gep(b, f.i64(plan.c.b.offset), self.element)
         self.part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in plan.regions.items()}
+        self.team = team
         self.tables = Tables(f, plan, self.part)
         self.finisher = finisher
         self.pack_b = pack_b
@@ -133,43 +136,42 @@ class _Writer:
 
     # -- loops, from the outside in ----------------------------------------------------------
 
-    def write(self, thread: Value, threads: Value) -> None:
-        """Share the work out and write the loop over the batch."""
-        plan, c = self.plan, self.c
-
-        def share(axis: str, count: int, unit: int) -> Range:
-            if plan.split != axis:
-                return Range(self.f.i64(0), self.f.i64(count))
-            return self._share(count, unit, thread, threads)
-
-        rows = share("rows", c.rows, plan.row_unit)
-        lines = share("columns", plan.lines.count, plan.vectors)
-        with blocks(self.f, share("batch", c.batches, 1), 1) as batch:
+    def write(self) -> None:
+        """Write the loop over the batch."""
+        f, c = self.f, self.c
+        with self._blocks("batch", f.i64(0)) as batch:
             index = batch.start
-            a = self.f.gep(self.a, affine(self.f, index, c.batch, c.a.batch), self.element)
-            b = self.f.gep(self.b, affine(self.f, index, c.batch, c.b.batch), self.element)
-            self._block(_Operands(index, a, b), rows, lines)
+            a = f.gep(self.a, affine(f, index, c.batch, c.a.batch), self.element)
+            b = f.gep(self.b, affine(f, index, c.batch, c.b.batch), self.element)
+            self._block(_Operands(index, a, b))
 
-    def _share(self, count: int, unit: int, thread: Value, threads: Value) -> Range:
-        """Return this thread's part of 0..count, cut at multiples of unit."""
-        f, units = self.f, -(-count // unit)
+    @contextmanager
+    def _blocks(self, axis: str, turn: Value) -> Iterator[Range]:
+        """Write a loop over the blocks of an axis: of this thread's parts, if it is the split one.
 
-        def cut(index: Value) -> Value:
-            at = f.udiv(f.mul(f.i64(units), index), threads)
-            return f.minimum(f.mul(at, f.i64(unit)), f.i64(count))
+        turn: how often threads have shared out the same before.
+        """
+        shared, block = self.plan.shared(axis)
+        if self.plan.split != axis:
+            with blocks(self.f, Range(self.f.i64(0), self.f.i64(shared.count)), block) as each:
+                yield each
+            return
+        with (
+            self.team.parts(self.f, shared, turn) as part,
+            blocks(self.f, part, block) as each,
+        ):
+            yield each
 
-        return Range(cut(thread), cut(f.add(thread, f.i64(1))))
-
-    def _block(self, at: _Operands, all_rows: Range, all_lines: Range) -> None:
+    def _block(self, at: _Operands) -> None:
         """Write the loops over blocks of columns, of rows, and of K."""
         f, plan = self.f, self.plan
         packer = PanelPacker(f, plan, at.b, at.batch, self.pack_b)
         panels = self.part["b"]
-        with blocks(f, all_lines, plan.line_block) as lines:
+        with self._blocks("columns", at.batch) as lines:
             if plan.source == "packed":
                 packer.pack(panels, lines.start, lines.stop, f.i64(0), f.i64(self.c.depth))
             self.tables.fill_lines(lines)
-            with blocks(f, all_rows, plan.row_block) as rows:
+            with self._blocks("rows", self._turn(at, lines)) as rows:
                 self.tables.fill_rows(rows)
                 with self.tables.k_blocks(at.batch) as k:
                     if plan.source == "blocks":
@@ -181,6 +183,14 @@ class _Writer:
                     self._multiply(at, Block(rows, lines, k))
                 if plan.finishes_blocks:
                     self._finish(at, rows, lines)
+
+    def _turn(self, at: _Operands, lines: Range) -> Value:
+        """Return how many blocks of columns come before one; threads with equal parts do not ask."""
+        f, plan = self.f, self.plan
+        if not self.team.claims:
+            return f.i64(0)
+        before = f.mul(at.batch, f.i64(plan.line_blocks))
+        return f.add(before, f.udiv(lines.start, f.i64(plan.line_block)))
 
     # -- panels and tiles ---------------------------------------------------------------------
 

@@ -13,14 +13,7 @@ from .contraction_form import Sizes
 from .contraction_limits import tap_classes
 from .contraction_plan import Plan
 from .emitter import I64, Function, Value
-
-
-@dataclass(frozen=True)
-class Range:
-    """A range of flat indices: from start, before stop."""
-
-    start: Value
-    stop: Value
+from .team import Range
 
 
 @dataclass(frozen=True)

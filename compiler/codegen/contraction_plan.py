@@ -11,9 +11,11 @@ from math import lcm, prod
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_form import Contraction, Sizes
+from .team import Shared
 
 BYTES_AHEAD = 8192  # of B that is read in long runs: memory takes 100 lines' time to answer
 CACHE_LINE = 64
+LEAST_PANELS = 4  # that are claimed: for each part, a thread goes through the whole of A
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
 
 
@@ -91,6 +93,7 @@ class Plan:
     foresees: str  # what tiles ask for meanwhile: the next "panel" of B, "rows" or "block" of A, ""
     k_lanes: int = 1  # steps along K that a vector of partial sums takes at once
     rows_stay: bool = False  # in level 1, while all panels of a block, which is near, are read
+    claimed: bool = False  # threads claim their parts while they work, in units of whole tiles
     turned: bool = False  # c is the caller's with A and B exchanged: its sums are turned back
 
     @property
@@ -112,7 +115,35 @@ class Plan:
         """
         if self.turned:
             return lcm(self.rows, self.width)
-        return CACHE_LINE // self.c.dtype.size if self.foresees == "block" else 1
+        lines = CACHE_LINE // self.c.dtype.size if self.foresees == "block" else 1
+        return lcm(self.rows, lines) if self.claimed else lines
+
+    def shared(self, axis: str) -> tuple[Shared, int]:
+        """Return how threads share out "batch", "rows" or "columns", and how much is one block."""
+        match axis:
+            case "batch":
+                return Shared(self.c.batches, most=1), 1
+            case "rows":
+                whole = max(1, self.row_block // self.row_unit)
+                return Shared(self.c.rows, self.row_unit, most=whole), self.row_block
+            case "columns":
+                whole = self.line_block // self.vectors
+                least = min(LEAST_PANELS, whole)
+                lines = self.lines.count
+                return Shared(lines, self.vectors, least, whole), self.line_block
+            case other:
+                raise AssertionError(other)
+
+    @property
+    def line_blocks(self) -> int:
+        """Blocks of columns, where one thread goes through all columns."""
+        return -(-self.lines.count // self.line_block)
+
+    @property
+    def turns(self) -> int:
+        """How often threads share out the split axis."""
+        inside = {"batch": 1, "columns": self.c.batches}
+        return inside.get(self.split, self.c.batches * self.line_blocks)
 
     @property
     def panel(self) -> int:

@@ -49,10 +49,11 @@ class CodeWriter:
         self._partials = Partials(self.f)
         self._loops = Loops(self._point, self._expressions, self._partials, self._statements)
 
-    def write(self) -> None:
-        """Write the whole function."""
+    def write(self) -> int:
+        """Write the whole function; return how often its threads share work out."""
         self._statements(self._point.code.body)
         self.f.finish()
+        return self._point.turns
 
     def _statements(self, body: Sequence[Stmt]) -> None:
         for stmt in body:

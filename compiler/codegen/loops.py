@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from jitnet.compiler.ir.loops import For, Stmt, walk
 
@@ -15,6 +16,7 @@ from .emitter import Value
 from .expressions import Expressions
 from .partials import Partials, assign, values_of
 from .point import Lanes, Point
+from .team import Range, Shared
 from .width import is_long, width_of
 
 LEAST_SHARE = 64  # elements of a vector loop below which a thread's part is not cut
@@ -115,14 +117,9 @@ class Loops:
 
     # -- threads ----------------------------------------------------------------------------
 
-    def _share(self, total: int, unit: int = 1) -> tuple[Value, Value]:
-        """Return this thread's part of 0 .. total in multiples of unit."""
-        f, point = self.f, self._point
-        units = -(-total // unit)
-        per = f.udiv(f.add(f.i64(units - 1), point.threads), point.threads)
-        start = f.minimum(f.mul(f.mul(point.thread, per), f.i64(unit)), f.i64(total))
-        stop = f.minimum(f.add(start, f.mul(per, f.i64(unit))), f.i64(total))
-        return start, stop
+    def _parts(self, work: Shared) -> AbstractContextManager[Range]:
+        """Write what is inside for this thread's parts of some work."""
+        return self._point.team.parts(self.f, work, self.f.i64(0))
 
     def _parallel(self, loop: For) -> None:
         """Write nested parallel loops as one, split between the threads."""
@@ -139,8 +136,11 @@ class Loops:
         total = math.prod(var.extent for var in variables)
         if total == 0:
             return
-        start, stop = self._share(total)
-        with self.f.loop(start, stop, may_be_empty=True) as turns, self._expressions.scope():
+        with (
+            self._parts(Shared(total)) as part,
+            self.f.loop(part.start, part.stop, may_be_empty=True) as turns,
+            self._expressions.scope(),
+        ):
             self._point.unflatten(variables, turns.index)
             with self._point.alone():
                 self._statements(chain[-1].body)
@@ -157,20 +157,19 @@ class Loops:
                 self._statements(head.body)
 
     def _parallel_vector(self, loop: For) -> None:
-        """Write a vector loop split between the threads; the last one does the remainder."""
+        """Write a vector loop split between the threads; who has the end does the remainder."""
         f, point = self.f, self._point
         width = width_of(loop, f.target)
-        start, stop = self._share(loop.var.extent, max(width, LEAST_SHARE))
-        if point.code.serial:
-            self._full_vectors(loop, start, stop)
-            self._remainder(loop)
-            return
-        assert not self._partials.running(loop), "accumulators do not cross threads"
-        last = f.compare("icmp eq", point.thread, f.sub(point.threads, f.i64(1)))
-        self._full_vectors(loop, start, stop)
-        if loop.var.extent % width:
-            with f.when(last):
+        with self._parts(Shared(loop.var.extent, max(width, LEAST_SHARE))) as part:
+            self._full_vectors(loop, part.start, part.stop)
+            if point.code.serial:
                 self._remainder(loop)
+                return
+            assert not self._partials.running(loop), "accumulators do not cross threads"
+            if loop.var.extent % width:
+                last = f.compare("icmp eq", part.stop, f.i64(loop.var.extent))
+                with f.when(last):
+                    self._remainder(loop)
 
 
 def _vector_loop(loop: For) -> For | None:

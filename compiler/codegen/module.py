@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitnet.compiler.ir.host import HostCall, host_symbol
+from jitnet.runtime.pool_layout import OFFERED
 from jitnet.runtime.target import Target
 
 from .values import I64, PTR, Value, literal
 
 ROLLED = ", !llvm.loop !0"  # on a branch back: leave the loop as it stands
-BARRIER = "jitnet_barrier"  # the runtime's function at which all threads wait
 SELDOM = ", !prof !2"  # on a branch: the first way is rare
 METADATA = (
     '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.unroll.disable"}',
@@ -37,7 +37,7 @@ class Module:
     def micro_kernels(self) -> tuple[str, ...]:
         """Return the kernels of the library that are declared."""
         mine = (name for name in self.declarations if name.startswith("jitnet_"))
-        return tuple(sorted(name for name in mine if name != BARRIER))
+        return tuple(sorted(name for name in mine if name not in OFFERED))
 
     def host_function(self, call: HostCall) -> str:
         """Return the name of a function that the runtime has to provide for a call of the host."""

@@ -11,8 +11,10 @@ from jitnet.compiler.ir.loops import Buffer, Local
 from jitnet.runtime.dataclass import dataclass
 
 from .emitter import I64, PTR, Function, Module, Value
+from .team import Claims, Team
 
 ARGS = [("status", PTR), ("scratch", PTR), ("thread", I64), ("threads", I64)]
+CLAIM_ARGS = [("team", PTR), ("number", I64)]  # after those, where parts are claimed
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Point:
 
     vars: the loop variables; in a vector loop the value of lane 0.
     locals: the kernel's named scalars, as far as they are computed.
-    thread, threads: which of how many threads run the kernel.
+    team: the threads that run it.  turns: how often they share work out.
     """
 
     def __init__(self, module: Module, code: Code, offsets: Mapping[Buffer, int]) -> None:
@@ -40,12 +42,17 @@ class Point:
         given = arguments(code)
         names = [(f"b{number}", PTR) for number in range(len(given))]
         comment = ", ".join(f"b{number} {buffer}" for number, buffer in enumerate(given))
-        self.f = Function(module, code.name, [*ARGS, *names], comment=comment)
-        self.status, self.scratch, self.thread, self.threads, *pointers = self.f.args
+        args = [*ARGS, *CLAIM_ARGS] if code.claims else ARGS
+        self.f = Function(module, code.name, [*args, *names], comment=comment)
+        self.status, self.scratch, thread, threads, *others = self.f.args
+        pointers = others[len(args) - len(ARGS) :]
         self._pointers = dict(zip(given, pointers, strict=True))
         self._offsets = offsets
-        if code.serial:
-            self.thread, self.threads = self.f.i64(0), self.f.i64(1)
+        self._one = Team(self.f.i64(0), self.f.i64(1))
+        self.team = self._one if code.serial else Team(thread, threads)
+        if code.claims:
+            self.team = Claims(thread, threads, *others[:2])
+        self.turns = 1
         self.vars: dict[Var, Value] = {}
         self.locals: dict[Local, Value] = {}
         self.lanes: Lanes | None = None
@@ -66,10 +73,9 @@ class Point:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Write what one thread does by itself: what is inside is not shared out again."""
-        team = self.thread, self.threads
-        self.thread, self.threads = self.f.i64(0), self.f.i64(1)
+        team, self.team = self.team, self._one
         yield
-        self.thread, self.threads = team
+        self.team = team
 
     def unflatten(self, variables: Sequence[Var], flat: Value) -> None:
         """Give loop variables their values from one number that counts through all of them."""

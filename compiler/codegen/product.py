@@ -43,14 +43,13 @@ class ProductWriter:
             self._statements([as_loops(stmt)])
             return
         stmt = oriented(stmt, f.target)
-        emit_contraction(
+        point.turns = emit_contraction(
             f,
             contraction_of(stmt),
             point.pointer(stmt.a.buffer),
             point.pointer(stmt.b.buffer),
             f.gep(point.scratch, f.i64(self._scratch)),
-            point.thread,
-            point.threads,
+            point.team,
             self._epilogue(stmt),
             streams=streams(stmt, f.target),
             ask=self._ask(stmt),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from jitnet.compiler.ir.host import HostCall
 from jitnet.compiler.ir.kernel import Code, Kernel
 from jitnet.compiler.ir.loops import Buffer, Contract, walk
 from jitnet.runtime.dataclass import dataclass
+from jitnet.runtime.pool_layout import BARRIER, MOST_NUMBERS
 from jitnet.runtime.target import Target
 
 from .emitter import I64, PTR, Function, Module, Value
 from .kernel import CodeWriter, own_scratch
-from .module import BARRIER
 
 SYMBOL = "program"
 MOST_STEPS = 128  # of a function that calls kernels, before it is cut
@@ -29,10 +30,14 @@ ARGS = [
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel of the program and whether all threads must have finished before it."""
+    """One kernel of the program and whether all threads must have finished before it.
+
+    number: of the first of what it shares out, where threads claim parts of it.
+    """
 
     kernel: Kernel
     barrier: bool
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,8 @@ def render(
     """Return the module's text."""
     module = Module(target)
     codes = dict.fromkeys(step.kernel.code for step in steps)
-    for code in codes:
-        CodeWriter(module, code, offsets).write()
-    _write_program(module, steps, offsets)
+    turns = {code: CodeWriter(module, code, offsets).write() for code in codes}
+    _write_program(module, numbered(steps, turns), offsets)
     tiles = [own_scratch(code, offsets) + tile for code in codes for tile in _scratch(code, target)]
     return Rendered(
         module.text(),
@@ -61,6 +65,17 @@ def render(
         tuple(module.host_calls),
         max([scratch_bytes, *tiles]),
     )
+
+
+def numbered(steps: Sequence[Step], turns: Mapping[Code, int]) -> list[Step]:
+    """Return the steps with numbers for all that threads claim parts of, from 1 on."""
+    result, number = [], 1
+    for step in steps:
+        result.append(replace(step, number=number))
+        if step.kernel.code.claims:
+            number += turns[step.kernel.code]
+    assert number <= MOST_NUMBERS, "a program has more claimed work than there are numbers"
+    return result
 
 
 def _scratch(code: Code, target: Target) -> list[int]:
@@ -126,22 +141,25 @@ class _Part:
             if step.barrier:
                 self._wait()
             if not step.kernel.serial:
-                self._call(step.kernel, status)
+                self._call(step, status)
                 position += 1
                 continue
             with f.when(first):
                 while True:
-                    self._call(steps[position].kernel, status)
+                    self._call(steps[position], status)
                     position += 1
                     if position >= len(steps) or _breaks(steps[position - 1], steps[position]):
                         break
             if steps[position - 1].kernel.code.checks:
                 self._stop_if_failed(status)
 
-    def _call(self, kernel: Kernel, status: Value) -> None:
+    def _call(self, step: Step, status: Value) -> None:
+        kernel = step.kernel
         pointers = [self._pointer(buffer) for buffer in kernel.buffers if buffer.place != "scratch"]
-        args = [status, self._scratch, self._thread, self._threads, *pointers]
-        self.f.call(kernel.code.name, args)
+        args = [status, self._scratch, self._thread, self._threads]
+        if kernel.code.claims:
+            args += [self._team, self.f.i64(step.number)]
+        self.f.call(kernel.code.name, [*args, *pointers])
 
     def _pointer(self, buffer: Buffer) -> Value:
         """Return where a buffer is, looked up right before its use: there may be thousands."""

@@ -35,13 +35,15 @@ class Code:
     """Statements that kernels run, each on memory of its own.
 
     name: of the function that it becomes.  parameters: the buffers that the statements name, which
-    are those of the first of the kernels.  serial: whether one thread does it all.
+    are those of the first of the kernels.  serial: whether one thread does it all.  claims: whether
+    threads claim parts of it while they work, instead of taking equal ones.
     """
 
     name: str
     body: tuple[Stmt, ...]
     parameters: tuple[Buffer, ...]
     serial: bool = False
+    claims: bool = False
 
     @cached_property
     def reads(self) -> frozenset[Buffer]:
@@ -115,6 +117,8 @@ def parameters_of(body: tuple[Stmt, ...]) -> tuple[Buffer, ...]:
 def print_kernel(kernel: Kernel) -> str:
     """Return the kernel as text; of one that shares its code, what it does that on."""
     head = f"kernel {kernel.name}" + ("  (one thread)" if kernel.serial else "")
+    if kernel.code.claims:
+        head += "  (claimed)"
     if not kernel.is_first:
         head += f"  (same code as {kernel.code.name})"
     lines = [head]

@@ -27,7 +27,7 @@ from .parts import blocks, parts_of
 from .patterns import Patterns
 from .sequence import Task, in_order
 from .storage import Reader, Storage, is_inline
-from .work import ALONE_BELOW, OPERATIONS_A_CYCLE, SERIAL_BELOW, Work
+from .work import ALONE_BELOW, OPERATIONS_A_CYCLE, Work
 
 Message = tuple[type[Exception], str]
 
@@ -292,8 +292,7 @@ class Assembler:
         names = tuple(dict.fromkeys(node.op.name for node in fused))
         lines = tuple(dict.fromkeys(node.line for node in fused if node.line))
         title = "_".join(list(dict.fromkeys(root.op.name for root in group.roots))[:3])
-        is_small = self.work.cycles(group) < SERIAL_BELOW
-        for suffix, code, buffers in codes.of(group, is_small):
+        for suffix, code, buffers in codes.of(group, self.work.cycles(group)):
             yield Kernel(title + suffix, code, buffers, names, lines)
 
     def _check_kernel(self, task: Task) -> Kernel:
@@ -332,8 +331,8 @@ class Assembler:
                 continue
             target = self.given[self.graph.inputs[output.into].node]
             node, source = output.node, self.storage[output.node]
-            is_small = node.type.numel < SERIAL_BELOW * OPERATIONS_A_CYCLE
-            _, code, buffers = codes.copy(node, source, target, is_small)
+            cycles = node.type.numel // OPERATIONS_A_CYCLE
+            _, code, buffers = codes.copy(node, source, target, cycles)
             lines = (node.line,) if node.line else ()
             yield Kernel("copy", code, buffers, ("copy",), lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from enum import Enum
 from typing import Any
 
 from jitnet.compiler.ir.graph import Node
@@ -21,10 +22,26 @@ from .planes import lower_planes
 from .scatter import lower_scatter
 from .storage import Storage
 from .transform import lower_transform
+from .work import CLAIMED_FROM, SERIAL_BELOW
 
 Bodies = list[tuple[str, tuple[Stmt, ...]]]  # each with what it adds to the kernel's name
 Numbers = tuple[int | Buffer, ...]  # of the key's buffers; and scratch that the code itself has
 Given = tuple[str, Code, tuple[Buffer, ...]]  # the same, and the memory that the code works on
+
+
+class Sharing(Enum):
+    """How threads share a kernel: one does it all, all take equal parts, or claim parts of it."""
+
+    NONE = "none"
+    EQUAL = "equal"
+    CLAIMED = "claimed"
+
+    @classmethod
+    def of(cls, cycles: int) -> Sharing:
+        """Return how to share work of so many cycles of one thread."""
+        if cycles < SERIAL_BELOW:
+            return cls.NONE
+        return cls.CLAIMED if cycles >= CLAIMED_FROM else cls.EQUAL
 
 
 class Codes:
@@ -41,32 +58,34 @@ class Codes:
         self._storage = storage
         self._known: dict[Hashable, list[tuple[str, Code, Numbers]]] = {}
 
-    def of(self, group: Group, is_small: bool) -> list[Given]:
-        """Return the code of each kernel that a group becomes."""
+    def of(self, group: Group, cycles: int) -> list[Given]:
+        """Return the code of each kernel that a group of so many cycles becomes."""
         roots = {root: number for number, root in enumerate(group.roots)}
         memory = _Memory(self._storage)
-        key: list[Any] = [group.kind, group.space, group.axes, is_small]
+        sharing = Sharing.of(cycles)
+        key: list[Any] = [group.kind, group.space, group.axes, sharing]
         for root in group.roots:
             pattern = self._patterns.of(root)
             leaves = tuple((roots.get(leaf), memory.of(leaf)) for leaf in pattern.leaves)
             key.append((pattern.number, group.levels[root], memory.of(root), leaves))
-        return self._share(tuple(key), memory, is_small, lambda: _lower(group, self._storage))
+        return self._share(tuple(key), memory, sharing, lambda: _lower(group, self._storage))
 
-    def copy(self, node: Node, source: Storage, target: Storage, is_small: bool) -> Given:
+    def copy(self, node: Node, source: Storage, target: Storage, cycles: int) -> Given:
         """Return the code that copies a value from one place to another."""
         memory = _Memory({})
         places = memory.at(source), memory.at(target)
-        key = ("copy", node.shape, node.dtype, is_small, *places)
-        (copy,) = self._share(key, memory, is_small, lambda: [("", _copy(node, source, target))])
+        sharing = Sharing.of(cycles)
+        key = ("copy", node.shape, node.dtype, sharing, *places)
+        (copy,) = self._share(key, memory, sharing, lambda: [("", _copy(node, source, target))])
         return copy
 
     def _share(
-        self, key: Hashable, memory: _Memory, is_small: bool, make: Callable[[], Bodies]
+        self, key: Hashable, memory: _Memory, sharing: Sharing, make: Callable[[], Bodies]
     ) -> list[Given]:
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = [
-                (suffix, *self._code(body, memory, is_small)) for suffix, body in make()
+                (suffix, *self._code(body, memory, sharing)) for suffix, body in make()
             ]
         buffers = memory.buffers
         return [
@@ -75,14 +94,15 @@ class Codes:
         ]
 
     def _code(
-        self, body: tuple[Stmt, ...], memory: _Memory, is_small: bool
+        self, body: tuple[Stmt, ...], memory: _Memory, sharing: Sharing
     ) -> tuple[Code, Numbers]:
         """Return the code of a body, and what it works on."""
-        shared = any(isinstance(stmt, Contract) or _is_parallel(stmt) for stmt in walk(body))
+        shared = any(_is_shared(stmt) for stmt in walk(body))
         parameters = parameters_of(body)
-        serial = self.alone or is_small or not shared
+        serial = self.alone or sharing is Sharing.NONE or not shared
+        claims = not serial and sharing is Sharing.CLAIMED and list(map(_is_shared, body)) == [True]
         numbers = tuple(map(memory.number, parameters))
-        return Code("", name_locals(body), parameters, serial), numbers
+        return Code("", name_locals(body), parameters, serial, claims), numbers
 
 
 class _Memory:
@@ -147,5 +167,7 @@ def _copy(node: Node, source: Storage, target: Storage) -> tuple[Stmt, ...]:
     return body
 
 
-def _is_parallel(stmt: Stmt) -> bool:
-    return isinstance(stmt, For) and stmt.kind.startswith("parallel")
+def _is_shared(stmt: Stmt) -> bool:
+    return isinstance(stmt, Contract) or (
+        isinstance(stmt, For) and stmt.kind.startswith("parallel")
+    )

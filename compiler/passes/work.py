@@ -30,6 +30,7 @@ BYTES_A_CYCLE = 28  # of operands that one thread reads from level 3
 STORE = 4  # element operations that take as long as writing a result does
 TRANSFORM = 8  # element operations for each result of a transform of blocks
 SERIAL_BELOW = 2_000  # cycles of a kernel that one thread does sooner than two can meet
+CLAIMED_FROM = 500_000  # cycles of a kernel whose parts are worth claiming while threads work
 ALONE_BELOW = 60_000  # cycles of a whole program that is done before a second thread wakes up
 
 
