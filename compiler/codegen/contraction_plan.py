@@ -15,7 +15,7 @@ from .team import Shared
 
 BYTES_AHEAD = 8192  # of B that is read in long runs: memory takes 100 lines' time to answer
 CACHE_LINE = 64
-LEAST_PANELS = 4  # that are claimed: for each part, a thread goes through the whole of A
+LEAST_PANELS = 4  # that are claimed: for each part, a thread reads the whole of A
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
 
 
@@ -128,7 +128,7 @@ class Plan:
                 return Shared(self.c.rows, self.row_unit, most=whole), self.row_block
             case "columns":
                 whole = self.line_block // self.vectors
-                least = min(LEAST_PANELS, whole)
+                least = whole if self.packs_a or self.streams else min(LEAST_PANELS, whole)
                 lines = self.lines.count
                 return Shared(lines, self.vectors, least, whole), self.line_block
             case other:
