@@ -185,7 +185,7 @@ class _Writer:
                     self._finish(at, rows, lines)
 
     def _turn(self, at: _Operands, lines: Range) -> Value:
-        """Return how many blocks of columns come before one; threads with equal parts do not ask."""
+        """Return how many blocks of columns come before; equal parts are not numbered."""
         f, plan = self.f, self.plan
         if not self.team.claims:
             return f.i64(0)

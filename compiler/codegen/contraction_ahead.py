@@ -6,10 +6,11 @@ Each part along K of a tile asks for AHEAD_LINES cache lines, so many bytes apar
 from __future__ import annotations
 
 from .contraction_affine import affine, column_of
-from .contraction_blocks import Block, Range
+from .contraction_blocks import Block
 from .contraction_plan import Plan
 from .emitter import Function, Value
 from .microkernels import AHEAD_LINES, CACHE_LINE
+from .team import Range
 
 
 def of_next_panel(

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
-from .contraction_blocks import Range
 from .contraction_plan import Plan
 from .emitter import Function, Value, vector
+from .team import Range
 
 Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
 Ask = Callable[[Function, Value, Value, Value, int], None]

@@ -7,11 +7,12 @@ registers, so that the epilogue gets neighbouring columns all the same.
 from __future__ import annotations
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
-from .contraction_blocks import Range, blocks
+from .contraction_blocks import blocks
 from .contraction_finish import Epilogue
 from .contraction_plan import Plan
 from .emitter import PTR, Function, Value, vector
 from .squares import declare_squares
+from .team import Range
 
 
 class Turner:
