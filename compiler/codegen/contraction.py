@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 
 from jitnet.runtime.dataclass import dataclass
 
@@ -83,7 +82,7 @@ def emit_contraction(
     `is_short` says that the epilogue may be written many times: it is a few instructions.
     Each element is the sum of the same blocks in the same order for any number of threads.
     """
-    decided = replace(plan(c, f.target, pack_b is not None, streams), claimed=team.claims)
+    decided = plan(c, f.target, pack_b is not None, streams)
     if decided.turned:
         a, b = b, a
     whole_tiles = None

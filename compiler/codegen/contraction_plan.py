@@ -15,6 +15,7 @@ from .team import Shared
 
 BYTES_AHEAD = 8192  # of B that is read in long runs: memory takes 100 lines' time to answer
 CACHE_LINE = 64
+LEAST_TILES = 2  # of rows that are claimed: each part of a product has thin ones at its end
 LEAST_PANELS = 4  # that are claimed: for each part, a thread reads the whole of A
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
 
@@ -93,7 +94,6 @@ class Plan:
     foresees: str  # what tiles ask for meanwhile: the next "panel" of B, "rows" or "block" of A, ""
     k_lanes: int = 1  # steps along K that a vector of partial sums takes at once
     rows_stay: bool = False  # in level 1, while all panels of a block, which is near, are read
-    claimed: bool = False  # threads claim their parts while they work, in units of whole tiles
     turned: bool = False  # c is the caller's with A and B exchanged: its sums are turned back
 
     @property
@@ -115,8 +115,7 @@ class Plan:
         """
         if self.turned:
             return lcm(self.rows, self.width)
-        lines = CACHE_LINE // self.c.dtype.size if self.foresees == "block" else 1
-        return lcm(self.rows, lines) if self.claimed else lines
+        return CACHE_LINE // self.c.dtype.size if self.foresees == "block" else 1
 
     def shared(self, axis: str) -> tuple[Shared, int]:
         """Return how threads share out "batch", "rows" or "columns", and how much is one block."""
@@ -125,7 +124,8 @@ class Plan:
                 return Shared(self.c.batches, most=1), 1
             case "rows":
                 whole = max(1, self.row_block // self.row_unit)
-                return Shared(self.c.rows, self.row_unit, most=whole), self.row_block
+                least = min(whole, -(-LEAST_TILES * self.rows // self.row_unit))
+                return Shared(self.c.rows, self.row_unit, least, whole), self.row_block
             case "columns":
                 whole = self.line_block // self.vectors
                 least = whole if self.packs_a or self.streams else min(LEAST_PANELS, whole)
