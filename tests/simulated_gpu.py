@@ -158,7 +158,7 @@ class SimulatedDriver:
         stream: int,
     ) -> None:
         if not self._computes:
-            self._ask("launch", stream, lambda: None)
+            self.ask("launch", stream, lambda: None)
             return
         from tests.cuda_simulator import launch
 
