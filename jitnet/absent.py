@@ -37,9 +37,6 @@ ABSENT = {
         "weight_only_qconfig",
         "jitnet has no quantization: float16 and bfloat16 are its small types",
     ),
-    "autograd.forward_ad": Absent(
-        "dual_level make_dual unpack_dual", "jitnet.func.jvp gives derivatives along a direction"
-    ),
     "distributed.autograd": Absent("backward context get_gradients", _PROCESSES),
     "distributed.checkpoint": Absent(
         "FileSystemReader FileSystemWriter load load_state_dict save save_state_dict",

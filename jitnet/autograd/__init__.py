@@ -15,7 +15,7 @@ from ..grad_mode import (
 )
 from ..tape import run_backward
 from ..tensor import Tensor
-from . import functional, graph, profiler, variable
+from . import forward_ad, functional, graph, profiler, variable
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
@@ -27,6 +27,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "functional",
     "grad",
     "graph",

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from .. import creation
+from ..autograd.directional import directional
 from ..errors import at_line
 from ..grad_mode import enable_grad
 from ..tape import run_backward
@@ -133,17 +134,11 @@ def jvp(
     made = _Run(func, primals, tuple(range(len(primals))))
     outputs, tree = flatten(made.result)
     along, _ = flatten(tuple(tangents))
-    duals = [creation.zeros_like(y.detach()).requires_grad_() for y in outputs]
-    pulled = made.gradients(outputs, duals, True)
-    with enable_grad():
-        total = sum(((g * t).sum() for g, t in zip(pulled, along, strict=True)), start=0.0)
-    if isinstance(total, Tensor) and total.requires_grad:
-        found = run_backward([total], [None], True, made.keep, duals, False)
-    else:
-        found = [None] * len(duals)
     changes = [
-        creation.zeros_like(dual.detach()) if change is None else change
-        for change, dual in zip(found, duals, strict=True)
+        creation.zeros_like(y.detach()) if change is None else change
+        for y, change in zip(
+            outputs, directional(outputs, made.leaves, along, made.keep), strict=True
+        )
     ]
     return made.settled(made.result), made.settled(rebuild(tree, iter(changes)))
 
