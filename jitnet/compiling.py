@@ -34,7 +34,7 @@ def reset() -> None:
 
 
 def cudagraph_mark_step_begin() -> None:
-    """Do nothing: there are no CUDA graphs."""
+    """Do nothing: what a CUDA graph returns is copied out of it before it runs again."""
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
