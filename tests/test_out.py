@@ -72,3 +72,12 @@ def test_what_is_refused() -> None:
     with pytest.raises(jitnet.CompileError, match="cannot resize a tensor from outside"):
         jitnet.compile(lambda x: jitnet.add(x, 1, out=outside))(x)
     assert outside.shape == (0,)
+
+
+def test_out_of_shared_places_cannot_take_another_shape() -> None:
+    """Where several elements are one, there is nothing to resize."""
+    with pytest.raises(RuntimeError, match="unsupported operation"):
+        jitnet.add(jitnet.ones(3, 2), 1, out=jitnet.ones(1, 6).expand(2, 6))
+    x = jitnet.ones(4, 6)
+    with pytest.raises(RuntimeError, match="unsupported operation"):
+        jitnet.cat([x, x], out=x)

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 from ..errors import at_line
 from ..tensor import Tensor
+from ..tree import flatten
 
 F = TypeVar("F", bound=Callable[..., Any])
+Pairs = list[tuple[Tensor, Tensor]]  # a result, and what it is written into
 
 
 def with_out(function: F) -> F:
@@ -29,20 +31,23 @@ def _into(function: F, exact: bool) -> F:
         result = function(*args, **options)
         if out is None:
             return result
+        pairs = [(result, out)] if isinstance(result, Tensor) else [*zip(result, out, strict=True)]
+        if exact or any(made._type.shape != into._type.shape for made, into in pairs):
+            _check_apart(function.__name__, (args, options), pairs)
         if exact:
-            _check_apart(function.__name__, args, out)
-            _check_dtypes(function.__name__, result, out)
+            _check_dtypes(function.__name__, pairs)
+        made = [_written(*pair) for pair in pairs]
         if isinstance(result, Tensor):
-            return _written(result, out)
-        made = [_written(part, into) for part, into in zip(result, out, strict=True)]
+            return made[0]
         return result._make(made) if hasattr(result, "_make") else tuple(made)
 
     return run  # type: ignore[return-value]
 
 
-def _check_apart(name: str, args: tuple[Any, ...], out: Any) -> None:
-    given = {_base(arg) for arg in args if isinstance(arg, Tensor)}
-    if given & {_base(into) for into in ((out,) if isinstance(out, Tensor) else out)}:
+def _check_apart(name: str, given: Any, pairs: Pairs) -> None:
+    """Refuse to write into what was given: where it takes a new shape, views would go astray."""
+    bases = {_base(leaf) for leaf in flatten(given)[0] if isinstance(leaf, Tensor)}
+    if any(_base(into) in bases for _, into in pairs):
         raise RuntimeError(
             at_line(
                 f"{name}: unsupported operation: some elements of the input tensor and the "
@@ -55,8 +60,7 @@ def _base(x: Tensor) -> int:
     return id(x if x._base is None else x._base)
 
 
-def _check_dtypes(name: str, result: Any, out: Any) -> None:
-    pairs = [(result, out)] if isinstance(result, Tensor) else zip(result, out, strict=True)
+def _check_dtypes(name: str, pairs: Pairs) -> None:
     for made, into in pairs:
         if made._type.dtype is not into._type.dtype:
             raise RuntimeError(

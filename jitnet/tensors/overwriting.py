@@ -31,13 +31,9 @@ def check_writable(tensor: Tensor) -> None:
         )
 
 
-def write(tensor: Tensor, value: Tensor) -> None:
-    """Put value where tensor's elements are, and count the write."""
-    if not tensor._type.numel:
-        return
-    trace = None if capture.active is None else capture.current()
-    strides = tensors.strides_of(tensor)
-    for size, step in zip(tensor._type.shape, strides, strict=True):
+def check_places(tensor: Tensor) -> None:
+    """Raise where several elements lie in one place: only one of them could be written."""
+    for size, step in zip(tensor._type.shape, tensors.strides_of(tensor), strict=True):
         if step == 0 and size > 1:
             raise RuntimeError(
                 at_line(
@@ -45,6 +41,14 @@ def write(tensor: Tensor, value: Tensor) -> None:
                     "place in memory; clone() it before writing in place"
                 )
             )
+
+
+def write(tensor: Tensor, value: Tensor) -> None:
+    """Put value where tensor's elements are, and count the write."""
+    if not tensor._type.numel:
+        return
+    trace = None if capture.active is None else capture.current()
+    check_places(tensor)
     if trace is None:
         device = common_device((tensor, value))
         if device is CPU or device is None:

@@ -15,6 +15,7 @@ from ..modes import mode
 from ..tensor import Tensor, base_of
 from . import making
 from .history import leave, leave_views, set_data
+from .overwriting import check_places
 
 _PLACE = ("_array", "_node", "_type", "_view", "_strides", "_seen")
 _HISTORY = ("_requires_grad", "_grad_fn", "_output_nr")
@@ -104,6 +105,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
 
 def resized_for(out: Tensor, result: Tensor) -> Tensor:
     """Give the tensor `out` a result's shape, before the result is written into it."""
+    check_places(out)
     shape, count = result._type.shape, result._type.numel
     if _outside(out):
         raise CompileError(
