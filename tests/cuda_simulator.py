@@ -14,6 +14,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from tests.gpu_fixture import REAL
+
+if REAL:  # Numba either simulates or compiles, in one process
+    pytest.skip(
+        "JITNET_GPU=1: a real GPU's tests run without the simulator", allow_module_level=True
+    )
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
 import numpy as np

@@ -22,19 +22,10 @@ from jitnet.compiler.ir.graph import Graph, Node, Output
 from jitnet.compiler.ir.loops import Fetch, Stmt, walk
 from jitnet.compiler.ir.lowering import Host
 from jitnet.runtime.dtype import REALS, DType
+from tests.cuda_host_ops import on_the_host
 from tests.cuda_simulator import run
 from tests.graph_harness import argument, check, sample
 from tests.test_ops_table import CASES, Case
-
-# Solvers and decompositions: LAPACK's, in NumPy. Rare functions: integrals, in float64.
-RARE = {"zeta", "polynomial", *(op.name for op in (*ops.bessel.OPS, *ops.gammas.OPS))}
-ON_PAIRS = {"on_pairs"}  # complex functions without a formula in real parts: NumPy's
-
-
-def on_the_host(name: str) -> bool:
-    """Whether an op of the host has, for a reason, no CUDA kernel."""
-    decomposes = name.startswith("linalg.") or name in ("geqrf", "permutation")
-    return decomposes or name in RARE | ON_PAIRS
 
 
 def test_ops_of_the_host_have_kernels_or_reasons() -> None:
