@@ -1,7 +1,7 @@
 """Derivatives along a direction: how results change as what they were computed from does.
 
 jitnet records what backward needs, so this is the gradient of a gradient: a vector v times the
-Jacobian is linear in v, and its gradient with respect to v times a tangent is what is wanted.
+Jacobian is linear in v, and its gradient, weighted by tangents, is what is wanted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import creation
-from ..grad_mode import enable_grad
 from ..tape import run_backward
 from ..tensor import Tensor
 
@@ -26,18 +25,13 @@ def directional(
         return [None] * len(results)
     vectors = [creation.zeros_like(result.detach()).requires_grad_() for result in recorded]
     pulled = run_backward(recorded, vectors, True, True, seeds, False)
-    with enable_grad():
-        parts = [_dot(g, t) for g, t in zip(pulled, tangents, strict=True) if g is not None]
-    if not any(part.requires_grad for part in parts):
+    used = [
+        (gradient, tangent)
+        for gradient, tangent in zip(pulled, tangents, strict=True)
+        if gradient is not None and gradient.requires_grad
+    ]
+    if not used:
         return [None] * len(results)
-    total = parts[0]
-    with enable_grad():
-        for part in parts[1:]:
-            total = total + part
-    changes = iter(run_backward([total], [None], True, keep, vectors, False))
+    gradients, weights = zip(*used, strict=True)
+    changes = iter(run_backward(gradients, weights, True, keep, vectors, False))
     return [next(changes) if result.requires_grad else None for result in results]
-
-
-def _dot(gradient: Tensor, tangent: Tensor) -> Tensor:
-    product = gradient.conj() * tangent
-    return (product.real if product.is_complex() else product).sum()
