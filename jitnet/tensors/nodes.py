@@ -158,8 +158,9 @@ class OpNode(TapeNode):
             self.counts = [stamp(arg._counter, arg._apart) for arg in args] if keeps else []
         # Not y itself, which holds this node.
         kept = keeps is None or -1 in keeps
-        self.result: Any = (y._array, y._node, y._counter, y._counter.version) if kept else None
-        if packing.active():
+        counter = y._counter
+        self.result: Any = (y._array, y._node, counter, stamp(counter, None)) if kept else None
+        if packing.hooks is not None and packing.active():
             self.args = [None if arg is None else packing.Packed(arg) for arg in self.args]
             self.result = packing.Packed(y) if kept else None
 

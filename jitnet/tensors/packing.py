@@ -14,23 +14,23 @@ from ..modes import mode
 Pack = Callable[[Any], Any]  # of a tensor
 Unpack = Callable[[Any], Any]
 
-_now: tuple[Pack, Unpack] | None = None
+hooks: tuple[Pack, Unpack] | None = None  # what packs now
 
 
 def active() -> bool:
     """Whether what is kept now is to be packed: a trace keeps values as its graph does."""
-    return _now is not None and (capture.active is None or capture.current() is None)
+    return hooks is not None and (capture.active is None or capture.current() is None)
 
 
 @contextmanager
-def packed_by(hooks: tuple[Pack, Unpack] | None) -> Iterator[None]:
+def packed_by(functions: tuple[Pack, Unpack] | None) -> Iterator[None]:
     """Let these functions pack what ops keep inside the block; None for as it is."""
-    global _now
-    before, _now = _now, hooks
+    global hooks
+    before, hooks = hooks, functions
     try:
         yield
     finally:
-        _now = before
+        hooks = before
 
 
 class Packed:
@@ -39,8 +39,8 @@ class Packed:
     __slots__ = ("_history", "_kept", "_leaf", "_unpack")
 
     def __init__(self, tensor: Any) -> None:
-        assert _now is not None
-        pack, self._unpack = _now
+        assert hooks is not None
+        pack, self._unpack = hooks
         is_leaf = tensor._requires_grad and tensor._grad_fn is None
         self._leaf = tensor if is_leaf else None  # it lives anyway
         self._history = tensor._requires_grad, tensor._grad_fn, tensor._output_nr

@@ -55,4 +55,5 @@ def stamp(counter: Counter, apart: Counter | None) -> int:
 
     apart: counts the writes through this tensor if `.data` gave it.
     """
-    return counter.version if apart is None else counter.version + apart.count
+    seen = counter.count - counter.unseen  # version, without a call: each op that is recorded asks
+    return seen if apart is None else seen + apart.count
