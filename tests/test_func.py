@@ -87,3 +87,16 @@ def test_wrong_uses_are_refused() -> None:
         func.vmap(lambda a, b: a.sum() + b)(jitnet.tensor(A), jitnet.tensor(B))
     with pytest.raises(ValueError, match="an in_dim for each of 1"):
         func.vmap(lambda a: a, in_dims=(0, 0))(jitnet.tensor(A))
+
+
+def test_gradients_have_gradients_of_what_lies_outside() -> None:
+    """By grad's own arguments, items of vmap's among them, and by tensors that func closes over."""
+    jitnet.manual_seed(0)
+    x = jitnet.randn(3, 4, requires_grad=True)
+    w = jitnet.randn(4, requires_grad=True)
+    slope = jitnet.func.grad(lambda t: (t.sin() ** 2 * w).sum())
+    assert slope(x[0].detach()).requires_grad
+    jitnet.vmap(slope)(x).sum().backward()
+    jitnet.testing.assert_close(x.grad, (2 * w * (2 * x).cos()).detach())
+    jitnet.testing.assert_close(w.grad, (2 * x).sin().sum(0).detach())
+    assert not jitnet.func.grad(lambda t: (t * t).sum())(w.detach()).requires_grad

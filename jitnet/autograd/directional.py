@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import creation
-from ..tape import run_backward
+from ..tape import TapeNode, run_backward
 from ..tensor import Tensor
 
 
@@ -35,3 +35,19 @@ def directional(
     gradients, weights = zip(*used, strict=True)
     changes = iter(run_backward(gradients, weights, True, keep, vectors, False))
     return [next(changes) if result.requires_grad else None for result in results]
+
+
+def watched_outside(results: Sequence[Tensor], seeds: Sequence[Tensor]) -> bool:
+    """Whether results come from leaves that are not these seeds, and so have a use for history."""
+    own = {id(seed) for seed in seeds}
+    stack = [result if result.grad_fn is None else result.grad_fn for result in results]
+    seen = set()
+    while stack:
+        target = stack.pop()
+        if not isinstance(target, TapeNode):
+            if target.requires_grad and id(target) not in own:
+                return True
+        elif target not in seen:
+            seen.add(target)
+            stack.extend(behind for behind, _ in target.edges if behind is not None)
+    return False

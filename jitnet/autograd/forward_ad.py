@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from ..errors import at_line
 from ..grad_mode import enable_grad, is_grad_enabled
-from ..tape import TapeNode
 from ..tensor import Tensor
-from .directional import directional
+from .directional import directional, watched_outside
 
 __all__ = [
     "UnpackedDualTensor",
@@ -50,22 +49,6 @@ class _Level:
         self.seeds.append(seed)
         self.tangents.append(tangent)
         return seed.clone()  # it may be written in place, which a leaf may not
-
-    def keeps(self, tensor: Tensor) -> bool:
-        """Whether somebody outside can ask for gradients of what tensor was computed from."""
-        own = {id(seed) for seed in self.seeds}
-        stack, seen = [tensor.grad_fn], set()
-        while stack:
-            node = stack.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-            for target, _ in node.edges:
-                if isinstance(target, TapeNode):
-                    stack.append(target)
-                elif target is not None and id(target) not in own:
-                    return True
-        return tensor.grad_fn is None and tensor.requires_grad and id(tensor) not in own
 
 
 _current: _Level | None = None
@@ -136,7 +119,7 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     """Return a tensor's value and its change; outside of all levels there is no change."""
     if _current is None or level not in (None, 0):
         return UnpackedDualTensor(tensor, None)
-    keep = _current.keeps(tensor)
+    keep = watched_outside([tensor], _current.seeds)
     with enable_grad():
         (change,) = directional([tensor], _current.seeds, _current.tangents, keep)
     return UnpackedDualTensor(tensor if keep else tensor.detach(), change)

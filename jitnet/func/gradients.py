@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from .. import creation
-from ..autograd.directional import directional
+from ..autograd.directional import directional, watched_outside
 from ..errors import at_line
 from ..grad_mode import enable_grad
 from ..tape import run_backward
@@ -20,32 +20,42 @@ Argnums = int | tuple[int, ...]
 # How many of these functions are being computed, each inside the other: then gradients of
 # gradients are wanted.
 _depth = 0
+_seeds: list[Tensor] = []  # what is watched by the present one and by those inside it
+
+
+def _watched(leaf: Tensor) -> bool:
+    """Whether somebody outside may ask for gradients of a tensor, or of all items' values."""
+    return leaf.requires_grad or leaf._whole().requires_grad
 
 
 class _Run:
     """One evaluation of func on arguments of which some are watched."""
 
     def __init__(self, func: Callable[..., Any], args: Sequence[Any], argnums: Argnums) -> None:
-        global _depth
+        global _depth, _seeds
         chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         places = [number % len(args) for number in chosen]
         flat = {place: flatten(args[place]) for place in places}
         self.single = isinstance(argnums, int)
         self.trees = [flat[place][1] for place in places]
         given = [leaf for place in places for leaf in flat[place][0]]
-        self.keep = _depth > 0 or any(leaf.requires_grad for leaf in given)
+        self.keep = _depth > 0 or any(_watched(leaf) for leaf in given)
         with enable_grad():
             self.leaves = [
-                leaf.clone() if leaf.requires_grad else leaf.detach().requires_grad_()
+                (leaf.clone() if _watched(leaf) else leaf.detach()).requires_grad_()
                 for leaf in given
             ]
             rest = iter(self.leaves)
             watched = dict(zip(places, (rebuild(tree, rest) for tree in self.trees), strict=True))
+            before, _seeds = _seeds, list(self.leaves)
             _depth += 1
             try:
                 self.result = func(*(watched.get(i, arg) for i, arg in enumerate(args)))
             finally:
                 _depth -= 1
+                own, _seeds = _seeds, before + _seeds
+        tensors = [y for y in flatten(self.result)[0] if isinstance(y, Tensor)]
+        self.keep = self.keep or watched_outside(tensors, own)
 
     def gradients(self, outputs: list[Tensor], given: list[Any], again: bool) -> list[Tensor]:
         """Return the leaves' gradients, zeros where outputs do not depend on them."""
