@@ -132,16 +132,14 @@ def operand(tensor: Tensor, device: Device) -> DeviceArray:
 
 def _number(value: Any, device: Device) -> DeviceArray:
     number = np.asarray(value)
-    return _kept_number(number.dtype, number.tobytes(), device, gpu_of(device))
+    gpu = gpu_of(device)
+    return _kept_number(number.dtype, number.tobytes(), gpu, gpu.stream)
 
 
 @lru_cache(maxsize=1024)
-def _kept_number(dtype: np.dtype[Any], bits: bytes, device: Device, gpu: Gpu) -> DeviceArray:
-    """Return a number on a GPU; programs use few, again and again."""
-    made = gpu.upload(np.frombuffer(bits, dtype).reshape(()))
-    for stream in gpu.streams:
-        made.memory.used_by(stream)
-    return made
+def _kept_number(dtype: np.dtype[Any], bits: bytes, gpu: Gpu, stream: int) -> DeviceArray:
+    """Return a number on a GPU, for this thread's stream; programs use few, again and again."""
+    return gpu.upload(np.frombuffer(bits, dtype).reshape(()))
 
 
 def _repeated(number: DeviceArray, shape: tuple[int, ...]) -> DeviceArray:

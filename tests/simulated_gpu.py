@@ -254,16 +254,21 @@ class SimulatedDriver:
 
     # -- graphs ----------------------------------------------------------------------------------
 
-    def begin_capture(self, stream: int) -> None:
+    def begin_capture(self) -> int:
+        stream = self.new_stream()
         self._streams[stream].captured = []
+        return stream
 
     def end_capture(self, stream: int) -> int:
         handle = self._new()
-        found = self._streams[stream]
+        found = self._streams.pop(stream)
         assert found.captured is not None
-        self._graphs[handle], found.captured = found.captured, None
+        self._graphs[handle] = found.captured
         self.log.append("capture")
         return handle
+
+    def abandon_capture(self, stream: int) -> None:
+        del self._streams[stream]
 
     def launch_graph(self, graph: int, stream: int) -> None:
         found = self._graphs[graph]

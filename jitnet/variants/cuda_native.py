@@ -37,6 +37,7 @@ class OnGpu:
         self.program = DeviceProgram(self.gpu, image, graph.name, failure)
         self.phases = {**self.compiled.phases, "load": time.perf_counter() - started}
         self._numbers = self.gpu.memory(8 * max(len(graph.inputs), 1), "numbers of a program")
+        self.program.held.append(self._numbers)
         self._last: bytes | None = None  # what these are
         self._replay: Replay | None = None
 
@@ -74,6 +75,10 @@ class OnGpu:
 
     def run(self, inputs: Sequence[DeviceArray | Array], outputs: Sequence[DeviceArray]) -> None:
         """Ask for a run on arrays; those of the host are numbers, which go along."""
+        with self.program.lock:
+            self._run(inputs, outputs)
+
+    def _run(self, inputs: Sequence[DeviceArray | Array], outputs: Sequence[DeviceArray]) -> None:
         numbers = [each for each in inputs if not isinstance(each, DeviceArray)]
         if numbers:
             self.program.enter()

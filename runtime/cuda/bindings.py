@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import threading
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -17,7 +17,28 @@ from .building import INSTALL, assemble, compile_ptx, symbol_of, versions
 from .cublas import Cublas
 from .driver import Code, CudaError, OutOfMemoryError, Properties
 
-_current = threading.local()  # the context that this thread's calls go to
+# What a driver says of a kernel that went wrong: all later calls of the process say so too.
+_LASTING = ("ILLEGAL_ADDRESS", "LAUNCH_FAILED", "MISALIGNED_ADDRESS", "ILLEGAL_INSTRUCTION")
+_FORKED = (
+    "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must "
+    "use the 'spawn' start method: DataLoader(multiprocessing_context='spawn'), "
+    "multiprocessing.set_start_method('spawn')"
+)
+
+
+class _Process:
+    """Whether this process has started the driver, or is the fork of one that had."""
+
+    started = False
+    is_forked = False
+
+
+def _forked() -> None:
+    _Process.is_forked = _Process.started
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class NvidiaPlatform:
@@ -36,16 +57,21 @@ class NvidiaPlatform:
         except RuntimeError as error:  # what cuda-bindings raises where there is no libcuda
             return f"no NVIDIA driver was found on this computer: {str(error).splitlines()[0]}"
         if status == cu.CUresult.CUDA_ERROR_NO_DEVICE:
-            return "the NVIDIA driver finds no GPU; see what nvidia-smi says"
+            return f"the NVIDIA driver finds no GPU; {_where_to_look()}"
         if status != cu.CUresult.CUDA_SUCCESS:
             return f"the NVIDIA driver does not start: {_named(cu, status)}; see nvidia-smi"
+        _Process.started = True
         has, wants = _version(_check(cu.cuDriverGetVersion())), _version(cu.CUDA_VERSION)
         if has[0] < wants[0]:
             return (
                 f"the NVIDIA driver is for CUDA {has[0]}.{has[1]}, the installed numba-cuda for "
                 f"CUDA {wants[0]}: update the driver, or pip install 'numba-cuda[cu{has[0]}]'"
             )
-        return None if _check(cu.cuDeviceGetCount()) else "the NVIDIA driver finds no GPU"
+        return None if self._count else f"the NVIDIA driver finds no GPU; {_where_to_look()}"
+
+    @cached_property
+    def _count(self) -> int:
+        return int(_check(_cu().cuDeviceGetCount()))
 
     def why_not(self) -> str | None:
         """Return why no GPU can be used and what to do about it; None where one can."""
@@ -53,7 +79,7 @@ class NvidiaPlatform:
 
     def count(self) -> int:
         """Return how many GPUs there are."""
-        return 0 if self._reason else int(_check(_cu().cuDeviceGetCount()))
+        return 0 if self._reason else self._count
 
     def open(self, index: int) -> NvidiaDriver:
         """Return a GPU."""
@@ -66,6 +92,7 @@ class NvidiaDriver:
     """One GPU; see Driver."""
 
     def __init__(self, index: int) -> None:
+        _refuse_forks()
         self._cu = cu = _cu()
         device = _check(cu.cuDeviceGet(index))
         self._context = _check(cu.cuDevicePrimaryCtxRetain(device))
@@ -84,10 +111,9 @@ class NvidiaDriver:
         self._modules: list[Any] = []
 
     def _enter(self) -> None:
-        """Let this thread's calls go to this GPU."""
-        if getattr(_current, "context", None) is not self._context:
-            _check(self._cu.cuCtxSetCurrent(self._context))
-            _current.context = self._context
+        """Let this thread's calls go to this GPU: other libraries may have chosen another."""
+        _refuse_forks()
+        _check(self._cu.cuCtxSetCurrent(self._context))
 
     def _do(self, name: str, *args: Any) -> Any:
         """Call a function of the driver on this GPU; CudaError says what went wrong."""
@@ -196,6 +222,7 @@ class NvidiaDriver:
 
     def stream_done(self, stream: int) -> bool:
         """Whether all work of a stream has ended."""
+        self._enter()
         return self._ready(self._cu.cuStreamQuery(stream)[0])
 
     def new_event(self, timed: bool) -> int:
@@ -222,6 +249,7 @@ class NvidiaDriver:
 
     def event_done(self, event: int) -> bool:
         """Whether a stream has got to an event."""
+        self._enter()
         return self._ready(self._cu.cuEventQuery(event)[0])
 
     def elapsed(self, start: int, end: int) -> float:
@@ -236,17 +264,37 @@ class NvidiaDriver:
 
     # -- graphs ----------------------------------------------------------------------------------
 
-    def begin_capture(self, stream: int) -> None:
-        """Write down what is asked of a stream from now on, instead of doing it."""
-        modes = self._cu.CUstreamCaptureMode
-        self._do("cuStreamBeginCapture", stream, modes.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
+    def begin_capture(self) -> int:
+        """Return a stream of its own that writes down what it is asked for, instead of doing it.
+
+        No other thread knows it, so none adds to it. It does not wait for the driver's default
+        stream, so what others ask of that one does not end the capture.
+        """
+        stream = int(
+            self._do("cuStreamCreate", int(self._cu.CUstream_flags.CU_STREAM_NON_BLOCKING))
+        )
+        mode = self._cu.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
+        self._do("cuStreamBeginCapture", stream, mode)
+        return stream
 
     def end_capture(self, stream: int) -> int:
-        """Return what was written down, as a graph that can be launched."""
-        graph = self._do("cuStreamEndCapture", stream)
-        made = self._do("cuGraphInstantiate", graph, 0)
-        self._do("cuGraphDestroy", graph)
-        return int(made)
+        """Return what was written down, as a graph that can be launched; the stream is gone."""
+        try:
+            graph = self._do("cuStreamEndCapture", stream)
+        finally:
+            self.close_stream(stream)
+        try:
+            return int(self._do("cuGraphInstantiate", graph, 0))
+        finally:
+            self._do("cuGraphDestroy", graph)
+
+    def abandon_capture(self, stream: int) -> None:
+        """Forget what was written down, and the stream."""
+        self._enter()
+        status, graph = self._cu.cuStreamEndCapture(stream)  # an error if a call was not allowed
+        if not status:
+            self._do("cuGraphDestroy", graph)
+        self.close_stream(stream)
 
     def launch_graph(self, graph: int, stream: int) -> None:
         """Do all that was written down."""
@@ -275,13 +323,36 @@ def _named(cu: Any, status: Any) -> str:
 def _check(found: tuple[Any, ...]) -> Any:
     """Return what a function of the driver gave besides its status, or raise what that says."""
     status, *values = found
+    if status:  # CUDA_SUCCESS is 0
+        raise _error(status)
+    return values[0] if len(values) == 1 else values or None
+
+
+def _error(status: Any) -> CudaError:
+    """Return the exception for a status of the driver."""
     cu = _cu()
     codes = cu.CUresult
-    if status != codes.CUDA_SUCCESS:
-        said = f"CUDA error: {_named(cu, status)}"
-        if status == codes.CUDA_ERROR_OUT_OF_MEMORY:
-            raise OutOfMemoryError(said)
-        if status in (codes.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, codes.CUDA_ERROR_NO_BINARY_FOR_GPU):
-            said += "; the NVIDIA driver is older than the installed numba-cuda: update the driver"
-        raise CudaError(said)
-    return values[0] if len(values) == 1 else values or None
+    said = f"CUDA error: {_named(cu, status)}"
+    if status == codes.CUDA_ERROR_OUT_OF_MEMORY:
+        return OutOfMemoryError(said)
+    if status in (codes.CUDA_ERROR_UNSUPPORTED_PTX_VERSION, codes.CUDA_ERROR_NO_BINARY_FOR_GPU):
+        said += "; the NVIDIA driver is older than the installed numba-cuda: update the driver"
+    if status in [getattr(codes, f"CUDA_ERROR_{name}") for name in _LASTING]:
+        said += (
+            "; a kernel that was started before went wrong, which one CUDA_LAUNCH_BLOCKING=1 in "
+            "the environment shows. This process cannot use the GPU any more"
+        )
+    return CudaError(said)
+
+
+def _refuse_forks() -> None:
+    """Raise where the driver was started before this process was forked from another."""
+    if _Process.is_forked:
+        raise CudaError(_FORKED)
+
+
+def _where_to_look() -> str:
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return "see what nvidia-smi says"
+    return f"CUDA_VISIBLE_DEVICES={chosen!r} chooses among those that nvidia-smi shows"

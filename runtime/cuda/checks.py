@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..layout import address_of
+from .allocator import Memory
 from .driver import Driver
 
 STATUS_WORDS = 4
@@ -22,11 +23,12 @@ class Checks:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._lock = threading.Lock()
-        self._pending: dict[int, dict[int, Failure]] = {}  # stream -> address -> what it means
+        self._pending: dict[int, dict[Memory, Failure]] = {}  # stream -> status -> what it means
 
-    def launched(self, stream: int, address: int, failure: Failure) -> None:
-        """Remember that a program with a status at this address was launched."""
-        self._pending.setdefault(stream, {})[address] = failure
+    def launched(self, stream: int, status: Memory, failure: Failure) -> None:
+        """Remember that a program was launched, whose status stays until it has been read."""
+        with self._lock:
+            self._pending.setdefault(stream, {})[status] = failure
 
     def settle(self, stream: int) -> None:
         """Raise what programs of a stream, which has been waited for, found wrong."""
@@ -35,13 +37,13 @@ class Checks:
         with self._lock:
             pending = self._pending.pop(stream, {})
         words = np.zeros((len(pending), STATUS_WORDS), np.int64)
-        for row, address in zip(words, pending, strict=True):
-            self._driver.download(address_of(row), address, STATUS_BYTES, stream)
+        for row, memory in zip(words, pending, strict=True):
+            self._driver.download(address_of(row), memory.address, STATUS_BYTES, stream)
         self._driver.synchronize(stream)
         failed = [number for number, row in enumerate(words) if row[0]]
-        addresses, failures = list(pending), list(pending.values())
+        memories, failures = list(pending), list(pending.values())
         for number in failed:
-            self._driver.fill(addresses[number], 0, STATUS_BYTES, stream)
+            self._driver.fill(memories[number].address, 0, STATUS_BYTES, stream)
         if failed:
             status, value = (int(word) for word in words[failed[0], :2])
             raise failures[failed[0]](status, value)

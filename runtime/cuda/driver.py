@@ -83,7 +83,7 @@ class Driver(Protocol):
         """Give memory of the host back."""
 
     def upload(self, target: int, source: int, size: int, stream: int) -> None:
-        """Copy from the host. Pinned memory is read when the stream gets there, other at once."""
+        """Copy from the host, whose memory is read when the stream gets there, or before."""
 
     def download(self, target: int, source: int, size: int, stream: int) -> None:
         """Copy to the host; it is there once the stream has been waited for."""
@@ -160,11 +160,14 @@ class Driver(Protocol):
 
     # -- graphs ----------------------------------------------------------------------------------
 
-    def begin_capture(self, stream: int) -> None:
-        """Write down what is asked of a stream from now on, instead of doing it."""
+    def begin_capture(self) -> int:
+        """Return a stream of its own that writes down what it is asked for, instead of doing it."""
 
     def end_capture(self, stream: int) -> int:
-        """Return what was written down, as a graph that can be launched."""
+        """Return what was written down, as a graph that can be launched; the stream is gone."""
+
+    def abandon_capture(self, stream: int) -> None:
+        """Forget what was written down, and the stream."""
 
     def launch_graph(self, graph: int, stream: int) -> None:
         """Do all that was written down."""

@@ -20,6 +20,9 @@ from .checks import Checks
 from .driver import Driver, Library, Platform
 from .pinned import PinnedPool
 
+STAGED = 1 << 20  # bytes up to which a copy to a GPU goes through pinned memory, not waited for
+STREAMS = 32  # of one priority: who asks for more shares them, as in PyTorch
+
 _lock = threading.Lock()
 _platform: Platform = NvidiaPlatform()
 _gpus: dict[int, Gpu] = {}
@@ -28,7 +31,11 @@ on_install: list[Callable[[], None]] = []  # what others keep of GPUs, and must 
 
 
 class Gpu:
-    """One GPU, ready to work: its memory, its streams, what its programs found wrong."""
+    """One GPU, ready to work: its memory, its streams, what its programs found wrong.
+
+    unused: what finalizers leave to be closed, by which function: they run anywhere, even between
+    two steps of a call to another GPU, so they call no driver.
+    """
 
     def __init__(self, index: int, driver: Driver) -> None:
         self.device = gpu_device(index)
@@ -40,6 +47,9 @@ class Gpu:
         self._local = threading.local()
         self._workspaces: dict[int, Memory] = {}
         self._read_later: deque[tuple[int, object]] = deque()  # event, and what it ends the use of
+        self._lock = threading.Lock()
+        self._chosen: dict[int, deque[int]] = {}  # priority -> streams that were asked for
+        self.unused: deque[tuple[Callable[[Any], None], Any]] = deque()
 
     def __repr__(self) -> str:
         return f"<{self.driver.properties.name}, {self.device}>"
@@ -57,10 +67,15 @@ class Gpu:
         self._local.stream = stream
 
     def new_stream(self, priority: int = 0) -> int:
-        """Return a new stream, which `synchronize` waits for too."""
-        stream = self.driver.new_stream(priority)
-        self.streams.append(stream)
-        return stream
+        """Return a stream, which `synchronize` waits for too: a new one, or one of many in turn."""
+        with self._lock:
+            chosen = self._chosen.setdefault(priority, deque())
+            if len(chosen) < STREAMS:
+                chosen.append(self.driver.new_stream(priority))
+                self.streams.append(chosen[-1])
+            else:
+                chosen.rotate(-1)
+            return chosen[-1]
 
     def settle(self, stream: int) -> None:
         """Wait for a stream; raise what its programs found wrong."""
@@ -69,15 +84,33 @@ class Gpu:
 
     def synchronize(self) -> None:
         """Wait for all streams; raise what programs found wrong."""
+        self.tidy()
         for stream in self.streams:
             self.driver.synchronize(stream)
         for stream in self.streams:
             self.checks.settle(stream)
 
+    def tidy(self) -> None:
+        """Close what finalizers have left."""
+        while self.unused:
+            with self._lock:
+                found = self.unused.popleft() if self.unused else None
+            if found is not None:
+                close, what = found
+                close(what)
+
+    def give_back(self, lent: Callable[[], None]) -> None:
+        """Tell whose memory was lent that nobody here uses it, once that is so."""
+        for stream in self.streams:
+            self.driver.synchronize(stream)
+        lent()
+
     # -- memory ----------------------------------------------------------------------------------
 
     def memory(self, size: int, what: str = "a tensor") -> Memory:
         """Return bytes for this thread's stream."""
+        if self.unused:
+            self.tidy()
         return self.allocator.allocate(size, self.stream, what)
 
     @cached_property
@@ -122,18 +155,30 @@ class Gpu:
     def write(self, target: DeviceArray, array: NDArray[Any], non_blocking: bool = False) -> None:
         """Copy an array of the host into a contiguous one."""
         packed = np.ascontiguousarray(array)
-        if not packed.nbytes:
-            return
-        self.driver.upload(target.address, address_of(packed), packed.nbytes, self.stream)
-        if non_blocking:
-            self._keep(packed)
-        elif is_pinned(address_of(packed)):  # all other memory has been read by now
-            self.driver.synchronize(self.stream)
+        if packed.nbytes:
+            self._send(target.address, packed.reshape(-1).view(np.uint8), non_blocking)
 
     def write_bytes(self, target: Memory, content: bytes) -> None:
-        """Copy bytes of the host, which may change at once."""
-        line = np.frombuffer(content, np.uint8)
-        self.driver.upload(target.address, address_of(line), len(content), self.stream)
+        """Copy bytes of the host."""
+        self._send(target.address, np.frombuffer(content, np.uint8), False)
+
+    def _send(self, address: int, line: NDArray[np.uint8], non_blocking: bool) -> None:
+        """Copy bytes of the host, which may change once this returns unless it is non_blocking.
+
+        "Might be synchronous", says the driver's documentation of copies from pageable memory, and
+        GPUs that share the host's page tables read it when they get there. So few bytes are copied
+        to pinned memory first, and many are waited for.
+        """
+        is_kept = non_blocking and is_pinned(address_of(line))
+        if not is_kept and len(line) <= STAGED:
+            staged = pinned(self).empty(line.shape, line.dtype)
+            staged[...] = line
+            line, is_kept = staged, True
+        self.driver.upload(address, address_of(line), len(line), self.stream)
+        if is_kept:
+            self._keep(line)
+        else:
+            self.driver.synchronize(self.stream)
 
     def download_later(self, array: DeviceArray) -> NDArray[Any]:
         """Return pinned memory that a contiguous array is copied to: wait before reading it."""
@@ -158,11 +203,12 @@ class Gpu:
 
     def _keep(self, what: object) -> None:
         """Keep memory of the host until this thread's stream has read or written it."""
-        while self._read_later and self.driver.event_done(self._read_later[0][0]):
-            self.driver.close_event(self._read_later.popleft()[0])
         event = self.driver.new_event(False)
         self.driver.record(event, self.stream)
-        self._read_later.append((event, what))
+        with self._lock:
+            while self._read_later and self.driver.event_done(self._read_later[0][0]):
+                self.driver.close_event(self._read_later.popleft()[0])
+            self._read_later.append((event, what))
 
 
 # -- which there are ----------------------------------------------------------------------------

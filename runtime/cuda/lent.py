@@ -8,7 +8,10 @@ from .gpu import Gpu
 
 
 class LentMemory:
-    """Bytes that are given back once all that was asked of the GPU by then has run."""
+    """Bytes that are given back once all that was asked of the GPU by then has run.
+
+    That is when the GPU is next asked for memory, or waited for: see Gpu.unused.
+    """
 
     def __init__(self, gpu: Gpu, address: int, size: int, give_back: Callable[[], None]) -> None:
         self.address = address
@@ -17,9 +20,7 @@ class LentMemory:
         self._give_back = give_back
 
     def __del__(self) -> None:
-        for stream in self._gpu.streams:
-            self._gpu.driver.synchronize(stream)
-        self._give_back()
+        self._gpu.unused.append((self._gpu.give_back, self._give_back))
 
     def used_by(self, stream: int) -> None:
         """Do nothing: at the end all streams are waited for."""

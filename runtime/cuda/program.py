@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from .checks import STATUS_BYTES, Failure
@@ -16,6 +17,7 @@ class DeviceProgram:
 
     name: of the function that it was compiled from, for errors.  failure: returns the exception for
     a status.  Its arena is taken once and kept, so calls on several streams take turns.
+    held: memory of its own, which streams use in turn.  lock: held by the thread whose call it is.
     """
 
     def __init__(self, gpu: Gpu, image: Image, name: str, failure: Failure) -> None:
@@ -27,15 +29,18 @@ class DeviceProgram:
         self._status = gpu.zeros_of(STATUS_BYTES)
         self._constants = [gpu.upload(array) for array in image.constants]
         self._stream = gpu.stream
+        self.held = [self._arena, self._status, *(each.memory for each in self._constants)]
+        self.lock = threading.RLock()
 
     def __repr__(self) -> str:
         return f"DeviceProgram({len(self.image.steps)} launches, arena of {self._arena.size} bytes)"
 
     def run(self, pointers: Sequence[int]) -> None:
         """Launch everything, given the addresses of inputs and fresh outputs."""
-        stream = self.enter()
-        self.launch(pointers, stream)
-        self.launched(stream)
+        with self.lock:
+            stream = self.enter()
+            self.launch(pointers, stream)
+            self.launched(stream)
 
     def enter(self) -> int:
         """Return this thread's stream, which from now on waits for runs on others."""
@@ -47,7 +52,7 @@ class DeviceProgram:
         return stream
 
     def launch(self, pointers: Sequence[int], stream: int) -> None:
-        """Ask a stream for all launches."""
+        """Ask a stream for all launches, be it to write them down for the one entered last."""
         constants = [constant.address for constant in self._constants]
         slots = [self._status.address, *pointers, *constants, self._arena.address]
         status, launch = self._status.address, self.gpu.driver.launch
@@ -55,7 +60,7 @@ class DeviceProgram:
             given = [slots[slot] + offset for slot, offset in step.places]
             if isinstance(step, Product):
                 a, b, c = given
-                workspace = self.gpu.workspace(stream).address
+                workspace = self.gpu.workspace(self._stream).address
                 self.gpu.library.multiply(step.gemm, a, b, c, workspace, stream)
             elif 0 not in step.grid:
                 function = self._functions[step.function]
@@ -64,7 +69,7 @@ class DeviceProgram:
     def launched(self, stream: int) -> None:
         """Remember to ask what the checks of the data have found."""
         if self.image.checks:
-            self.gpu.checks.launched(stream, self._status.address, self._failure)
+            self.gpu.checks.launched(stream, self._status, self._failure)
 
     def _follow(self, stream: int) -> None:
         """Let a stream wait for this program's runs on another."""
@@ -73,5 +78,6 @@ class DeviceProgram:
         driver.record(event, self._stream)
         driver.wait(stream, event)
         driver.close_event(event)
-        self._arena.used_by(stream)
+        for memory in self.held:
+            memory.used_by(stream)
         self._stream = stream

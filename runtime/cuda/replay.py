@@ -26,21 +26,25 @@ class Replay:
     """
 
     def __init__(self, program: DeviceProgram, entering: Moves, leaving: Moves) -> None:
+        self._graphs: dict[tuple[int, ...], int] = {}
         self._program = program
         self._entering, self._leaving = entering, leaving
         self._moved = {place for place, _ in (*entering, *leaving)}
         launches = len(program.image.steps)
         self.pays = launches >= FEWEST + len(self._moved)
-        self._graphs: dict[tuple[int, ...], int] = {}
         self._seen: tuple[int, ...] | None = None
         self._places: dict[int, Memory] = {}
 
     def __del__(self) -> None:
         for graph in self._graphs.values():
-            self._program.gpu.driver.close_graph(graph)
+            self._program.gpu.unused.append((self._program.gpu.driver.close_graph, graph))
 
     def run(self, pointers: Sequence[int]) -> None:
         """Ask for a run, given the addresses of inputs and fresh outputs."""
+        with self._program.lock:
+            self._run(pointers)
+
+    def _run(self, pointers: Sequence[int]) -> None:
         if not self.pays:
             self._program.run(pointers)
             return
@@ -61,16 +65,18 @@ class Replay:
         for place, size in (*self._entering, *self._leaving):
             if place not in self._places:
                 self._places[place] = gpu.memory(size, "what a graph takes and gives")
+                self._program.held.append(self._places[place])
         fixed = list(pointers)
         for place, memory in self._places.items():
             fixed[place] = memory.address
-        stream = self._program.enter()
-        gpu.driver.begin_capture(stream)
+        self._program.enter()
+        stream = gpu.driver.begin_capture()
         try:
             self._program.launch(fixed, stream)
-        finally:
-            graph = gpu.driver.end_capture(stream)
-        return graph
+        except BaseException:
+            gpu.driver.abandon_capture(stream)
+            raise
+        return gpu.driver.end_capture(stream)
 
     def _launch(self, graph: int, pointers: Sequence[int]) -> None:
         driver, stream = self._program.gpu.driver, self._program.enter()

@@ -1,0 +1,228 @@
+"""Whole flows through the real cuda-bindings, on a driver that refuses all that it may refuse."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.gpu_fixture import REAL, need_numba
+
+pytest.importorskip("cuda.bindings.driver", reason="pip install 'jitnet[cuda]'")
+if REAL:
+    pytest.skip("JITNET_GPU=1: the driver is there itself", allow_module_level=True)
+
+import jitnet
+from jitnet import nn
+from jitnet.nn import functional as F
+from jitnet.runtime.cuda import bindings
+from jitnet.runtime.cuda import gpu as gpus
+from jitnet.runtime.cuda.bindings import NvidiaDriver, NvidiaPlatform
+from jitnet.runtime.cuda.driver import Code
+from tests.libcuda import libcuda
+from tests.strict_machine import Machine
+from tests.strict_rules import ILLEGAL_ADDRESS
+
+
+def _build(
+    driver: NvidiaDriver, source: str, functions: Mapping[str, Sequence[str]]
+) -> dict[str, Code]:
+    """Return what the machine takes as code: what Numba's simulator runs."""
+    found = {}
+    for name, elements in functions.items():
+        packed = pickle.dumps((name, source, ("int64", *elements), 32))
+        found[name] = Code(name, len(packed).to_bytes(8, "little") + packed)
+    return found
+
+
+@pytest.fixture
+def machine(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Machine]:
+    """Give a computer with two GPUs; at the end nothing may have gone wrong unnoticed."""
+    need_numba()
+    library = libcuda(tmp_path_factory.mktemp("libcuda"))
+    library.machine = Machine(devices=2)
+    monkeypatch.setattr(NvidiaDriver, "build", _build)
+    monkeypatch.setattr(NvidiaDriver, "version", lambda self: "strict")
+    monkeypatch.setattr(NvidiaDriver, "has_library", lambda self: False)
+    monkeypatch.setattr(bindings._Process, "started", False)
+    before = gpus.install(NvidiaPlatform())
+    yield library.machine
+    gc.collect()
+    for gpu in gpus.opened():
+        gpu.tidy()
+    gpus.install(before)
+    faults, library.machine = library.machine.faults, None
+    assert not faults
+
+
+def test_ops_copies_and_checks(machine: Machine) -> None:
+    x = jitnet.arange(6.0).reshape(2, 3).to("cuda")
+    y = (x @ x.T + 1).softmax(1)
+    expected = (x.cpu() @ x.cpu().T + 1).softmax(1)
+    assert jitnet.allclose(y.cpu(), expected)
+    picked = x[jitnet.tensor([0, 1], device="cuda"), jitnet.tensor([5, 0], device="cuda")]
+    with pytest.raises(IndexError):
+        picked.tolist()
+    assert (x + 1).sum().item() == 21
+
+
+def test_memory_may_change_once_it_was_copied(machine: Machine) -> None:
+    small, large = np.ones(4, np.float32), np.ones(1 << 19, np.float32)
+    there = [jitnet.from_numpy(each).to("cuda") for each in (small, large)]
+    small[:], large[:] = 2, 2
+    assert all((each.cpu() == 1).all() for each in there)
+    pinned = jitnet.ones(8).pin_memory()
+    sent = pinned.to("cuda", non_blocking=True)
+    del pinned
+    assert sent.tolist() == [1] * 8
+
+
+def _step(device: str) -> tuple[Any, nn.Module]:
+    jitnet.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).to(device)
+    optimizer = jitnet.optim.AdamW(model.parameters(), lr=0.1)
+
+    @jitnet.compile
+    def step(x: jitnet.Tensor, y: jitnet.Tensor) -> jitnet.Tensor:
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step, model
+
+
+def test_training_steps_are_one_graph(machine: Machine) -> None:
+    losses = {}
+    for device in ("cpu", "cuda"):
+        step, _ = _step(device)
+        jitnet.manual_seed(1)
+        batches = [(jitnet.randn(5, 4), jitnet.randint(0, 3, (5,))) for _ in range(5)]
+        losses[device] = [step(x.to(device), y.to(device)) for x, y in batches]
+    assert np.allclose(*(np.array([each.item() for each in losses[d]]) for d in losses), rtol=1e-4)
+    assert machine.log.count("cuStreamBeginCapture") == 1
+    assert machine.log.count("cuGraphLaunch") >= 3
+    del step
+    gc.collect()
+    jitnet.cuda.synchronize()
+    assert machine.log.count("cuGraphExecDestroy") == 1
+
+
+def test_another_threads_work_stays_out_of_a_graph(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for something while launches are written down, of whichever stream."""
+    others = jitnet.ones(3, device="cuda")
+    launch = NvidiaDriver.launch
+    inside = threading.local()
+
+    def other() -> None:
+        inside.now = True
+        assert (others + 1).tolist() == [2, 2, 2]  # allocates, launches, waits
+        jitnet.cuda.Event().query()
+
+    def meanwhile(driver: NvidiaDriver, *args: Any) -> None:
+        if not getattr(inside, "now", False) and "cuStreamEndCapture" not in machine.log:
+            thread = threading.Thread(target=other)
+            thread.start()
+            thread.join()
+        launch(driver, *args)
+
+    step, _ = _step("cuda")
+    x, y = jitnet.ones(5, 4, device="cuda"), jitnet.zeros(5, dtype=jitnet.int64, device="cuda")
+    first = [step(x, y).item() for _ in range(2)]
+    monkeypatch.setattr(NvidiaDriver, "launch", meanwhile)
+    losses = [*first, *(step(x, y).item() for _ in range(3))]
+    assert losses == sorted(losses, reverse=True) and len(set(losses)) == 5
+    assert machine.log.count("cuStreamEndCapture") == 1
+
+
+def test_what_finalizers_leave_is_closed_later(machine: Machine) -> None:
+    """They may run between choosing a GPU and calling it, for another GPU."""
+    event = jitnet.cuda.Event()
+    event.record()
+    del event
+    gc.collect()
+    assert "cuEventDestroy" not in machine.log
+    jitnet.cuda.synchronize()
+    assert "cuEventDestroy" in machine.log
+
+
+def test_errors_of_a_program_that_is_gone(machine: Machine) -> None:
+    """Its status stays until somebody has waited for it, whoever gets memory meanwhile."""
+
+    @jitnet.compile
+    def pick(x: jitnet.Tensor, at: jitnet.Tensor) -> jitnet.Tensor:
+        return x[at] + 1
+
+    pick(jitnet.ones(3, device="cuda"), jitnet.tensor([7], device="cuda"))
+    del pick
+    gc.collect()
+    filler = [jitnet.ones(4, device="cuda") for _ in range(8)]
+    with pytest.raises(IndexError):
+        jitnet.cuda.synchronize()
+    assert all(each.tolist() == [1] * 4 for each in filler)
+
+
+def test_numbers_are_there_on_each_stream(machine: Machine) -> None:
+    one, two = jitnet.cuda.Stream(), jitnet.cuda.Stream()
+    with jitnet.cuda.stream(one):
+        jitnet.full((2,), 7.0, device="cuda")  # waits in its stream
+    with jitnet.cuda.stream(two):
+        assert jitnet.full((3,), 7.0, device="cuda").tolist() == [7, 7, 7]
+    jitnet.cuda.synchronize()
+
+
+def test_another_library_may_choose_another_gpu(machine: Machine) -> None:
+    jitnet.ones(3, device="cuda:1").tolist()
+    x = jitnet.ones(3, device="cuda:0")
+    machine.call("cuCtxSetCurrent", machine.cuDevicePrimaryCtxRetain(1))
+    assert (x + 1).tolist() == [2, 2, 2]
+
+
+def test_a_fork_is_told_to_spawn(machine: Machine) -> None:
+    x = jitnet.ones(3, device="cuda")
+    x.tolist()
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            said = []
+            for ask in (x.tolist, lambda: jitnet.ones(2, device="cuda")):
+                try:
+                    ask()
+                except RuntimeError as error:
+                    said.append(str(error))
+            os.write(writes, "\n".join(said).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    said = os.read(reads, 1 << 12).decode().splitlines()
+    os.close(reads), os.close(writes)
+    assert len(said) == 2 and all("'spawn' start method" in each for each in said), said
+    assert x.tolist() == [1, 1, 1]
+
+
+def test_no_room_says_who_has_it(machine: Machine) -> None:
+    held = jitnet.empty(600 << 18, device="cuda")
+    with pytest.raises(jitnet.cuda.OutOfMemoryError, match=r"wants 600.00 MiB.*has 1.00 GiB"):
+        jitnet.empty(600 << 18, device="cuda")
+    assert held.shape == (600 << 18,)
+    assert (jitnet.ones(2, device="cuda") + 1).tolist() == [2, 2]
+
+
+def test_a_kernel_that_went_wrong_is_told_of(machine: Machine) -> None:
+    x = jitnet.ones(3, device="cuda")
+    x.tolist()
+    machine.context(0).broken = ILLEGAL_ADDRESS
+    with pytest.raises(RuntimeError, match=r"ILLEGAL_ADDRESS.*CUDA_LAUNCH_BLOCKING=1"):
+        x.tolist()
