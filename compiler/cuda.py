@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jitnet.compiler.codegen.cuda.nests import SHARED_BYTES
 from jitnet.compiler.codegen.cuda.program import CudaProgram, render_cuda, with_spare
 from jitnet.compiler.codegen.cuda.splitting import Splitter
+from jitnet.compiler.codegen.cuda.tiling import cores_of
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.passes.assemble import Assembler
@@ -24,6 +25,7 @@ from jitnet.compiler.passes.sorted_adds import add_sorted
 from jitnet.compiler.passes.turns import turn_once
 from jitnet.compiler.passes.winograd import winograd
 from jitnet.compiler.pipeline import GRAPH_PASSES, schedule
+from jitnet.runtime.cuda.building import COMPUTE_CAPABILITY
 from jitnet.runtime.dataclass import dataclass
 
 # What lays data out for a processor's registers and caches.
@@ -51,17 +53,24 @@ class CudaStages:
     messages: dict[int, tuple[type[Exception], str]]
 
 
-def lower_cuda(graph: Graph, tf32: bool = False, library: bool = False) -> CudaStages:
+def lower_cuda(
+    graph: Graph,
+    tf32: bool = False,
+    library: bool = False,
+    capability: tuple[int, int] = COMPUTE_CAPABILITY,
+) -> CudaStages:
     """Return what a graph becomes, up to CUDA source.
 
     tf32: whether products of float32 may round their operands to what tensor cores take.
     library: whether large products may be left to the vendor's library.
+    capability: which instructions the GPU has.
     """
+    cores = cores_of(capability, tf32)
     for step in CUDA_PASSES:
         graph = step(graph)
     plan = Assembler(graph, SHARED_BYTES, narrow_operands=True).plan()
     guarded = any(kernel.code.checks for kernel in plan.kernels)
-    splitter = Splitter(tf32, library, guarded)
+    splitter = Splitter(cores, library, guarded)
     ready = tuple(each for kernel in plan.kernels for each in splitter.split(with_spare(kernel)))
     steps, memory = schedule(replace(plan, kernels=ready))
     kernels = tuple(step.kernel for step in steps)
@@ -69,7 +78,7 @@ def lower_cuda(graph: Graph, tf32: bool = False, library: bool = False) -> CudaS
         graph,
         kernels,
         memory,
-        render_cuda(kernels, tf32),
+        render_cuda(kernels, cores),
         tuple(np.ascontiguousarray(node.params["value"]) for node in plan.constants),
         dict(enumerate(plan.messages, start=1)),
     )

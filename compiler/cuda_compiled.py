@@ -41,7 +41,7 @@ class CudaCompiled:
     def stages(self) -> CudaStages:
         """What the graph became on the way, for people to read."""
         if not self._stages:
-            self._stages.append(_lowered(self.graph, self.tf32, self.library))
+            self._stages.append(_lowered(self.graph, self.tf32, self.library, self.capability))
         return self._stages[0]
 
     def failure(self, status: int, value: int) -> BaseException:
@@ -59,7 +59,7 @@ def compile_for(
     library: whether large products may be left to the vendor's library, where it is installed.
     """
     clock = Clock()
-    version = driver.version()
+    version, capability = driver.version(), driver.properties.capability
     library = library and any(node.op is matmul for node in graph) and driver.has_library()
     key = cache.digest(
         "cuda", version, f"{tf32=} {library=}", sources_digest(), canonical_text(graph)
@@ -68,7 +68,7 @@ def compile_for(
     stages: list[CudaStages] = []
 
     def make() -> bytes:
-        stages.append(_lowered(graph, tf32, library))
+        stages.append(_lowered(graph, tf32, library, capability))
         clock.done("lower")
         data = _image(stages[0], driver).to_bytes()
         clock.done("nvvm")
@@ -77,14 +77,13 @@ def compile_for(
     data, cached = cache.keep(key, make)
     image = Image.from_bytes(data)
     clock.done("read from cache" if cached else "write to cache")
-    capability = driver.properties.capability
     return CudaCompiled(graph, image, cached, clock.phases, tf32, library, capability, stages)
 
 
-def _lowered(graph: Graph, tf32: bool, library: bool) -> CudaStages:
+def _lowered(graph: Graph, tf32: bool, library: bool, capability: tuple[int, int]) -> CudaStages:
     from jitnet.compiler.cuda import lower_cuda
 
-    return lower_cuda(graph, tf32, library)
+    return lower_cuda(graph, tf32, library, capability)
 
 
 def _image(stages: CudaStages, driver: Driver) -> Image:

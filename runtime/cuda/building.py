@@ -11,6 +11,8 @@ from ..dataclass import dataclass
 
 COMPUTE_CAPABILITY = (8, 0)  # of the PTX that is shown: A100, and what came after it
 
+MOST_THREADS = 512  # of a block: the 65,536 registers of a processor are 128 for each
+
 INSTALL = "pip install 'jitnet[cuda]'"
 
 
@@ -36,17 +38,29 @@ def compile_ptx(
     """Return the PTX of each function of a module's source; no GPU is needed.
 
     functions: by name, the Numba types of the elements that its pointers after the status lead to.
+    RuntimeError for a GPU that the installed NVVM makes no code for any more.
     """
     cuda, types = _numba()
+    from numba.cuda.cudadrv.error import CCSupportError
+
     namespace: dict[str, Any] = {}
     exec(compile(source, "<jitnet cuda>", "exec"), namespace)
     ptx: dict[str, str] = {}
     for name, elements in functions.items():
         pointers = [types.CPointer(getattr(types, element)) for element in ("int64", *elements)]
-        text, _ = cuda.compile_ptx(
-            namespace[name].py_func, types.void(*pointers), cc=capability, lineinfo=False
-        )
-        ptx[name] = text
+        try:
+            ptx[name], _ = cuda.compile_ptx(
+                namespace[name].py_func,
+                types.void(*pointers),
+                cc=capability,
+                lineinfo=False,
+                launch_bounds=MOST_THREADS,  # with more registers a launch of so many would fail
+            )
+        except CCSupportError as error:
+            raise RuntimeError(
+                f"{error}: pip install 'numba-cuda[cu12]' makes code for older GPUs; or use "
+                "device='cpu'"
+            ) from error
     return ptx
 
 
@@ -95,23 +109,40 @@ def assemble(ptx: str, capability: tuple[int, int] = COMPUTE_CAPABILITY) -> Asse
         ) from error
     text = ptx.encode()
     options = [f"-arch=sm_{capability[0]}{capability[1]}", "-verbose"]
-    handle = nvjitlink.create(len(options), options)
     try:
-        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, text, len(text), "kernel")
-        nvjitlink.complete(handle)
+        handle = nvjitlink.create(len(options), options)
+    except nvjitlink.nvJitLinkError as error:
+        raise RuntimeError(
+            f"nvJitLink makes no code for {options[0][6:]}: {error}. It is older than the GPU: "
+            "pip install --upgrade numba-cuda nvidia-nvjitlink"
+        ) from error
+    try:
+        try:
+            nvjitlink.add_data(handle, nvjitlink.InputType.PTX, text, len(text), "kernel")
+            nvjitlink.complete(handle)
+        except nvjitlink.nvJitLinkError as error:
+            said = bytearray(nvjitlink.get_error_log_size(handle))
+            nvjitlink.get_error_log(handle, said)
+            raise RuntimeError(
+                f"nvJitLink makes no code for {options[0][6:]}: {error}. {_text(said)}"
+            ) from error
         log = bytearray(nvjitlink.get_info_log_size(handle))
         nvjitlink.get_info_log(handle, log)
         cubin = bytearray(nvjitlink.get_linked_cubin_size(handle))
         nvjitlink.get_linked_cubin(handle, cubin)
     finally:
         nvjitlink.destroy(handle)
-    said = log.decode()
+    said = _text(log)
     return Assembled(
         bytes(cubin),
         _said(said, r"used (\d+) registers"),
         _said(said, r"(\d+) bytes smem"),
         _said(said, r"(\d+) bytes lmem"),
     )
+
+
+def _text(log: bytearray) -> str:
+    return log.decode(errors="replace").rstrip("\0").strip()
 
 
 def _said(log: str, pattern: str) -> int:

@@ -14,6 +14,8 @@ from jitnet.runtime.cuda.gemm import Gemm, Matrix
 from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.dtype import DType, bfloat16, float16, float32, float64
 
+from .tiling import Cores
+
 LEAST_SIDE = 256  # rows, columns and terms: with fewer, little is won over kernels made for it
 LEAST_MULTIPLICATIONS = 1 << 30
 # Terms from which on what follows a product may be a kernel of its own. Its sums are then written
@@ -48,14 +50,14 @@ def is_large(stmt: Contract) -> bool:
     return min(sides) >= LEAST_SIDE and _size(stmt.batch) * prod(sides) >= LEAST_MULTIPLICATIONS
 
 
-def pays_apart(stmt: Contract, tf32: bool) -> bool:
+def pays_apart(stmt: Contract, cores: Cores) -> bool:
     """Whether a product is worth the library if what follows it becomes a kernel of its own."""
-    tensor = stmt.a.buffer.dtype.narrow or (tf32 and stmt.a.buffer.dtype is float32)
+    tensor = stmt.a.buffer.dtype.narrow or ("tf32" in cores and stmt.a.buffer.dtype is float32)
     least = LEAST_TERMS_APART_ON_TENSOR_CORES if tensor else LEAST_TERMS_APART
     return _size(stmt.inner) >= least
 
 
-def request_of(stmt: Contract, tf32: bool) -> Request | None:
+def request_of(stmt: Contract, cores: Cores) -> Request | None:
     """Return a product as the library takes it; None for what it does not do.
 
     That is: matrices of one dtype and one step between them, and sums that are only stored.
@@ -75,15 +77,15 @@ def request_of(stmt: Contract, tf32: bool) -> Request | None:
     a, b, c = found
     if a is None or b is None or c is None or c.op != "N" or max(m, n, k, count) >= _MOST:
         return None
-    gemm = Gemm(m, n, k, a, b, c, count, _compute(stmt, tf32))
+    gemm = Gemm(m, n, k, a, b, c, count, _compute(stmt, cores))
     operands = tuple((each.buffer, each.offset) for each in (stmt.b, stmt.a, target))
     return Request(gemm, operands)
 
 
-def _compute(stmt: Contract, tf32: bool) -> str:
+def _compute(stmt: Contract, cores: Cores) -> str:
     if stmt.result.dtype is float64:
         return "64F"
-    return "32F_FAST_TF32" if tf32 and stmt.a.buffer.dtype is float32 else "32F"
+    return "32F_FAST_TF32" if "tf32" in cores and stmt.a.buffer.dtype is float32 else "32F"
 
 
 def _target(stmt: Contract) -> Operand | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 from jitnet.compiler.codegen.contract import as_loops
 from jitnet.compiler.ir.kernel import Code, Kernel, parameters_of
 from jitnet.compiler.ir.loops import Buffer, CallHost, Check, Contract, walk
+from jitnet.runtime.cuda.building import MOST_THREADS
 from jitnet.runtime.cuda.gemm import Gemm
 from jitnet.runtime.dataclass import dataclass
 
@@ -21,7 +23,7 @@ from .nests import Nest, nests_of
 from .prelude import FUNCTIONS, device_function, libdevice_of, needed
 from .sorts import SORTS
 from .text import INDENT, Names, Source
-from .tiling import Tiling, has_tiles, tiling_of
+from .tiling import Cores, Tiling, has_tiles, tiling_of
 from .turns import Turns
 from .types import stored
 
@@ -94,10 +96,10 @@ class CudaProgram:
         return "\n".join([self.source.rstrip(), *lines, *(f"#   {each}" for each in self.launches)])
 
 
-def render_cuda(kernels: Sequence[Kernel], tf32: bool = False) -> CudaProgram:
+def render_cuda(kernels: Sequence[Kernel], cores: Cores = frozenset()) -> CudaProgram:
     """Return the source of kernels and how they are launched.
 
-    tf32: whether products of float32 may round their operands to what tensor cores take.
+    cores: what the GPU's tensor cores may multiply.
     """
     calls = Calls()
     functions: dict[Code, list[CudaFunction]] = {}
@@ -106,10 +108,10 @@ def render_cuda(kernels: Sequence[Kernel], tf32: bool = False) -> CudaProgram:
     for kernel in kernels:
         code = kernel.code
         if _is_librarys(code):
-            launches.append(_library_call(kernel, tf32))
+            launches.append(_library_call(kernel, cores))
             continue
         if code not in functions:
-            functions[code] = _Functions(kernel, calls, guarded, tf32).functions
+            functions[code] = _Functions(kernel, calls, guarded, cores).functions
         guarded = guarded or any(isinstance(stmt, Check) for stmt in walk(code.body))
         buffers = tuple(buffer for buffer in kernel.buffers if buffer.place != "scratch")
         launches.extend(
@@ -141,10 +143,10 @@ def _is_librarys(code: Code) -> bool:
     return any(isinstance(stmt, Contract) and stmt.library for stmt in code.body)
 
 
-def _library_call(kernel: Kernel, tf32: bool) -> LibraryCall:
+def _library_call(kernel: Kernel, cores: Cores) -> LibraryCall:
     (stmt,) = kernel.code.body
     assert isinstance(stmt, Contract)
-    request = request_of(stmt, tf32)
+    request = request_of(stmt, cores)
     assert request is not None, "the library does not do what it was to do"
     own = dict(zip(kernel.code.parameters, kernel.buffers, strict=True))
     return LibraryCall(request.gemm, tuple((own[b], start) for b, start in request.operands))
@@ -153,12 +155,12 @@ def _library_call(kernel: Kernel, tf32: bool) -> LibraryCall:
 class _Functions:
     """The functions that a kernel's code becomes."""
 
-    def __init__(self, kernel: Kernel, calls: Calls, guarded: bool, tf32: bool) -> None:
+    def __init__(self, kernel: Kernel, calls: Calls, guarded: bool, cores: Cores) -> None:
         self.functions: list[CudaFunction] = []
         self._kernel = kernel
         self._calls = calls
         self._guarded = guarded
-        self._tf32 = tf32
+        self._cores = cores
         self._parameters = [b for b in kernel.code.parameters if b.place != "scratch"]
         match kernel.code.body:
             case (CallHost(call=call) as stmt,) if call.op in NATIVE:
@@ -191,7 +193,7 @@ class _Functions:
             grid: tuple[int, ...] = (part.blocks,)
             block: tuple[int, ...] = part.threads
         else:
-            tiling = tiling_of(part, self._tf32)
+            tiling = tiling_of(part, self._cores)
             self._product(tiling, source, names, expressions)
             grid, block = (tiling.blocks,), (tiling.threads,)
         self._add(name, buffers, source.lines, grid, block)
@@ -205,6 +207,7 @@ class _Functions:
         block: tuple[int, ...],
     ) -> None:
         """Add a function to those of the kernel."""
+        assert prod(block) <= MOST_THREADS, f"{name} has blocks of {block} threads"
         signature = ", ".join(["status", *(buffers[buffer] for buffer in self._parameters)])
         head = f"def {name}({signature}):"
         text = "\n".join(["@cuda.jit", head, *_described(self._kernel), *lines]) + "\n"

@@ -28,7 +28,7 @@ from jitnet.compiler.ir.loops import (
 from jitnet.runtime.dataclass import dataclass
 
 from .library import is_large, pays_apart, request_of
-from .tiling import ENOUGH_BLOCKS, tiling_of
+from .tiling import ENOUGH_BLOCKS, Cores, tiling_of
 
 LEAST_TERMS = 256  # of a band: with fewer, a block begins and ends more than it multiplies
 
@@ -51,8 +51,8 @@ class _Halves:
 class Splitter:
     """Splits the kernels of a program; those that share a code go on sharing."""
 
-    def __init__(self, tf32: bool, library: bool, guarded: bool) -> None:
-        self._tf32 = tf32
+    def __init__(self, cores: Cores, library: bool, guarded: bool) -> None:
+        self._cores = cores
         self._library = library
         self._guarded = guarded
         self._known: dict[tuple[Code, bool], Code | _Halves] = {}
@@ -86,29 +86,29 @@ class Splitter:
         match code.body:
             case (Contract() as stmt,) if stmt.result.dtype.kind == "float" and not stmt.within:
                 if self._library and is_large(stmt):
-                    found = _by_library(code, stmt, self._tf32, free)
+                    found = _by_library(code, stmt, self._cores, free)
                     if found is not None:
                         return found
-                bands = _bands(stmt, self._tf32)
+                bands = _bands(stmt, self._cores)
                 return code if bands is None else _split_bands(code, stmt, *bands)
         return code
 
 
-def _by_library(code: Code, stmt: Contract, tf32: bool, free: bool) -> Code | _Halves | None:
+def _by_library(code: Code, stmt: Contract, cores: Cores, free: bool) -> Code | _Halves | None:
     """Return a product that a library does, with what follows apart; None if it does not pay."""
-    if free and request_of(stmt, tf32) is not None:
+    if free and request_of(stmt, cores) is not None:
         return replace(code, body=(replace(stmt, library=True),))
-    if not pays_apart(stmt, tf32):
+    if not pays_apart(stmt, cores):
         return None
     halves = _apart(code, stmt, replace(stmt, library=True), ())
     (first,) = halves.first.body
     assert isinstance(first, Contract)
-    return halves if request_of(first, tf32) is not None else None
+    return halves if request_of(first, cores) is not None else None
 
 
-def _bands(stmt: Contract, tf32: bool) -> tuple[int, int] | None:
+def _bands(stmt: Contract, cores: Cores) -> tuple[int, int] | None:
     """Return which dim of the sum is cut, and into how many bands; None if that does not pay."""
-    tiling = tiling_of(stmt, tf32)
+    tiling = tiling_of(stmt, cores)
     wanted = min(ENOUGH_BLOCKS // max(tiling.blocks, 1), tiling.terms // LEAST_TERMS)
     for multiple in (CHUNK, 1):
         for number, var in enumerate(stmt.inner):

@@ -14,6 +14,18 @@ ELEMENTS = 1024  # of an operand that are in shared memory at a time, for multip
 LEAST_LINES = 4  # rows and columns of a product: with fewer, most of a tile's threads idle
 WORDS = 16  # of a line, of 4 bytes, that are in shared memory at a time, for tensor cores
 
+Cores = frozenset[str]  # the numbers that tensor cores may multiply: "float16", "bfloat16", "tf32"
+
+
+def cores_of(capability: tuple[int, int], tf32: bool) -> Cores:
+    """Return what the tensor cores of a GPU may multiply; tf32: whether float32 may be rounded.
+
+    What kernels ask of them came with sm_80; others multiply one by one, in float32.
+    """
+    if capability < (8, 0):
+        return frozenset()
+    return frozenset({"float16", "bfloat16", *(["tf32"] if tf32 else [])})
+
 
 @dataclass(frozen=True)
 class Tiling:
@@ -76,9 +88,9 @@ def has_tiles(stmt: Contract) -> bool:
     return stmt.result.dtype.kind == "float" and min(whole.rows, whole.columns) >= LEAST_LINES
 
 
-def tiling_of(stmt: Contract, tf32: bool) -> Tiling:
+def tiling_of(stmt: Contract, cores: Cores) -> Tiling:
     """Return the largest tiles that leave work for all processors."""
-    tensor = _tensor(stmt, tf32)
+    tensor = _tensor(stmt, cores)
     least = 64 if tensor else 16
     sides = [side for side in SIDES if side >= least]
     if stmt.result.dtype is float64:  # sums of 8 bytes: half as many fit in registers
@@ -91,7 +103,7 @@ def tiling_of(stmt: Contract, tf32: bool) -> Tiling:
     return Tiling(stmt, sides[-1], tensor)
 
 
-def _tensor(stmt: Contract, tf32: bool) -> str:
+def _tensor(stmt: Contract, cores: Cores) -> str:
     """Return what tensor cores multiply, if there is enough of it."""
     wide = Tiling(stmt, 16)
     if min(wide.rows, wide.columns) < 16 or wide.terms < 16 or stmt.within:
@@ -100,6 +112,5 @@ def _tensor(stmt: Contract, tf32: bool) -> str:
     if len(dtypes) > 1:
         return ""
     (dtype,) = dtypes
-    if dtype.narrow:
-        return dtype.name
-    return "tf32" if tf32 and dtype is float32 else ""
+    name = "tf32" if dtype is float32 else dtype.name
+    return name if name in cores else ""
