@@ -84,6 +84,14 @@ def host_copy(tensor: Tensor) -> np.ndarray:
     return gpu_of(tensor.device).download(packed(tensor))
 
 
+def sent(tensor: Tensor, device: Device) -> DeviceArray:
+    """Return a copy of a tensor on another GPU."""
+    array = packed(tensor)
+    made = gpu_of(device).empty(array.shape, array.dtype)
+    gpu_of(tensor.device).send(made, array)
+    return made
+
+
 def pinned_copy(tensor: Tensor) -> np.ndarray:
     """Return pinned memory that holds a tensor's elements once its stream has been waited for."""
     return gpu_of(tensor.device).download_later(packed(tensor))

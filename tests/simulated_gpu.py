@@ -11,7 +11,8 @@ import pickle
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import count
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from jitnet.runtime.dtype import dtype_named
 
 _FIRST = 0x7F00_0000_0000
 _ALIGNED = 512
+_handles = count(1)  # each is of one GPU: streams and events of others are not mistaken for it
 
 
 class _Stream:
@@ -40,24 +42,24 @@ class SimulatedDriver:
     tensors go in programs that the simulator would take minutes for.
     """
 
+    _events: ClassVar[dict[int, tuple[_Stream, Callable[[], None]] | None]] = {}  # of all GPUs
+
     def __init__(self, memory: int = 1 << 30, index: int = 0, computes: bool = True) -> None:
         self._computes = computes
         self.properties = Properties(f"Simulated GPU {index}", 8, 0, memory, 2)
         self.log: list[str] = []
         self.library_there = False
+        self.others: Sequence[SimulatedDriver] = ()  # of the computer, by number
         self._next = _FIRST + (index << 40)
         self._blocks: dict[int, np.ndarray] = {}
         self._addresses: list[int] = []
         self._pinned: dict[int, Any] = {}
         self._streams: dict[int, _Stream] = {}
-        self._events: dict[int, tuple[_Stream, Callable[[], None]] | None] = {}
         self._graphs: dict[int, list[Callable[[], None]]] = {}
         self._functions: dict[int, tuple[Any, Sequence[str]]] = {}
-        self._handle = 0
 
     def _new(self) -> int:
-        self._handle += 1
-        return self._handle
+        return next(_handles)
 
     # -- memory ----------------------------------------------------------------------------------
 
@@ -123,6 +125,17 @@ class SimulatedDriver:
             np.copyto(self.bytes_at(target, size), self.bytes_at(source, size))
 
         self.ask("copy", stream, copy)
+
+    def reaches(self, index: int) -> bool:
+        return True
+
+    def copy_to(self, index: int, target: int, source: int, size: int, stream: int) -> None:
+        there = self.others[index]
+
+        def copy() -> None:
+            np.copyto(there.bytes_at(target, size), self.bytes_at(source, size))
+
+        self.ask("copy_to", stream, copy)
 
     def fill(self, target: int, byte: int, size: int, stream: int) -> None:
         self.ask("fill", stream, lambda: self.bytes_at(target, size).fill(byte))
@@ -332,6 +345,8 @@ class SimulatedPlatform:
 
     def __init__(self, *drivers: SimulatedDriver, reason: str | None = None) -> None:
         self.drivers = drivers
+        for driver in drivers:
+            driver.others = drivers
         self.reason = reason
 
     def why_not(self) -> str | None:

@@ -25,6 +25,7 @@ GIVES: dict[str, tuple[Any, ...]] = {
     "cuDeviceTotalMem": (80 << 30,),
     "cuDeviceGetAttribute": (9,),
     "cuDevicePrimaryCtxRetain": ("context",),
+    "cuDeviceCanAccessPeer": (1,),
     "cuMemGetInfo": (5, 7),
     "cuMemAlloc": (4096,),
     "cuMemHostAlloc": (8192,),
@@ -82,6 +83,8 @@ def test_every_call_has_the_arguments_that_the_driver_takes(recorder: Recorder) 
     driver.download(8192, 4096, 10, 32)
     driver.copy(4096, 4100, 4, 32)
     driver.fill(4096, 0, 10, 32)
+    assert driver.reaches(1)
+    driver.copy_to(1, 8192, 4096, 10, 32)
     assert driver.load(Code("kernel", b"code")) == 31
     driver.launch(31, (4,), (32, 2), [4096, 8192], 32)
     assert driver.new_stream() == 32

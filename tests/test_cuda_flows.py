@@ -226,3 +226,19 @@ def test_a_kernel_that_went_wrong_is_told_of(machine: Machine) -> None:
     machine.context(0).broken = ILLEGAL_ADDRESS
     with pytest.raises(RuntimeError, match=r"ILLEGAL_ADDRESS.*CUDA_LAUNCH_BLOCKING=1"):
         x.tolist()
+
+
+@pytest.mark.parametrize("peers", [True, False])
+def test_copies_between_gpus(machine: Machine, peers: bool) -> None:
+    machine.has_peers = peers
+    x = jitnet.arange(12.0, device="cuda:0").reshape(3, 4) + 1
+    there = x.T.to("cuda:1") * 2
+    assert jitnet.cuda.can_device_access_peer(0, 1) is peers
+    assert "cuStreamSynchronize" not in machine.log, "nobody waits on the host"
+    back = there.to("cuda:0")
+    del x, there
+    assert back.tolist() == [[2 * (1 + r + 4 * c) for c in range(3)] for r in range(4)]
+    w = jitnet.ones(2, device="cuda:0", requires_grad=True)
+    (w.to("cuda:1") * 3).sum().backward()
+    assert w.grad is not None and w.grad.device.index == 0 and w.grad.tolist() == [3, 3]
+    assert machine.log.count("cuCtxEnablePeerAccess") == 2 * peers

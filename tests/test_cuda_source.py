@@ -16,6 +16,7 @@ import jitnet
 from jitnet.compiler.codegen.cuda.prelude import FUNCTIONS, needed
 from jitnet.compiler.codegen.cuda.scalars import CUDA_SCALARS, write_scalar
 from jitnet.compiler.codegen.math import SCALARS
+from jitnet.compiler.cuda import lower_cuda
 from jitnet.nn import functional as F
 from jitnet.runtime.dtype import DTYPES
 
@@ -181,3 +182,15 @@ def test_kernels_are_assembled_without_spills() -> None:
         assert taken["registers"] <= HOT_REGISTERS, (key, taken)
         assert taken["bytes"] > 0
         assert taken["doubles"] == 0 or not key.startswith("unsigned"), (key, taken)
+
+
+@pytest.mark.parametrize("dtype", [jitnet.bfloat16, jitnet.float16, jitnet.float32])
+def test_gpus_without_the_tensor_cores_that_kernels_know(dtype: jitnet.dtype) -> None:
+    """On a T4, sm_75, whose tensor cores take other instructions: one by one, in float32."""
+    product = jitnet.compile(lambda x: x @ x)
+    product(jitnet.ones(64, 64, dtype=dtype))
+    (launched,) = product.variants[0].programs
+    graph = launched.executable.compiled.graph
+    sources = [lower_cuda(graph, True, False, each).program.source for each in ((7, 5), (8, 0))]
+    assert ["mma_" in source for source in sources] == [False, True]
+    assert "copy8(" not in sources[0]

@@ -114,6 +114,7 @@ class device_of(device):  # noqa: N801
 
 
 def can_device_access_peer(device: Any, peer_device: Any) -> bool:
-    """Return False: what one GPU has of another's memory is copied."""
-    gpu_named(device), gpu_named(peer_device)
-    return False
+    """Return whether a GPU reads the memory of another by itself, so that copies are direct."""
+    index = gpu_named(peer_device).device.index
+    assert index is not None
+    return gpu_named(device).driver.reaches(index)

@@ -70,7 +70,7 @@ def _copied(x: Tensor, device: Device, non_blocking: bool) -> Tensor:
     if x._device is CPU or x._device is None:
         array = on_gpu.uploaded(x._copied(), device, non_blocking)
     else:
-        array = on_gpu.uploaded(on_gpu.host_copy(x), device)
+        array = on_gpu.sent(x, device)
     if not array.layout.is_contiguous or x._type.numel == 1:
         return on_gpu.tensor_of(on_gpu.packed(on_gpu.tensor_of(array), copy=True))
     return _base(cast(np.ndarray, array), None, x._type, device)

@@ -95,7 +95,9 @@ class NvidiaDriver:
         _refuse_forks()
         self._cu = cu = _cu()
         device = _check(cu.cuDeviceGet(index))
+        self._device = device
         self._context = _check(cu.cuDevicePrimaryCtxRetain(device))
+        self._peers: dict[int, Any] = {}  # other GPUs that were copied to, and their contexts
         attribute = cu.CUdevice_attribute
         major, minor, processors = (
             int(_check(cu.cuDeviceGetAttribute(each, device)))
@@ -154,6 +156,32 @@ class NvidiaDriver:
     def copy(self, target: int, source: int, size: int, stream: int) -> None:
         """Copy on the GPU."""
         self._do("cuMemcpyDtoDAsync", target, source, size, stream)
+
+    def reaches(self, index: int) -> bool:
+        """Whether this GPU reads and writes the memory of another by itself."""
+        peer = self._do("cuDeviceGet", index)
+        return bool(self._do("cuDeviceCanAccessPeer", self._device, peer))
+
+    def copy_to(self, index: int, target: int, source: int, size: int, stream: int) -> None:
+        """Copy to another GPU, by a stream of this one: directly, or else by way of the host.
+
+        Which of both is the driver's business, once this GPU has asked for access.
+        """
+        there = self._peer(index)
+        self._do("cuMemcpyPeerAsync", target, there, source, self._context, size, stream)
+
+    def _peer(self, index: int) -> Any:
+        """Return another GPU's context, whose memory this one may reach if it can."""
+        if index not in self._peers:
+            peer = self._do("cuDeviceGet", index)
+            context = _check(self._cu.cuDevicePrimaryCtxRetain(peer))
+            if self.reaches(index):
+                status = self._cu.cuCtxEnablePeerAccess(context, 0)[0]
+                codes = self._cu.CUresult  # another library of this process may have asked
+                if status != codes.CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED:
+                    _check((status,))
+            self._peers[index] = context
+        return self._peers[index]
 
     def fill(self, target: int, byte: int, size: int, stream: int) -> None:
         """Set every byte."""

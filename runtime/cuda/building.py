@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -41,8 +42,7 @@ def compile_ptx(
     RuntimeError for a GPU that the installed NVVM makes no code for any more.
     """
     cuda, types = _numba()
-    from numba.cuda.cudadrv.error import CCSupportError
-
+    unsupported = import_module("numba.cuda.cudadrv.error").CCSupportError
     namespace: dict[str, Any] = {}
     exec(compile(source, "<jitnet cuda>", "exec"), namespace)
     ptx: dict[str, str] = {}
@@ -56,7 +56,7 @@ def compile_ptx(
                 lineinfo=False,
                 launch_bounds=MOST_THREADS,  # with more registers a launch of so many would fail
             )
-        except CCSupportError as error:
+        except unsupported as error:
             raise RuntimeError(
                 f"{error}: pip install 'numba-cuda[cu12]' makes code for older GPUs; or use "
                 "device='cpu'"
@@ -121,10 +121,10 @@ def assemble(ptx: str, capability: tuple[int, int] = COMPUTE_CAPABILITY) -> Asse
             nvjitlink.add_data(handle, nvjitlink.InputType.PTX, text, len(text), "kernel")
             nvjitlink.complete(handle)
         except nvjitlink.nvJitLinkError as error:
-            said = bytearray(nvjitlink.get_error_log_size(handle))
-            nvjitlink.get_error_log(handle, said)
+            errors = bytearray(nvjitlink.get_error_log_size(handle))
+            nvjitlink.get_error_log(handle, errors)
             raise RuntimeError(
-                f"nvJitLink makes no code for {options[0][6:]}: {error}. {_text(said)}"
+                f"nvJitLink makes no code for {options[0][6:]}: {error}. {_text(errors)}"
             ) from error
         log = bytearray(nvjitlink.get_info_log_size(handle))
         nvjitlink.get_info_log(handle, log)

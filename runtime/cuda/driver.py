@@ -91,6 +91,12 @@ class Driver(Protocol):
     def copy(self, target: int, source: int, size: int, stream: int) -> None:
         """Copy on the GPU."""
 
+    def reaches(self, index: int) -> bool:
+        """Whether this GPU reads and writes the memory of another by itself."""
+
+    def copy_to(self, index: int, target: int, source: int, size: int, stream: int) -> None:
+        """Copy to another GPU, by a stream of this one: directly, or else by way of the host."""
+
     def fill(self, target: int, byte: int, size: int, stream: int) -> None:
         """Set every byte."""
 
@@ -147,7 +153,7 @@ class Driver(Protocol):
         """Put an event at the end of what a stream has to do."""
 
     def wait(self, stream: int, event: int) -> None:
-        """Let what is asked of a stream from now on wait for an event."""
+        """Let what is asked of a stream from now on wait for an event, of any GPU."""
 
     def synchronize_event(self, event: int) -> None:
         """Wait until a stream has got to an event."""

@@ -201,6 +201,28 @@ class Gpu:
         if target.nbytes:
             self.driver.copy(target.address, source.address, target.nbytes, self.stream)
 
+    def send(self, target: DeviceArray, source: DeviceArray) -> None:
+        """Copy a contiguous array of this GPU into one of another; both GPUs' streams wait for it.
+
+        As in PyTorch the copy is this GPU's work: what follows there waits for it, and it waits for
+        what used the target's memory before.
+        """
+        there = gpu_of(target.device)
+        if not source.nbytes:
+            return
+        self._follow(there)
+        assert there.device.index is not None
+        addresses = target.address, source.address
+        self.driver.copy_to(there.device.index, *addresses, source.nbytes, self.stream)
+        there._follow(self)
+
+    def _follow(self, other: Gpu) -> None:
+        """Let this thread's stream wait for its stream on another GPU."""
+        event = other.driver.new_event(False)
+        other.driver.record(event, other.stream)
+        self.driver.wait(self.stream, event)
+        other.driver.close_event(event)
+
     def _keep(self, what: object) -> None:
         """Keep memory of the host until this thread's stream has read or written it."""
         event = self.driver.new_event(False)
