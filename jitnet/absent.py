@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from .errors import at_line
 from .other_names import also
-from .typed import NAMES
+from .typed import ON_GPU
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class Absent:
 _GRAPHS = "fn.dump('graph') prints the graph of a function that jitnet.compile compiled"
 _EXPORT = "save model.state_dict(), load it in PyTorch, and export the model from there"
 _PROCESSES = "jitnet trains in one process: jitnet.distributed knows a group of one"
-_NO_CUDA = "there is no CUDA device; the names without cuda are there"
 
 ABSENT = {
     "_C": Absent("Graph Node Value", "jitnet has no parts in C++"),
@@ -113,6 +112,6 @@ def install() -> None:
         owner, _, name = module.__name__.rpartition(".")
         also(owner, **{name: module})
         setattr(sys.modules[owner], name, module)
-    for name in NAMES:
-        setattr(sys.modules["jitnet.cuda"], name, absent(f"cuda.{name}", _NO_CUDA))
+    for name, made in ON_GPU.items():
+        setattr(sys.modules["jitnet.cuda"], name, made)
     sys.modules["jitnet.fx"].wrap = lambda function: function  # type: ignore[attr-defined]

@@ -23,20 +23,20 @@ from jitnet.runtime.dtype import (
     uint64,
 )
 
-from .device import CPU
 from .errors import DTypeError, at_line
 from .tensor import Tensor
 from .tensors import making
 
 
 class _OfType(type):
-    """A name whose instances are the tensors of one dtype."""
+    """A name whose instances are the tensors of one dtype, on one kind of device."""
 
     dtype: DType
+    where: str
 
     def __instancecheck__(cls, instance: Any) -> bool:
         fits = isinstance(instance, Tensor) and instance._type.dtype is cls.dtype
-        return fits and instance.device is CPU
+        return fits and instance.device.type == cls.where
 
     def __call__(cls, *data: Any, device: Any = None) -> Tensor:
         """Return a tensor of values, or zeros of given sizes."""
@@ -45,15 +45,17 @@ class _OfType(type):
                 raise DTypeError(
                     at_line(f"{cls.__name__} wants {cls.dtype}, got {data[0]._type}; use .to()")
                 )
-            return making.on_device(data[0].detach(), device)  # type: ignore[no-any-return]
+            return making.on_device(data[0].detach(), device or cls.where)  # type: ignore[no-any-return]
         if len(data) == 1 and not isinstance(data[0], int):
-            return making.tensor(data[0], dtype=cls.dtype, device=device or CPU)
-        return making.zeros(*(data or (0,)), dtype=cls.dtype, device=device or CPU)
+            return making.tensor(data[0], dtype=cls.dtype, device=device or cls.where)
+        return making.zeros(*(data or (0,)), dtype=cls.dtype, device=device or cls.where)
 
 
-def _named(name: str, dtype: DType) -> _OfType:
+def _named(name: str, dtype: DType, where: str = "cpu") -> _OfType:
     doc = f"Tensors of {dtype.name}: `{name}(2, 3)` makes one, isinstance() knows them."
-    return _OfType(name, (), {"dtype": dtype, "__doc__": doc, "__module__": "jitnet"})
+    package = "jitnet" if where == "cpu" else f"jitnet.{where}"
+    parts = {"dtype": dtype, "where": where, "__doc__": doc, "__module__": package}
+    return _OfType(name, (), parts)
 
 
 FloatTensor = _named("FloatTensor", float32)
@@ -78,7 +80,7 @@ _TYPES = (
     LongTensor, ByteTensor, UInt16Tensor, UInt32Tensor, UInt64Tensor, BoolTensor,
     ComplexFloatTensor, ComplexDoubleTensor,
 )  # fmt: skip
-NAMES = [made.__name__ for made in _TYPES]
+ON_GPU = {made.__name__: _named(made.__name__, made.dtype, "cuda") for made in _TYPES}
 _NAMES = {made.dtype: made.__name__ for made in _TYPES}
 _BY_NAME = {name: dtype for dtype, name in _NAMES.items()}
 
@@ -95,12 +97,12 @@ def type_of(given: Any) -> tuple[Any, str | None]:
         if package.removesuffix(".cuda") not in ("jitnet", "torch") or name not in _BY_NAME:
             raise ValueError(at_line(f"invalid type: {given!r}; use one of {list(_BY_NAME)}"))
         return _BY_NAME[name], "cuda" if package.endswith(".cuda") else "cpu"
-    return (given.dtype, "cpu") if isinstance(given, _OfType) else (given, None)
+    return (given.dtype, given.where) if isinstance(given, _OfType) else (given, None)
 
 
 def set_default_tensor_type(given: Any) -> None:
     """Make FloatTensor or DoubleTensor (or its name) what new tensors of reals are."""
-    name = given if isinstance(given, str) else given.__name__
+    name = given if isinstance(given, str) else f"{given.__module__}.{given.__name__}"
     known = {"FloatTensor": float32, "DoubleTensor": float64}
     if name.rpartition(".")[2] not in known or ".cuda." in name:
         raise TypeError(at_line(f"the default is one of {list(known)}, got {name}"))

@@ -27,7 +27,19 @@ GRID, BLOCK, THREADS, REGISTERS, SHARED = (
     65536,
     48 << 10,
 )
-ATTRIBUTES = {16: 2, 75: 8, 76: 0}  # processors, and compute capability
+# Processors, compute capability, what each processor has.
+ATTRIBUTES = {
+    16: 2,
+    75: 8,
+    76: 0,
+    39: 1536,
+    82: 65536,
+    8: 48 << 10,
+    81: 100 << 10,
+    38: 4 << 20,
+    18: 0,
+    10: 32,
+}
 
 
 class Refused(Exception):

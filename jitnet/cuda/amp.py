@@ -11,7 +11,8 @@ from jitnet.amp import custom_fwd as custom_fwd
 from jitnet.other_names import also
 from jitnet.runtime.dtype import DType, float16
 
-also(__name__, autocast_mode=sys.modules[__name__], grad_scaler=sys.modules[__name__])
+autocast_mode = grad_scaler = sys.modules[__name__]
+also(__name__, autocast_mode=autocast_mode, grad_scaler=grad_scaler)
 
 
 class autocast(amp.autocast):  # noqa: N801

@@ -7,6 +7,7 @@ from typing import Any
 from jitnet.device import Device
 from jitnet.modes import mode
 from jitnet.runtime.cuda import gpu as gpus
+from jitnet.runtime.cuda.driver import CudaError as CudaError
 from jitnet.runtime.cuda.driver import Properties
 from jitnet.runtime.cuda.gpu import Gpu
 from jitnet.tensor import Tensor
@@ -47,6 +48,11 @@ def init() -> None:
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
     """Return whether the current GPU multiplies bfloat16."""
+    return is_available() and get_device_capability() >= (8, 0)
+
+
+def is_tf32_supported() -> bool:
+    """Return whether the current GPU multiplies float32 rounded to tf32, if it is allowed to."""
     return is_available() and get_device_capability() >= (8, 0)
 
 

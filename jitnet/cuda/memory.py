@@ -90,6 +90,18 @@ def mem_get_info(device: Any = None) -> tuple[int, int]:
     return gpu_named(device).driver.memory_info()
 
 
+def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None:
+    """Let tensors and programs take this part of a GPU's memory at most."""
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"the fraction of the memory is from 0 to 1, got {fraction}")
+    gpu_named(device).allocator.fraction = float(fraction)
+
+
+def get_per_process_memory_fraction(device: Any = None) -> float:
+    """Return the part of a GPU's memory that tensors and programs may take."""
+    return gpu_named(device).allocator.fraction
+
+
 memory_cached = memory_reserved
 max_memory_cached = max_memory_reserved
 reset_max_memory_allocated = reset_peak_memory_stats

@@ -128,6 +128,19 @@ class Stream:
         self.wait_event(stream.record_event())
 
 
+class ExternalStream(Stream):
+    """Another library's stream, by the driver's name of it; it stays that library's to close."""
+
+    def __init__(self, stream_ptr: int, device: Any = None) -> None:
+        super().__init__(device, handle=int(stream_ptr))
+        self._gpu.know(self.cuda_stream)
+
+
+def get_stream_from_external(data_ptr: int, device: Any = None) -> Stream:
+    """Return another library's stream."""
+    return ExternalStream(data_ptr, device)
+
+
 class stream:  # noqa: N801
     """A context manager whose work goes to a stream, on its GPU; None changes nothing."""
 
@@ -146,6 +159,9 @@ class stream:  # noqa: N801
         if self.stream is not None:
             self.stream._gpu.stream = self._before
         self._device.__exit__(*exc_info)
+
+
+StreamContext = stream
 
 
 def current_stream(device: Any = None) -> Stream:

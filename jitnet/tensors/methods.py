@@ -186,6 +186,7 @@ OWN: dict[str, Any] = {
     "new_empty": alike.new_zeros,
     "pin_memory": pinning.pin_memory,
     "is_pinned": pinning.is_pinned,
+    "record_stream": pinning.record_stream,
     "is_nonzero": values.as_bool,
     "is_signed": lambda self: self._type.dtype.is_signed,
     "get_device": lambda self: -1 if self.device.index is None else self.device.index,

@@ -38,6 +38,19 @@ def is_pinned(self: Tensor, device: Any = None) -> bool:
     return gpu.is_pinned(address_of(self._copied()))
 
 
+def record_stream(self: Tensor, stream: Any) -> None:
+    """Keep the memory of a tensor on a GPU from others until what a stream does by then is done.
+
+    For a tensor that a stream other than its own reads, and that may be let go before that.
+    """
+    if not self.is_cuda:
+        raise RuntimeError(at_line(f"record_stream() is for tensors on a GPU, not {self.type()}"))
+    capture.refuse("record_stream()", "call it outside of the compiled function")
+    from ..on_gpu import array_of
+
+    array_of(self).memory.used_by(stream.cuda_stream)
+
+
 def _pool() -> Any:
     from jitnet.runtime.cuda.gpu import gpu_of, pinned
 

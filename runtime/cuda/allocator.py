@@ -101,6 +101,7 @@ class Allocator:
     """Hands out memory of one GPU.
 
     given_back: blocks that nobody uses any more, and which other streams may still use them.
+    fraction: of the GPU's memory, that is taken at most.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -110,6 +111,7 @@ class Allocator:
         self._pools: dict[tuple[int, bool], Pool] = {}
         self._statistics = Statistics()
         self._awaited: list[tuple[list[int], Block]] = []  # events, then the block is free
+        self.fraction = 1.0
 
     @property
     def statistics(self) -> Statistics:
@@ -167,22 +169,30 @@ class Allocator:
     def _allocated(self, wanted: int, size: int, what: str) -> int:
         """Ask the driver; where it has none, once more without what is kept."""
         try:
-            return self._driver.allocate(wanted)
+            return self._asked(wanted)
         except OutOfMemoryError:
             self._statistics.retries += 1
             self.empty_cache()
         try:
-            return self._driver.allocate(wanted)
+            return self._asked(wanted)
         except OutOfMemoryError as error:
             raise OutOfMemoryError(self._said(size, what)) from error
+
+    def _asked(self, wanted: int) -> int:
+        most = int(self.fraction * self._driver.properties.total_memory)
+        if self.fraction < 1 and self._statistics.reserved + wanted > most:
+            raise OutOfMemoryError(f"set_per_process_memory_fraction allows {shown(most)}")
+        return self._driver.allocate(wanted)
 
     def _said(self, size: int, what: str) -> str:
         """Return the message of an allocation that failed."""
         free, total = self._driver.memory_info()
         found = self._statistics
+        name = self._driver.properties.name
+        limit = "" if self.fraction == 1 else f" This process may take {self.fraction:.0%} of it."
         return (
-            f"CUDA out of memory: {what} wants {shown(size)}. {self._driver.properties.name} has "
-            f"{shown(total)}, {shown(free)} of it free; jitnet's tensors and programs have "
+            f"CUDA out of memory: {what} wants {shown(size)}. {name} has "
+            f"{shown(total)}, {shown(free)} of it free.{limit} jitnet's tensors and programs have "
             f"{shown(found.allocated)} (at most {shown(found.peak_allocated)} so far), and "
             f"{shown(found.reserved - found.allocated)} more is kept for the next in pieces that "
             "are too small. Use smaller batches, del what is not needed, or compile the whole "

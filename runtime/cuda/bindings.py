@@ -19,6 +19,19 @@ from .driver import Code, CudaError, OutOfMemoryError, Properties
 
 # What a driver says of a kernel that went wrong: all later calls of the process say so too.
 _LASTING = ("ILLEGAL_ADDRESS", "LAUNCH_FAILED", "MISALIGNED_ADDRESS", "ILLEGAL_INSTRUCTION")
+# Of a device, in the order of Properties, whose name and memory are asked for otherwise.
+_ATTRIBUTES = (
+    "COMPUTE_CAPABILITY_MAJOR",
+    "COMPUTE_CAPABILITY_MINOR",
+    "MULTIPROCESSOR_COUNT",
+    "MAX_THREADS_PER_MULTIPROCESSOR",
+    "MAX_REGISTERS_PER_MULTIPROCESSOR",
+    "MAX_SHARED_MEMORY_PER_BLOCK",
+    "MAX_SHARED_MEMORY_PER_MULTIPROCESSOR",
+    "L2_CACHE_SIZE",
+    "INTEGRATED",
+    "WARP_SIZE",
+)
 _FORKED = (
     "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must "
     "use the 'spawn' start method: DataLoader(multiprocessing_context='spawn'), "
@@ -98,19 +111,15 @@ class NvidiaDriver:
         self._device = device
         self._context = _check(cu.cuDevicePrimaryCtxRetain(device))
         self._peers: dict[int, Any] = {}  # other GPUs that were copied to, and their contexts
-        attribute = cu.CUdevice_attribute
-        major, minor, processors = (
-            int(_check(cu.cuDeviceGetAttribute(each, device)))
-            for each in (
-                attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-                attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
-                attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
-            )
-        )
+        major, minor, *others = (self._attribute(each) for each in _ATTRIBUTES)
         name = bytes(_check(cu.cuDeviceGetName(256, device))).split(b"\0")[0].decode()
         memory = int(_check(cu.cuDeviceTotalMem(device)))
-        self.properties = Properties(name, major, minor, memory, processors)
+        self.properties = Properties(name, major, minor, memory, *others)
         self._modules: list[Any] = []
+
+    def _attribute(self, name: str) -> int:
+        known = getattr(self._cu.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_{name}")
+        return int(_check(self._cu.cuDeviceGetAttribute(known, self._device)))
 
     def _enter(self) -> None:
         """Let this thread's calls go to this GPU: other libraries may have chosen another."""

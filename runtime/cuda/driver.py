@@ -26,6 +26,7 @@ class Properties:
     """What a GPU is.
 
     total_memory: in bytes.  multi_processor_count: how many blocks run side by side, or more.
+    The rest is 0 where nobody has asked the driver.
     """
 
     name: str
@@ -33,6 +34,13 @@ class Properties:
     minor: int
     total_memory: int
     multi_processor_count: int
+    max_threads_per_multi_processor: int = 0
+    regs_per_multiprocessor: int = 0
+    shared_memory_per_block: int = 0
+    shared_memory_per_multiprocessor: int = 0
+    L2_cache_size: int = 0
+    is_integrated: int = 0
+    warp_size: int = 32
 
     @property
     def capability(self) -> tuple[int, int]:

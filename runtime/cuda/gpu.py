@@ -77,6 +77,11 @@ class Gpu:
                 chosen.rotate(-1)
             return chosen[-1]
 
+    def know(self, stream: int) -> None:
+        """Let `synchronize` wait for another library's stream too."""
+        if stream not in self.streams:
+            self.streams.append(stream)
+
     def settle(self, stream: int) -> None:
         """Wait for a stream; raise what its programs found wrong."""
         self.driver.synchronize(stream)
