@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -82,7 +82,7 @@ def make_step(model: nn.Module, optimizer: jitnet.optim.Optimizer) -> Step:
 
 def accuracy(model: nn.Module, data: TensorDataset) -> float:
     """Return the share of samples that the model classifies rightly."""
-    images, labels = data.tensors
+    images, labels = there(data.tensors)
     model.eval()
     with jitnet.no_grad():
         right = (model(images).argmax(1) == labels).float().mean()
@@ -90,11 +90,18 @@ def accuracy(model: nn.Module, data: TensorDataset) -> float:
     return right.item()
 
 
+def there(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Return tensors on the device that models are made on."""
+    return [tensor.to(jitnet.get_default_device()) for tensor in tensors]
+
+
 def batches(data: TensorDataset, epochs: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield shuffled batches, epoch after epoch."""
     loader = DataLoader(data, batch_size=BATCH, shuffle=True, drop_last=True)
     for _ in range(epochs):
-        yield from loader
+        for batch in loader:
+            x, y = there(batch)
+            yield x, y
 
 
 def median_ms(seconds: list[float]) -> float:
@@ -165,7 +172,7 @@ def show(results: list[Result]) -> None:
         )
     console.print(table)
     console.print(
-        "The whole step (forward, backward, Adam) is one native program. Look inside:\n"
+        "The whole step (forward, backward, Adam) is one program. Look inside:\n"
         f"  {python_command()} -m jitnet dump --stage kernels examples/digits.py --epochs 1\n"
         "  --stage trace | graph | kernels | llvm | asm, -o FOLDER to write files",
         markup=False,
@@ -173,13 +180,16 @@ def show(results: list[Result]) -> None:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Train both networks and show the results."""
     parser = argparse.ArgumentParser(
         description="Train on handwritten digits, eagerly and compiled."
     )
     parser.add_argument("--epochs", type=int, default=40)
-    epochs = max(parser.parse_args().epochs, 1)
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    chosen = parser.parse_args(arguments)
+    epochs = max(chosen.epochs, 1)
+    jitnet.set_default_device(chosen.device)
     jitnet.manual_seed(0)
     show([train("CNN", LeNet(), epochs), train("MLP", make_mlp(), epochs)])
 

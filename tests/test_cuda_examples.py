@@ -110,3 +110,8 @@ def test_transfer(run: Run, tmp_path: Path) -> None:
     data = write_mnist(tmp_path / "mnist", train=256)
     small = "--epochs 2 --images 32 --few-epochs 4".split()
     assert "then fine-tuned" in run("transfer", "--data", data, *THERE, *small)
+
+
+def test_digits(run: Run) -> None:
+    text = run("digits", *THERE, "--epochs", "2")
+    learned(text, r"CNN\D+[\d.na]+\D+([\d.]+)%", 80)

@@ -91,6 +91,7 @@ def test_long_lines(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One tile, and tiles that are merged in one pass or several; NaN, infinities, both zeros."""
     monkeypatch.setattr(sorts, "COUNTED", 4)
     monkeypatch.setattr(sorts, "TILE", tile)
+    monkeypatch.setattr(sorts, "FINDERS", tile)
     rng = np.random.default_rng(1)
     x = np.round(rng.uniform(-4, 4, (37, 2)), 0).astype(np.float32)
     x[3], x[5], x[7, :1], x[9] = np.nan, -np.inf, np.inf, -0.0

@@ -15,10 +15,12 @@ from jitnet.compiler.ir.host import Block, HostCall
 from jitnet.runtime.dtype import DType, float32, float64, int64
 
 from .calls import Native, Site, Step, along, lines_of, unflattened
+from .nests import WARP
 
 COUNTED = 64  # elements of a line at most, whose places are counted
 TILE = 2048  # elements of a line that a block sorts in shared memory, which takes 24 KiB
 SORTERS = 512  # threads of such a block at most
+FINDERS = 256  # threads of a block that looks at a sorted line, at most
 
 _COUNT = """
 number = cuda.grid(1)
@@ -99,14 +101,36 @@ if line < {lines}:
 """
 
 _MODE = """
-line = cuda.grid(1)
-if line < {lines}:
-    longest, length = 0, 0
-    for at in range(line * {size}, (line + 1) * {size}):
-        length = length + 1 if at > line * {size} and {keys}[at] == {keys}[at - 1] else 1
-        if length > longest:
-            longest = length
-            {target} = {orders}[at]
+lengths = cuda.shared.array({threads}, int64)
+ends = cuda.shared.array({threads}, int64)
+thread, line = cuda.threadIdx.x, cuda.blockIdx.x
+first = line * {size}
+longest, end = 0, 0
+for at in range(first + thread, first + {size}, {threads}):
+    key = {keys}[at]
+    if at == first + {size} - 1 or {keys}[at + 1] != key:
+        low, high = first, at
+        while low < high:
+            half = (low + high) >> 1
+            if {keys}[half] < key:
+                low = half + 1
+            else:
+                high = half
+        if at - low >= longest:
+            longest, end = at - low + 1, at
+lengths[thread], ends[thread] = longest, end
+cuda.syncthreads()
+step = {threads} >> 1
+while step > 0:
+    if thread < step:
+        length, other = lengths[thread + step], ends[thread + step]
+        tied = length == lengths[thread]
+        if length > lengths[thread] or (tied and other < ends[thread]):
+            lengths[thread], ends[thread] = length, other
+    cuda.syncthreads()
+    step >>= 1
+if thread == 0:
+    {target} = {orders}[ends[0]]
 """
 
 _SEARCH = """
@@ -251,27 +275,37 @@ def _topk(site: Site) -> list[Step]:
 
 def _kth(site: Site) -> list[Step]:
     """The first element that equals the one at a place of a sorted line."""
-    return _of_sorted(site, _KTH)
+    return _of_sorted(site, _KTH, None)
 
 
 def _mode(site: Site) -> list[Step]:
-    """The last of the elements that are there most often, the smallest of several such."""
-    return _of_sorted(site, _MODE)
+    """The last of the elements that are there most often, the smallest of several such.
+
+    A block looks at a sorted line: a thread finds where a run of equal ones begins from its end.
+    """
+    size = site.args[0].shape[site.params["axis"]]
+    return _of_sorted(site, _MODE, min(FINDERS, max(WARP, 1 << (size - 1).bit_length())))
 
 
-def _of_sorted(site: Site, template: str) -> list[Step]:
-    """Return the functions that sort, and one that looks at a sorted line."""
+def _of_sorted(site: Site, template: str, threads: int | None) -> list[Step]:
+    """Return the functions that sort, and one that looks at sorted lines.
+
+    threads: of the block of a line; None for one thread a line.
+    """
     sorting = _Sorting(site, site.params["axis"], False, None)
     steps = sorting.steps()
     text = template.format(
         lines=sorting.lines,
         size=sorting.size,
+        threads=threads,
         keys=sorting.keys,
         orders=sorting.orders,
         place=site.params.get("place"),
         target=site.element(-1, unflattened("line", site.result.shape)),
     )
-    return [*steps, Step(text, sorting.lines)]
+    if threads is None:
+        return [*steps, Step(text, sorting.lines)]
+    return [*steps, Step(text, sorting.lines * threads, threads)]
 
 
 def _searchsorted(site: Site) -> list[Step]:
