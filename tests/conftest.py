@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.gpu_fixture import gpu as gpu
+from tests.gpu_fixture import machine as machine
 from tests.routine_harness import carry_out as carry_out
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.cuda_machines import Machine, machine_named
+
 REAL = os.environ.get("JITNET_GPU", "0") != "0"
 
 
@@ -41,3 +43,10 @@ def gpu() -> Iterator[object]:
     before = gpus.install(simulated)
     yield simulated
     gpus.install(before)
+
+
+@pytest.fixture(params=["simulator", "ptx"])
+def machine(request: pytest.FixtureRequest) -> Machine:
+    """Give what runs kernels: each test runs their source, and their PTX."""
+    need_numba()
+    return machine_named(request.param)

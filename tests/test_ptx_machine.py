@@ -155,6 +155,9 @@ ANSWERS = [
     ("clz.b32", (1,), 31),
     ("shf.l.wrap.b32", (0x80000000, 1, 1), 3),
     ("lop3.b32", (0b1100, 0b1010, 0b0110, 0xEA), 0b1100 & 0b1010 | 0b0110),
+    ("dp2a.lo.u32.u32", (0x00030002, 0x07060504, 1), 2 * 4 + 3 * 5 + 1),
+    ("dp2a.hi.s32.u32", (-1, 0x07060504, 1), -6 - 7 + 1),
+    ("dp4a.u32.s32", (0x04030201, -1, 1), -(1 + 2 + 3 + 4) + 1),
     ("selp.b32", (3, 4, False), 4),
     ("setp.ltu.f32", (np.nan, 1), True),
     ("setp.ne.f32", (np.nan, 1), False),
@@ -198,6 +201,36 @@ def test_fma_is_rounded_once(kind: str) -> None:
         assert down <= exact <= up
         assert near in (down, up)
         assert abs(near - exact) == min(abs(down - exact), abs(up - exact))
+
+
+def test_carries() -> None:
+    """Numbers of 64 bits that are added, subtracted and multiplied 32 bits at a time."""
+    found = kernel(
+        """
+        mul.wide.u32 %rd10, %r1, 16;
+        add.s64 %rd11, %rd1, %rd10;
+        ld.global.v4.u32 {%r10,%r11,%r12,%r13}, [%rd11];
+        add.cc.u32 %r14, %r10, %r12; addc.u32 %r15, %r11, %r13;
+        sub.cc.u32 %r16, %r10, %r12; subc.u32 %r17, %r11, %r13;
+        mul.lo.u32 %r18, %r10, %r12; mul.hi.u32 %r19, %r10, %r12;
+        mad.lo.cc.u32 %r18, %r10, %r12, %r11; madc.hi.u32 %r19, %r10, %r12, 0;
+        mul.wide.u32 %rd10, %r1, 24;
+        add.s64 %rd12, %rd2, %rd10;
+        st.global.v2.u32 [%rd12], {%r14,%r15};
+        st.global.v2.u32 [%rd12+8], {%r16,%r17};
+        st.global.v2.u32 [%rd12+16], {%r18,%r19};
+        """,
+        pointers=2,
+    )
+    given = np.random.default_rng(3).integers(0, 2**64 - 1, (32, 2), np.uint64)
+    given[0] = [2**64 - 1, 1]
+    out = np.zeros((32, 3), np.uint64)
+    launch(found, [given, out])
+    a, b = given.T
+    low, half = np.uint64(2**32 - 1), np.uint64(32)
+    assert (out[:, 0] == a + b).all()
+    assert (out[:, 1] == a - b).all()
+    assert (out[:, 2] == (a & low) * (b & low) + (a >> half)).all()
 
 
 ROUNDINGS = ("rm", "rn", "rp")

@@ -141,6 +141,22 @@ def _remainder(a: Array, b: Array) -> Array:
     return a - _quotient(a, b) * b
 
 
+def _dotted(op: str, half: str) -> Compute:
+    """c, plus products of bytes of b with bytes (dp4a) or halves (dp2a: with two bytes) of a."""
+    count = 4 if op == "dp4a" else 2
+    first = 2 if half == "hi" else 0
+
+    def parts(x: Array, size: int) -> Array:
+        flat = np.ascontiguousarray(np.atleast_1d(x))
+        return flat.view(np.dtype(f"{x.dtype.kind}{size}")).reshape(len(flat), -1).astype(np.int64)
+
+    def compute(a: Array, b: Array, c: Array) -> Array:
+        left, right = parts(a, 4 // count), parts(b, 1)[:, first : first + count]
+        return ((left * right).sum(1) + c.astype(np.int64)).astype(c.dtype)
+
+    return compute
+
+
 _INTEGER: dict[str, Compute] = {
     "add": np.add,
     "sub": np.subtract,
@@ -154,6 +170,9 @@ _INTEGER: dict[str, Compute] = {
 def _integer(op: str, kinds: list[str], kind: str, modifiers: frozenset[str]) -> Meaning | None:
     if not kind or kind[0] not in "us":
         return None
+    if op in ("dp2a", "dp4a") and len(kinds) == 2:
+        result = "u32" if kinds == ["u32", "u32"] else "s32"
+        return Meaning((*kinds, result), result, _dotted(op, next(iter(modifiers), "")))
     if op in _INTEGER and not modifiers:
         return Meaning((kind, kind), kind, _INTEGER[op])
     if op in ("neg", "abs") and not modifiers:

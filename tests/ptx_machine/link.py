@@ -72,6 +72,7 @@ def link(text: str) -> Program:
         spaces[each.space].places[each.name][0]: each.data for each in variables if each.data
     }
     widths = {name: 0 if kind == "pred" else SIZES[kind] for name, kind in linker.kinds.items()}
+    widths["=carry"] = 0
     for name, size in entry.parameters.items():
         widths[f"={name}+0"] = size
     parameters = tuple(f"={name}+0" for name in entry.parameters)
@@ -99,6 +100,11 @@ def _reach(instruction: Instruction) -> int:
     return 4 if parts[0] == "cp" else 8
 
 
+def _owned(register: str, own: str) -> str:
+    """Return the name of a function's register; those of inline assembly may have no %."""
+    return "%" + own + register.removeprefix("%")
+
+
 class _Linker:
     def __init__(self, module: Module) -> None:
         self._module = module
@@ -117,7 +123,7 @@ class _Linker:
         for label, at in function.labels.items():
             labels[at].append(label)
         for name, kind in function.registers.items():
-            self.kinds["%" + own + name[1:]] = kind
+            self.kinds[_owned(name, own)] = kind
         self.variables += [replace(each, name=own + each.name) for each in function.variables]
         local = {each.name for each in function.variables}
         for number, instruction in enumerate(function.instructions):
@@ -140,7 +146,7 @@ class _Linker:
             match operand:
                 case Register(name):
                     special = name.startswith(SPECIAL)
-                    return operand if special else Register("%" + own + name[1:])
+                    return operand if special else Register(_owned(name, own))
                 case Group(items):
                     return Group(tuple(map(renamed, items)))
                 case Address(base, offset):
@@ -148,6 +154,8 @@ class _Linker:
                     assert not isinstance(found, Address | Group)
                     return Address(found, offset)
                 case Name(name):
+                    if name in function.registers:
+                        return Register(_owned(name, own))
                     if name in parameters:
                         return Name(parameters[name])
                     known = name in function.labels or name in local
@@ -157,7 +165,7 @@ class _Linker:
         operands = tuple(map(renamed, instruction.operands))
         guard = instruction.guard
         if guard is not None:
-            guard = ("%" + own + guard[0][1:], guard[1])
+            guard = (_owned(guard[0], own), guard[1])
         made = replace(instruction, operands=operands, guard=guard)
         parts = instruction.parts
         if parts[0] == "call":

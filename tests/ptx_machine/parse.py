@@ -126,7 +126,7 @@ _VARIABLE = re.compile(
 )
 _REGISTER = re.compile(r"\.reg\s+\.(\w+)\s+(.*)", re.DOTALL)
 _INSTRUCTION = re.compile(r"(?:@(!?)(%[$\w]+)\s+)?([a-z][\w.:]*)\s*(.*)", re.DOTALL)
-_IGNORED = (".pragma", ".loc", ".file", ".param", ".version", ".target", ".address_size")
+_IGNORED = (".pragma", ".loc", ".file", ".param")
 
 
 def parse(text: str) -> Module:
@@ -204,7 +204,7 @@ def _statements(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _directive(function: Function, text: str) -> None:
-    if text.startswith(_IGNORED):
+    if text.split()[0] in _IGNORED:
         return
     register = _REGISTER.match(text)
     if register:

@@ -16,6 +16,7 @@ from tests.ptx_machine.access import (
     moved_between,
 )
 from tests.ptx_machine.arithmetic import TYPES, meaning_of
+from tests.ptx_machine.carries import Carried, is_carried
 from tests.ptx_machine.lanes import Lanes, Where
 from tests.ptx_machine.parse import Group, Instruction, Number, PtxError, Register
 
@@ -30,6 +31,8 @@ def step_of(instruction: Instruction) -> Step:
         return _MEMORY[op](instruction)
     if op == "mov" and any(isinstance(each, Group) for each in instruction.operands):
         return _packed(instruction)
+    if is_carried(instruction):
+        return Carried(instruction)
     if op in ("membar", "fence"):
         return lambda lanes, where: None  # blocks are in no order, with it or without
     return _arithmetic(instruction)

@@ -1,4 +1,4 @@
-"""CUDA kernels in Numba's simulator, on small shapes, against the ops' own eval."""
+"""CUDA kernels in Numba's simulator and as PTX, on small shapes, against the ops' own eval."""
 
 from __future__ import annotations
 
@@ -31,20 +31,15 @@ from jitnet.runtime.dtype import (
     float64,
     int64,
 )
-from tests.cuda_simulator import run, simulate
+from tests.cuda_machines import Machine
 from tests.graph_harness import argument, check, sample
 from tests.test_pipeline_ops import BINARY, UNARY, accepts
 
 REAL = [dtype for dtype in DTYPES if dtype.kind != "complex"]
 
 
-def simulated(results: list[Any], inputs: list[Any], arrays: list[np.ndarray]) -> None:
-    """Assert that the simulator gives what the ops' own eval gives."""
-    check(results, inputs, arrays, run)
-
-
 @pytest.mark.parametrize("dtype", REAL, ids=lambda dtype: dtype.short)
-def test_every_scalar_function(dtype: DType) -> None:
+def test_every_scalar_function(machine: Machine, dtype: DType) -> None:
     """Every unary and binary op that takes the dtype."""
     rng = np.random.default_rng(1)
     a, b = sample(rng, dtype, (3, 7)), sample(rng, dtype, (3, 7))
@@ -57,19 +52,19 @@ def test_every_scalar_function(dtype: DType) -> None:
         for op in BINARY.values()
         if accepts(op, left.node.type, right.node.type)
     ]
-    simulated([*one, *two], [left, right], [a, b])
+    check([*one, *two], [left, right], [a, b], machine.run)
 
 
 @pytest.mark.parametrize("dtype", REAL, ids=lambda dtype: dtype.short)
-def test_casts(dtype: DType) -> None:
+def test_casts(machine: Machine, dtype: DType) -> None:
     """Every cast from the dtype."""
     x = np.abs(sample(np.random.default_rng(2), dtype, (13,)))
     item = argument("x", x)
-    simulated([ops.cast(item.node, dtype=other) for other in REAL], [item], [x])
+    check([ops.cast(item.node, dtype=other) for other in REAL], [item], [x], machine.run)
 
 
 @pytest.mark.parametrize("columns", [3, 40, 300])
-def test_reductions_by_warps_and_blocks(columns: int) -> None:
+def test_reductions_by_warps_and_blocks(machine: Machine, columns: int) -> None:
     """Sums, extremes and their places along rows, down columns and over everything."""
     rng = np.random.default_rng(3)
     for dtype in (float32, int64, bool_):
@@ -85,13 +80,13 @@ def test_reductions_by_warps_and_blocks(columns: int) -> None:
             results += [
                 op(item.node, axis=axis) for op in (ops.argmax, ops.argmin) for axis in (0, 1)
             ]
-        simulated(results, [item], [x])
+        check(results, [item], [x], machine.run)
 
 
 @pytest.mark.parametrize(
     "sizes", [(1, 1, 1), (1, 70, 9), (9, 70, 1), (3, 20, 5), (17, 19, 6), (5, 0, 4)]
 )
-def test_products(sizes: tuple[int, int, int]) -> None:
+def test_products(machine: Machine, sizes: tuple[int, int, int]) -> None:
     """Tiles with ragged edges, batches, transposed operands, whole numbers."""
     rows, depth, columns = sizes
     rng = np.random.default_rng(4)
@@ -103,17 +98,17 @@ def test_products(sizes: tuple[int, int, int]) -> None:
         left, right = argument("a", a), argument("b", b)
         turned = ops.permute(right.node, axes=(*range(len(batch)), len(batch) + 1, len(batch)))
         product = ops.matmul(left.node, turned)
-        simulated([ops.maximum(product, ops.neg(product))], [left, right], [a, b])
+        check([ops.maximum(product, ops.neg(product))], [left, right], [a, b], machine.run)
 
 
 @pytest.mark.parametrize("size", [33, 66, 129])
-def test_large_tiles(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_tiles(machine: Machine, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles where each thread makes a square of results, with a ragged edge."""
     monkeypatch.setattr(tiling, "ENOUGH_BLOCKS", 1)
     rng = np.random.default_rng(5)
     a, b = sample(rng, float32, (size, 5)), sample(rng, float32, (5, max(size - 2, 32)))
     left, right = argument("a", a), argument("b", b)
-    simulated([ops.matmul(left.node, right.node)], [left, right], [a, b])
+    check([ops.matmul(left.node, right.node)], [left, right], [a, b], machine.run)
 
 
 PRODUCTS = [  # rows, terms, columns; of these, which lie so that 16 bytes are read at a time
@@ -125,7 +120,7 @@ PRODUCTS = [  # rows, terms, columns; of these, which lie so that 16 bytes are r
 
 @pytest.mark.parametrize("sizes", PRODUCTS, ids=str)
 @pytest.mark.parametrize("dtype", [float16, bfloat16], ids=lambda dtype: dtype.short)
-def test_tensor_cores(dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
+def test_tensor_cores(machine: Machine, dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
     """16-bit floats, in all layouts and batches, with what follows the product."""
     rows, terms, columns, wide = sizes
     rng = np.random.default_rng(6)
@@ -142,10 +137,10 @@ def test_tensor_cores(dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
         assert f"mma_{dtype.name}(" in text
         assert ("load8(" in text) is (wide and not (flip_b and not flip_a))
         assert ("copy8(" in text) is (wide and not flip_a), "those along the sum"
-        simulated([result], [left, right], [a, b])
+        check([result], [left, right], [a, b], machine.run)
 
 
-def test_four_neighbours_to_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_four_neighbours_to_a_thread(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wide reads and writes, beside rows that are read again, strides, other dtypes, padding."""
     monkeypatch.setattr(lanes, "ENOUGH_TURNS", 1)
     rng = np.random.default_rng(11)
@@ -167,10 +162,10 @@ def test_four_neighbours_to_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = Graph("wide", tuple(items), tuple(Output(node, "y") for node in results))
     source = lower_cuda(graph).program.source
     assert "= load4(x, " in source and "store4(" in source
-    simulated(results, items, arrays)
+    check(results, items, arrays, machine.run)
 
 
-def test_long_sums_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_sums_in_bands(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A product of few results with a long sum: bands of it, added in order by a second kernel."""
     monkeypatch.setattr(splitting, "LEAST_TERMS", 16)
     rng = np.random.default_rng(9)
@@ -181,10 +176,10 @@ def test_long_sums_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
         graph = Graph("product", (left, right), (Output(result, "y"),))
         stages = lower_cuda(graph)
         assert [kernel.name.endswith("_bands") for kernel in stages.kernels] == [True, False]
-        simulated([result], [left, right], [a, b])
+        check([result], [left, right], [a, b], machine.run)
 
 
-def test_bands_of_products_alike() -> None:
+def test_bands_of_products_alike(machine: Machine) -> None:
     """Products that share their code share both halves, each with sums of its own."""
     rng = np.random.default_rng(10)
     arrays = [sample(rng, float32, (16, 512)) for _ in range(2)]
@@ -192,10 +187,10 @@ def test_bands_of_products_alike() -> None:
     results = [ops.matmul(item.node, ops.permute(item.node, axes=(1, 0))) for item in items]
     graph = Graph("products", tuple(items), tuple(Output(node, "y") for node in results))
     assert len(lower_cuda(graph).program.functions) == 2
-    simulated(results, items, arrays)
+    check(results, items, arrays, machine.run)
 
 
-def test_convolutions_on_tensor_cores() -> None:
+def test_convolutions_on_tensor_cores(machine: Machine) -> None:
     """A convolution of padded images, and its gradients: operands stay of 16 bits."""
     rng = np.random.default_rng(7)
     params = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
@@ -209,11 +204,11 @@ def test_convolutions_on_tensor_cores() -> None:
     ]
     graph = Graph("conv", (a, b, c), tuple(Output(node, "y") for node in results))
     assert str(lower_cuda(graph).program).count("mma_bfloat16(") >= 3
-    simulated(results, [a, b, c], [x, w, g])
+    check(results, [a, b, c], [x, w, g], machine.run)
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_rounding_to_tf32(flip: bool) -> None:
+def test_rounding_to_tf32(machine: Machine, flip: bool) -> None:
     """Products of float32 round their operands if they are told that they may."""
     rng = np.random.default_rng(8)
     a, b = sample(rng, float32, (40, 36)), sample(rng, float32, (20, 36) if flip else (36, 20))
@@ -223,14 +218,14 @@ def test_rounding_to_tf32(flip: bool) -> None:
     stages = lower_cuda(graph, tf32=True)
     assert "mma_tf32(" in stages.program.source
     out = np.zeros((40, 20), np.float32)
-    assert simulate(stages, [a, b, out]) == 0
+    assert machine.simulate(stages, [a, b, out]) == 0
     exact = a.astype(np.float64) @ (b.T if flip else b)
     error = np.abs(out - exact).max() / np.abs(exact).max()
     assert 1e-6 < error < 2e-3  # 10 bits of each operand
 
 
 @pytest.mark.parametrize("dtype", [bfloat16, float16], ids=lambda dtype: dtype.short)
-def test_tiles_that_are_copied_while_others_are_multiplied(dtype: DType) -> None:
+def test_tiles_that_are_copied_while_others_are_multiplied(machine: Machine, dtype: DType) -> None:
     """The simulator copies only when a thread waits: after it, or too late."""
     rng = np.random.default_rng(9)
     a, b = sample(rng, dtype, (40, 72)), sample(rng, dtype, (20, 72))  # three tiles, a short one
@@ -238,10 +233,10 @@ def test_tiles_that_are_copied_while_others_are_multiplied(dtype: DType) -> None
     y = ops.matmul(left.node, ops.permute(right.node, axes=(1, 0)))
     graph = Graph("product", (left, right), (Output(y, "y"),))
     assert str(lower_cuda(graph).program).count("copy8(") >= 4
-    simulated([y], [left, right], [a, b])
+    check([y], [left, right], [a, b], machine.run)
 
 
-def test_moves_and_lookups() -> None:
+def test_moves_and_lookups(machine: Machine) -> None:
     """Views, padding, concatenation into parts of a result, rows looked up and put."""
     rng = np.random.default_rng(6)
     x, index = sample(rng, float32, (4, 6, 5)), np.array([3, 0, 3, 1])
@@ -255,23 +250,23 @@ def test_moves_and_lookups() -> None:
         rows,
         ops.put(n, i.node, rows, axis=0, accumulate=True),
     ]
-    simulated(results, [a, i], [x, index])
+    check(results, [a, i], [x, index], machine.run)
 
 
-def test_a_check_that_fails_stops_what_follows() -> None:
+def test_a_check_that_fails_stops_what_follows(machine: Machine) -> None:
     """An index out of range sets the status, and no later kernel writes."""
     x, index = np.ones((4, 3), np.float32), np.array([1, 9])
     a, i = argument("x", x), argument("i", index)
     graph = Graph("late", (a, i), (Output(ops.take(a.node, i.node, axis=0), "y"),))
     stages = lower_cuda(graph)
     out = np.full((2, 3), 7, np.float32)
-    status = simulate(stages, [x, index, out])
+    status = machine.simulate(stages, [x, index, out])
     assert stages.messages[status][0] is IndexError
     assert (out == 7).all()
 
 
 @pytest.mark.parametrize("dtype", [float32, float64], ids=lambda dtype: dtype.short)
-def test_random_numbers_are_those_of_the_cpu(dtype: DType) -> None:
+def test_random_numbers_are_those_of_the_cpu(machine: Machine, dtype: DType) -> None:
     """Uniform and normal numbers and bits: the same stream."""
     state = np.array([1234567890123, 1 << 33], np.int64)
     item = argument("state", state)
@@ -280,18 +275,20 @@ def test_random_numbers_are_those_of_the_cpu(dtype: DType) -> None:
         ops.random_normal(item.node, shape=(40,), dtype=dtype),
         ops.random_bits(item.node, shape=(40,), dtype=int64),
     ]
-    simulated(results, [item], [state])
+    check(results, [item], [state], machine.run)
 
 
 @pytest.mark.parametrize("room", [0, 200, 4096])
-def test_rows_that_find_no_room(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_find_no_room(
+    machine: Machine, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A softmax and a layer norm whose rows keep nothing, or not all, or everything."""
     monkeypatch.setattr("jitnet.compiler.cuda.SHARED_BYTES", room)
     rows = jitnet.compile(lambda x: F.layer_norm(F.softmax(x.sin(), -1), (40,)))
     rows(jitnet.ones(3, 40))
     graph = rows.variants[0].programs[0].executable.compiled.graph
     x = sample(np.random.default_rng(9), float32, (3, 40))
-    simulated([output.node for output in graph.outputs], list(graph.inputs), [x])
+    check([output.node for output in graph.outputs], list(graph.inputs), [x], machine.run)
 
 
 # -- whole training steps -----------------------------------------------------------------------
@@ -336,7 +333,7 @@ def _attention() -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("make", [_classifier, _convolutions, _attention], ids=lambda f: f.__name__)
-def test_a_training_step(make: Callable[[], tuple[Any, ...]]) -> None:
+def test_a_training_step(machine: Machine, make: Callable[[], tuple[Any, ...]]) -> None:
     """Forward, loss, backward and update: the same numbers as the ops' own eval gives."""
     jitnet.manual_seed(0)
     step, *args = make()
@@ -346,7 +343,7 @@ def test_a_training_step(make: Callable[[], tuple[Any, ...]]) -> None:
     graph = launch.executable.compiled.graph
     rng = np.random.default_rng(8)
     arrays = [_array(rng, item) for item in graph.inputs]
-    simulated([output.node for output in graph.outputs], list(graph.inputs), arrays)
+    check([output.node for output in graph.outputs], list(graph.inputs), arrays, machine.run)
 
 
 def _array(rng: np.random.Generator, item: Any) -> np.ndarray:
