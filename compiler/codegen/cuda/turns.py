@@ -198,9 +198,12 @@ class Turns:
         if not alone:
             self._source.add(store_of(self._expressions, stmt, value))
             return
+        is_read = stmt.buffer in self._read
+        if is_read:  # by all of the team, perhaps just now
+            self._meet()
         with self._source.block("if cuda.threadIdx.x == 0"):
             self._source.add(store_of(self._expressions, stmt, value))
-        if stmt.buffer in self._read:
+        if is_read:
             self._meet()
 
     def _check(self, stmt: Check) -> None:
