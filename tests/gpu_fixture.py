@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import count
 
 import pytest
 
 from tests.cuda_machines import Machine, machine_named
 
 REAL = os.environ.get("JITNET_GPU", "0") != "0"
+_cases: dict[object, Iterator[int]] = defaultdict(count)  # of each test, so far
+EVERY_PTX = os.environ.get("JITNET_PTX", "0") != "0"
 
 
 def need_numba() -> None:
@@ -47,6 +51,15 @@ def gpu() -> Iterator[object]:
 
 @pytest.fixture(params=["simulator", "ptx"])
 def machine(request: pytest.FixtureRequest) -> Machine:
-    """Give what runs kernels: each test runs their source, and their PTX."""
+    """Give what runs kernels: each test runs their source, and their PTX.
+
+    Numba takes long to make PTX: of tests marked ptx_each(n), the first and each n-th case after it
+    do by default, none for 0; with JITNET_PTX=1 all do.
+    """
     need_numba()
+    each = request.node.get_closest_marker("ptx_each")
+    if request.param == "ptx" and each is not None and not EVERY_PTX:
+        (step,) = each.args
+        if step == 0 or next(_cases[request.function]) % step:
+            pytest.skip("JITNET_PTX=1 runs all as PTX")
     return machine_named(request.param)

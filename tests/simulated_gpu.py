@@ -1,4 +1,4 @@
-"""A GPU that is not there: memory is NumPy's, kernels run in Numba's simulator.
+"""A GPU that is not there: memory is NumPy's, kernels run in one of `simulated_kernels`.
 
 Work on a stream waits until somebody waits for it, so that what forgets to wait reads old bytes;
 memory comes full of 0xA5, and touching what was given back is an error.
@@ -7,8 +7,6 @@ memory comes full of 0xA5, and touching what was given back is an error.
 from __future__ import annotations
 
 import ctypes
-import pickle
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -19,6 +17,8 @@ import numpy as np
 from jitnet.runtime.cuda.driver import Code, CudaError, OutOfMemoryError, Properties
 from jitnet.runtime.cuda.gemm import Gemm, Matrix
 from jitnet.runtime.dtype import dtype_named
+from tests.ptx_machine.memory import GlobalMemory
+from tests.simulated_kernels import Kernels, SourceKernels
 
 _FIRST = 0x7F00_0000_0000
 _ALIGNED = 512
@@ -38,25 +38,25 @@ class SimulatedDriver:
 
     log: the names of what was asked for, such as "launch", for tests to count.
     library_there: whether it has the vendor's library.
-    computes: whether kernels run; without, memory is 0 and only copies change it, which shows where
-    tensors go in programs that the simulator would take minutes for.
+    kernels: what is done with kernels.
     """
 
     _events: ClassVar[dict[int, tuple[_Stream, Callable[[], None]] | None]] = {}  # of all GPUs
 
-    def __init__(self, memory: int = 1 << 30, index: int = 0, computes: bool = True) -> None:
-        self._computes = computes
+    def __init__(
+        self, memory: int = 1 << 30, index: int = 0, kernels: Kernels | None = None
+    ) -> None:
+        self._kernels = kernels or SourceKernels()
         self.properties = Properties(f"Simulated GPU {index}", 8, 0, memory, 2)
         self.log: list[str] = []
         self.library_there = False
         self.others: Sequence[SimulatedDriver] = ()  # of the computer, by number
         self._next = _FIRST + (index << 40)
-        self._blocks: dict[int, np.ndarray] = {}
-        self._addresses: list[int] = []
+        self._memory = GlobalMemory()
         self._pinned: dict[int, Any] = {}
         self._streams: dict[int, _Stream] = {}
         self._graphs: dict[int, list[Callable[[], None]]] = {}
-        self._functions: dict[int, tuple[Any, Sequence[str]]] = {}
+        self._functions: dict[int, Any] = {}
 
     def _new(self) -> int:
         return next(_handles)
@@ -66,7 +66,7 @@ class SimulatedDriver:
     @property
     def used(self) -> int:
         """The bytes that are allocated."""
-        return sum(map(len, self._blocks.values()))
+        return self._memory.size
 
     def memory_info(self) -> tuple[int, int]:
         total = self.properties.total_memory
@@ -80,24 +80,18 @@ class SimulatedDriver:
             raise OutOfMemoryError("CUDA error: CUDA_ERROR_OUT_OF_MEMORY: out of memory")
         address = self._next
         self._next += -(-size // _ALIGNED) * _ALIGNED + _ALIGNED
-        self._blocks[address] = np.full(size, 0xA5 if self._computes else 0, np.uint8)
-        self._addresses.append(address)
+        self._memory.add(address, np.full(size, self._kernels.fresh, np.uint8))
         return address
 
     def free(self, address: int) -> None:
         self.log.append("free")
         for stream in self._streams.values():
             self._drain(stream)
-        del self._blocks[address]
-        self._addresses.remove(address)
+        self._memory.remove(address)
 
     def bytes_at(self, address: int, size: int | None = None) -> np.ndarray:
         """Return the bytes from an address on; up to the end of what was allocated by default."""
-        place = bisect_right(self._addresses, address) - 1
-        if place < 0:
-            raise CudaError(f"CUDA error: illegal address {address:#x}")
-        start = self._addresses[place]
-        block = self._blocks[start][address - start :]
+        block = self._memory.bytes_at(address)
         if len(block) < (1 if size is None else size):
             raise CudaError(f"CUDA error: illegal address {address:#x}, {size} bytes")
         return block[:size]
@@ -143,23 +137,15 @@ class SimulatedDriver:
     # -- code ------------------------------------------------------------------------------------
 
     def version(self) -> str:
-        return "simulated"
+        return self._kernels.version()
 
     def build(self, source: str, functions: Mapping[str, Sequence[str]]) -> dict[str, Code]:
         self.log.append("build")
-        return {
-            name: Code(name, pickle.dumps((source, list(elements))))
-            for name, elements in functions.items()
-        }
+        return self._kernels.build(source, functions)
 
     def load(self, code: Code) -> int:
-        if not self._computes:
-            return self._new()
-        from tests.cuda_simulator import functions_of
-
-        source, elements = pickle.loads(code.image)
         handle = self._new()
-        self._functions[handle] = functions_of(source)[code.symbol], ("int64", *elements)
+        self._functions[handle] = self._kernels.load(code)
         return handle
 
     def launch(
@@ -170,25 +156,12 @@ class SimulatedDriver:
         pointers: Sequence[int],
         stream: int,
     ) -> None:
-        if not self._computes:
-            self.ask("launch", stream, lambda: None)
-            return
-        from tests.cuda_simulator import launch
-
-        kernel, elements = self._functions[function]
-        assert len(pointers) == len(elements), (pointers, elements)
-        given = list(pointers)
-
-        def run() -> None:
-            memory = []
-            for address, element in zip(given, elements, strict=True):
-                dtype = np.dtype(element)
-                found = self.bytes_at(address) if address else np.empty(0, np.uint8)
-                whole = len(found) // dtype.itemsize * dtype.itemsize
-                memory.append(found[:whole].view(dtype))
-            launch(kernel, grid, block, memory)
-
-        self.ask("launch", stream, run)
+        kernel, given = self._functions[function], list(pointers)
+        self.ask(
+            "launch",
+            stream,
+            lambda: self._kernels.launch(kernel, grid, block, given, self._memory),
+        )
 
     # -- the vendor's library --------------------------------------------------------------------
 

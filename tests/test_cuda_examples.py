@@ -15,6 +15,7 @@ import pytest
 import jitnet
 from tests.gpu_fixture import REAL, need_numba
 from tests.simulated_gpu import SimulatedDriver, SimulatedPlatform
+from tests.simulated_kernels import NoKernels
 from tests.test_more_examples import number, write_mnist
 from tests.test_more_examples import run as run
 
@@ -35,7 +36,7 @@ def gpu_or_none() -> Iterator[None]:
     if REAL:
         yield
     else:
-        before = gpus.install(SimulatedPlatform(SimulatedDriver(computes=False)))
+        before = gpus.install(SimulatedPlatform(SimulatedDriver(kernels=NoKernels())))
         yield
         gpus.install(before)
     jitnet.set_default_device(None)

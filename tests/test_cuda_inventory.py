@@ -23,7 +23,7 @@ from jitnet.compiler.ir.loops import Fetch, Stmt, walk
 from jitnet.compiler.ir.lowering import Host
 from jitnet.runtime.dtype import REALS, DType
 from tests.cuda_host_ops import on_the_host
-from tests.cuda_simulator import run
+from tests.cuda_machines import Machine
 from tests.graph_harness import argument, check, sample
 from tests.test_ops_table import CASES, Case
 
@@ -43,12 +43,13 @@ def graph_of(case: Case) -> tuple[Graph, list[Any]]:
     return Graph("case", tuple(items), (Output(node, "y"),)), items
 
 
+@pytest.mark.ptx_each(20)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_op(case: Case) -> None:
-    """The simulator gives what the op's own eval gives; what runs on the host is refused."""
+def test_every_op(machine: Machine, case: Case) -> None:
+    """A machine gives what the op's own eval gives; what runs on the host is refused."""
     graph, items = graph_of(case)
     try:
-        check([output.node for output in graph.outputs], items, list(case.args), run)
+        check([output.node for output in graph.outputs], items, list(case.args), machine.run)
     except CompileError as error:
         assert on_the_host(str(error).split()[0]), error
 
@@ -78,16 +79,18 @@ def orders(x: Node) -> list[Node]:
     return found
 
 
+@pytest.mark.ptx_each(6)
 @pytest.mark.parametrize("dtype", REALS, ids=lambda dtype: dtype.short)
-def test_short_lines(dtype: DType) -> None:
+def test_short_lines(machine: Machine, dtype: DType) -> None:
     """Places that are counted, of every dtype, with equal elements."""
     x = sample(np.random.default_rng(0), dtype, (3, 9))
     item = argument("x", x)
-    check(orders(item.node), [item], [x], run)
+    check(orders(item.node), [item], [x], machine.run)
 
 
-@pytest.mark.parametrize("tile", [8, 64])
-def test_long_lines(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.ptx_each(2)
+@pytest.mark.parametrize("tile", [64, 8])
+def test_long_lines(machine: Machine, tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One tile, and tiles that are merged in one pass or several; NaN, infinities, both zeros."""
     monkeypatch.setattr(sorts, "COUNTED", 4)
     monkeypatch.setattr(sorts, "TILE", tile)
@@ -97,4 +100,4 @@ def test_long_lines(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
     x[3], x[5], x[7, :1], x[9] = np.nan, -np.inf, np.inf, -0.0
     for array in (x, np.asfortranarray(x.astype(np.float64))):
         item = argument("x", array)
-        check(orders(item.node), [item], [array], run)
+        check(orders(item.node), [item], [array], machine.run)

@@ -38,6 +38,7 @@ from tests.test_pipeline_ops import BINARY, UNARY, accepts
 REAL = [dtype for dtype in DTYPES if dtype.kind != "complex"]
 
 
+@pytest.mark.ptx_each(6)
 @pytest.mark.parametrize("dtype", REAL, ids=lambda dtype: dtype.short)
 def test_every_scalar_function(machine: Machine, dtype: DType) -> None:
     """Every unary and binary op that takes the dtype."""
@@ -55,6 +56,7 @@ def test_every_scalar_function(machine: Machine, dtype: DType) -> None:
     check([*one, *two], [left, right], [a, b], machine.run)
 
 
+@pytest.mark.ptx_each(6)
 @pytest.mark.parametrize("dtype", REAL, ids=lambda dtype: dtype.short)
 def test_casts(machine: Machine, dtype: DType) -> None:
     """Every cast from the dtype."""
@@ -63,6 +65,7 @@ def test_casts(machine: Machine, dtype: DType) -> None:
     check([ops.cast(item.node, dtype=other) for other in REAL], [item], [x], machine.run)
 
 
+@pytest.mark.ptx_each(2)
 @pytest.mark.parametrize("columns", [3, 40, 300])
 def test_reductions_by_warps_and_blocks(machine: Machine, columns: int) -> None:
     """Sums, extremes and their places along rows, down columns and over everything."""
@@ -86,6 +89,7 @@ def test_reductions_by_warps_and_blocks(machine: Machine, columns: int) -> None:
 @pytest.mark.parametrize(
     "sizes", [(1, 1, 1), (1, 70, 9), (9, 70, 1), (3, 20, 5), (17, 19, 6), (5, 0, 4)]
 )
+@pytest.mark.ptx_each(2)
 def test_products(machine: Machine, sizes: tuple[int, int, int]) -> None:
     """Tiles with ragged edges, batches, transposed operands, whole numbers."""
     rows, depth, columns = sizes
@@ -112,12 +116,13 @@ def test_large_tiles(machine: Machine, size: int, monkeypatch: pytest.MonkeyPatc
 
 
 PRODUCTS = [  # rows, terms, columns; of these, which lie so that 16 bytes are read at a time
-    (34, 70, 17, False),
     (16, 32, 72, True),
     (23, 17, 39, False),
+    (34, 70, 17, False),
 ]
 
 
+@pytest.mark.ptx_each(4)
 @pytest.mark.parametrize("sizes", PRODUCTS, ids=str)
 @pytest.mark.parametrize("dtype", [float16, bfloat16], ids=lambda dtype: dtype.short)
 def test_tensor_cores(machine: Machine, dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
@@ -165,6 +170,7 @@ def test_four_neighbours_to_a_thread(machine: Machine, monkeypatch: pytest.Monke
     check(results, items, arrays, machine.run)
 
 
+@pytest.mark.ptx_each(0)
 def test_long_sums_in_bands(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A product of few results with a long sum: bands of it, added in order by a second kernel."""
     monkeypatch.setattr(splitting, "LEAST_TERMS", 16)
@@ -190,6 +196,7 @@ def test_bands_of_products_alike(machine: Machine) -> None:
     check(results, items, arrays, machine.run)
 
 
+@pytest.mark.ptx_each(0)
 def test_convolutions_on_tensor_cores(machine: Machine) -> None:
     """A convolution of padded images, and its gradients: operands stay of 16 bits."""
     rng = np.random.default_rng(7)
@@ -332,6 +339,7 @@ def _attention() -> tuple[Any, ...]:
     return _step(model, lambda p, y: F.cross_entropy(p.flatten(0, 1), y.flatten()), optimizer), x, x
 
 
+@pytest.mark.ptx_each(0)
 @pytest.mark.parametrize("make", [_classifier, _convolutions, _attention], ids=lambda f: f.__name__)
 def test_a_training_step(machine: Machine, make: Callable[[], tuple[Any, ...]]) -> None:
     """Forward, loss, backward and update: the same numbers as the ops' own eval gives."""

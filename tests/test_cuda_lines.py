@@ -16,6 +16,7 @@ from jitnet.compiler.ir.evaluate import evaluate
 from jitnet.compiler.ir.graph import Graph, Node, Output
 from jitnet.compiler.passes import lines
 from jitnet.runtime.dtype import DType, bool_, float32, int32, uint8
+from tests.cuda_machines import Machine
 from tests.graph_harness import argument, check, sample
 
 ARGS: tuple[Callable[..., Node], ...] = (ops.argmax, ops.argmin)
@@ -74,18 +75,12 @@ def test_sums_over_all_dims() -> None:
 
 
 @pytest.mark.usefixtures("short")
-def test_in_the_simulator() -> None:
-    pytest.importorskip("numba_cuda", reason="pip install 'jitnet[cuda]'")
-    from tests.gpu_fixture import need_numba
-
-    need_numba()
-    from tests.cuda_simulator import run
-
+def test_kernels(machine: Machine) -> None:
     x = sample(np.random.default_rng(0), float32, (2, 103))
     item = argument("x", x)
     graph = Graph("lines", (item,), (Output(ops.argmax(item.node, axis=1), "y"),))
     assert len(lower_cuda(graph).kernels) == 2
-    check(reductions(item.node, 1), [item], [x], run)
+    check(reductions(item.node, 1), [item], [x], machine.run)
 
 
 FEW: dict[str, Callable[[Tensor], Any]] = {

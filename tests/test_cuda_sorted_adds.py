@@ -12,6 +12,7 @@ from jitnet.compiler.ir.evaluate import evaluate
 from jitnet.compiler.ir.graph import Graph, Output
 from jitnet.compiler.passes import sorted_adds
 from jitnet.runtime.dtype import DType, bfloat16, float32, float64, int32
+from tests.cuda_machines import Machine
 from tests.graph_harness import argument, check, sample
 
 
@@ -62,14 +63,8 @@ def test_which_are_sorted() -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_in_the_simulator() -> None:
+def test_kernels(machine: Machine) -> None:
     """The same, and an index out of range is found before anything is added."""
-    pytest.importorskip("numba_cuda", reason="pip install 'jitnet[cuda]'")
-    from tests.gpu_fixture import need_numba
-
-    need_numba()
-    from tests.cuda_simulator import run, simulate
-
     rng = np.random.default_rng(0)
     x, value, index = (
         sample(rng, float32, (9,)),
@@ -78,11 +73,11 @@ def test_in_the_simulator() -> None:
     )
     a, i, v = argument("x", x), argument("i", index), argument("v", value)
     y = ops.put(a.node, i.node, v.node, axis=0, accumulate=True)
-    check([y], [a, i, v], [x, index, value], run)
+    check([y], [a, i, v], [x, index, value], machine.run)
     index[17] = 9
     stages = lower_cuda(Graph("put", (a, i, v), (Output(y, "y"),)))
     out = np.full(9, 7, np.float32)
-    status = simulate(stages, [x, index, value, out])
+    status = machine.simulate(stages, [x, index, value, out])
     assert stages.messages[status][0] is IndexError and (out == 7).all()
 
 

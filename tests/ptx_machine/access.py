@@ -100,8 +100,12 @@ class Access:
         if not writes:
             fresh = ~region.check_written(at, self.reach)
             self._fail(~fresh, chosen, "reads what was never written")
-        if region is lanes.spaces["local"].region or region.start in lanes.unordered:
+        if region is lanes.spaces["local"].region:
             return
+        if region.start <= lanes.unordered.start < region.start + len(region.data):
+            first = lanes.unordered.start - region.start
+            ordered = (at < first) | (at >= first + len(lanes.unordered))
+            chosen, at = chosen[ordered], at[ordered]
         hazards = region.hazards(lanes.program.cell)
         note = hazards.write if writes else hazards.read
         raced = note(at, self.reach, lanes.stamps[chosen], lanes.first_serial)

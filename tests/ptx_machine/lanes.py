@@ -26,7 +26,7 @@ class Lanes:
     """Blocks that run side by side.
 
     numbers: which blocks of the grid.  serials: of each, for Hazards; first_serial: of the launch's
-    first block.  unordered: where regions begin in which threads may write over each other.
+    first block.  unordered: addresses where threads may write over each other.
     constants: what the kernel's own variables hold.
     """
 
@@ -66,7 +66,7 @@ class Lanes:
         }
         self.copies: list[Any] = []
         self.first_serial = first_serial
-        self.unordered: frozenset[int] = frozenset()
+        self.unordered = range(0)
         self.constants = _constants(program)
 
     def _memory(self, space: str, owners: int) -> OwnMemory:

@@ -42,7 +42,7 @@ class Program:
 
     targets: the instruction of each label.  widths: bytes of each register, or of all with a
     prefix; 0 for predicates.  parameters: of each, the register that holds it.  cell: the least
-    number of bytes that an instruction reads or writes.
+    number of bytes that an instruction reads or writes.  most_threads: of a block.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Program:
     spaces: Mapping[str, Layout]
     initial: Mapping[int, bytes]
     cell: int
+    most_threads: int
 
 
 def link(text: str) -> Program:
@@ -78,7 +79,17 @@ def link(text: str) -> Program:
     parameters = tuple(f"={name}+0" for name in entry.parameters)
     code = tuple(linker.code)
     cell = min([8, *(_reach(each) for each in code)])
-    return Program(entry.name, code, linker.targets, widths, parameters, spaces, initial, cell)
+    return Program(
+        entry.name,
+        code,
+        linker.targets,
+        widths,
+        parameters,
+        spaces,
+        initial,
+        cell,
+        entry.most_threads,
+    )
 
 
 def _layout(variables: list[Variable], space: str, first: int) -> Layout:

@@ -91,8 +91,18 @@ class GlobalMemory:
             del self._regions[start]
             self._starts.remove(start)
 
-    def __len__(self) -> int:
-        return len(self._starts)
+    @property
+    def size(self) -> int:
+        """All bytes."""
+        return sum(len(region.data) for region in self._regions.values())
+
+    def bytes_at(self, address: int) -> Array:
+        """Return the bytes from an address on, of the region it lies in; none outside of all."""
+        place = bisect_right(self._starts, address) - 1
+        if place < 0:
+            return np.empty(0, np.uint8)
+        start = self._starts[place]
+        return self._regions[start].data[address - start :]
 
     def split(self, addresses: Array, size: int) -> Iterator[tuple[Region, Array | slice, Array]]:
         """Yield regions, which of the addresses lie there, and at which bytes of them."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import prod
 
+MOST_THREADS = 1024  # of a block, on any GPU
 SPACES = ("global", "shared", "local", "param", "const")
 SIZES = {"b8": 1, "b16": 2, "b32": 4, "b64": 8, "pred": 1}
 for _size in (8, 16, 32, 64):
@@ -94,13 +96,15 @@ class Function:
     """A kernel, or a function that kernels call.
 
     parameters: name and bytes of each.  returns: names.  labels: the instruction that each stands
-    before.  registers: the declared type of each, or of all that begin so.
+    before.  registers: the declared type of each, or of all that begin so.  most_threads: of a
+    block.
     """
 
     name: str
     is_entry: bool
     parameters: dict[str, int]
     returns: tuple[str, ...]
+    most_threads: int
     instructions: list[Instruction] = field(default_factory=list)
     labels: dict[str, int] = field(default_factory=dict)
     registers: dict[str, str] = field(default_factory=dict)
@@ -175,7 +179,9 @@ def _function(header: str) -> Function:
     parameters = {
         each: SIZES[kind] * int(count or 1) for kind, each, count in _PARAMETER.findall(given)
     }
-    return Function(name.strip(), is_entry, parameters, returns)
+    limit = re.search(r"\.(?:max|req)ntid\s+([\d, ]+)", given)
+    most = prod(map(int, limit[1].split(","))) if limit else MOST_THREADS
+    return Function(name.strip(), is_entry, parameters, returns, most)
 
 
 def _body(function: Function, text: str) -> None:

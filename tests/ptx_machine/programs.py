@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from jitnet.compiler.codegen.cuda.program import LibraryCall
 from jitnet.compiler.cuda import CudaStages, lower_cuda
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.loops import Buffer
+from jitnet.runtime.cuda.checks import STATUS_BYTES
 from tests.ptx_machine.compiling import compiler
 from tests.ptx_machine.memory import GlobalMemory
 from tests.ptx_machine.run import Kernel
@@ -20,7 +22,6 @@ Array = np.ndarray
 CAPABILITY = (8, 0)
 
 _FIRST, _APART = 0x7E00_0000_0000, 1 << 32
-STATUS_BYTES = 32
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Slot:
     written: Array
 
 
-def kernels_of(stages: CudaStages, capability: tuple[int, int] = CAPABILITY) -> dict[str, Kernel]:
+def kernels_of(stages: CudaStages, capability: tuple[int, int]) -> dict[str, Kernel]:
     """Return the kernels of a program, as a real GPU of that kind would get them."""
     program = stages.program
     elements = {function.name: function.elements for function in program.functions}
@@ -65,7 +66,7 @@ def simulate(
         shifted = skew if 0 < number <= len(pointers) else 0
         slots.append(_slot(number, _flat(array), held, shifted))
     own = _slot(len(slots), arena, False, 0)
-    memory = GlobalMemory()
+    memory, status_at = GlobalMemory(), slots[0].address
     for launch in stages.program.launches:
         assert not isinstance(launch, LibraryCall)
         pairs = [(slots[0], 0, STATUS_BYTES)]
@@ -78,7 +79,11 @@ def simulate(
             )
         addresses = [slot.address + start for slot, start, _ in pairs]
         kernels[launch.function].launch(
-            memory, launch.grid, launch.block, addresses, unordered=addresses[:1]
+            memory,
+            launch.grid,
+            launch.block,
+            addresses,
+            unordered=range(status_at, status_at + STATUS_BYTES),
         )
         for slot, start, _ in _merged(pairs):
             memory.remove(slot.address + start)
@@ -88,8 +93,12 @@ def simulate(
 
 
 def _flat(array: Array) -> Array:
-    assert array.flags.c_contiguous
-    return array.reshape(-1).view(np.uint8)
+    """Return the bytes from an array's first element up to its last, in whatever order they lie."""
+    if array.size == 0:
+        return np.empty(0, np.uint8)
+    steps = ((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True))
+    size = array.itemsize + sum(steps)
+    return np.frombuffer((ctypes.c_uint8 * size).from_address(array.ctypes.data), np.uint8)
 
 
 def _slot(number: int, data: Array, held: bool, skew: int) -> Slot:
@@ -120,7 +129,7 @@ def _merged(pairs: list[tuple[Slot, int, int]]) -> list[tuple[Slot, int, int]]:
 
 def run(graph: Graph, arrays: list[Array], **options: Any) -> list[Array]:
     """Return the outputs of a graph; outputs into inputs overwrite the arrays."""
-    stages = lower_cuda(graph, tf32=options.pop("tf32", False))
+    stages = lower_cuda(graph)
     results = [
         arrays[output.into]
         if output.into is not None

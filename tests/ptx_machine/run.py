@@ -7,7 +7,7 @@ it would wait for ever or do what nobody knows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from math import prod
 
@@ -25,7 +25,6 @@ Array = np.ndarray
 
 LANES_AT_A_TIME = 1 << 14
 MOST_SHARED = 48 << 10  # bytes of a block, without asking the driver for more
-MOST_THREADS = 1024
 
 
 class Kernel:
@@ -51,11 +50,11 @@ class Kernel:
         grid: Sequence[int],
         block: Sequence[int],
         pointers: Sequence[int],
-        unordered: Iterable[int] = (),
+        unordered: range = range(0),
     ) -> None:
         """Run all blocks.
 
-        unordered: where regions begin in which threads may write over each other.
+        unordered: addresses where threads may write over each other.
         """
         across, threads = tuple((*grid, 1, 1)[:3]), tuple((*block, 1, 1)[:3])
         self._check_launch(threads, pointers)
@@ -67,7 +66,7 @@ class Kernel:
             serials = np.array(list(islice(memory.serials, len(numbers))))
             first = int(serials[0]) if first is None else first
             lanes = Lanes(self.program, memory, across, threads, numbers, serials, first)
-            lanes.unordered = frozenset(unordered)
+            lanes.unordered = unordered
             for name, value in zip(self.program.parameters, pointers, strict=True):
                 lanes.set(name, np.full(lanes.count, value, np.uint64), None)
             with np.errstate(all="ignore"):
@@ -80,7 +79,7 @@ class Kernel:
                 f"{program.name} takes {len(program.parameters)} parameters, not {len(pointers)}"
             )
         used = sum(size for _, size in program.spaces["shared"].places.values())
-        if used > MOST_SHARED or prod(block) > MOST_THREADS or block[2] > 64:
+        if used > MOST_SHARED or prod(block) > program.most_threads or block[2] > 64:
             raise PtxError(f"a block of {block} threads and {used} bytes is more than there can be")
 
     def step(self, pc: int) -> tuple[str, Instruction]:
