@@ -10,6 +10,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from jitnet.compiler.codegen.contraction import (
+    Ask,
     Contraction,
     Operand,
     emit_contraction,
@@ -108,8 +109,12 @@ def build(
     doubled: bool = False,
     streams: bool = False,
     is_short: bool = False,
+    asks: bool = False,
 ) -> Run:
-    """Compile a contraction whose epilogue stores C row-major; `doubled` packs 2 * B, row-major."""
+    """Compile a contraction whose epilogue stores C row-major; `doubled` packs 2 * B, row-major.
+
+    asks: whether memory of C is asked for ahead.
+    """
     module = Module(target)
     name = f"contraction{next(COUNT)}"
     f = Function(module, name, ARGUMENTS, internal=False)
@@ -120,9 +125,7 @@ def build(
         f: Function, batch: Value, row: Value, column: Value, lanes: int, sums: Value
     ) -> None:
         assert sums.lanes == lanes
-        line = f.add(f.mul(batch, f.i64(c.rows)), row)
-        at = f.add(f.mul(line, f.i64(c.columns)), column)
-        f.store(sums, f.gep(out, at, element), size)
+        f.store(sums, place_in(f, c, out, batch, row, column), size)
 
     def twice(f: Function, batch: Value, k: Value, column: Value, lanes: int) -> Value:
         line = f.add(f.mul(batch, f.i64(c.depth)), k)
@@ -131,9 +134,9 @@ def build(
         return f.fadd(value, value)
 
     hook = twice if doubled else None
-    emit_contraction(
-        f, c, a, b, scratch, Team(thread, threads), store, hook, streams, is_short=is_short
-    )
+    ask = results_of(c, out) if asks else None
+    team = Team(thread, threads)
+    emit_contraction(f, c, a, b, scratch, team, store, hook, streams, ask, is_short)
     f.finish()
     engine, _ = engine_for(replace(target, cache_bytes=0))  # on which no kernel depends
     parsed = llvm.parse_assembly(module.text())
@@ -142,6 +145,23 @@ def build(
     engine.finalize_object()
     scratch_size = scratch_bytes(c, target, doubled, streams)
     return Run(c, target, engine.get_function_address(name), scratch_size)
+
+
+def place_in(
+    f: Function, c: Contraction, out: Value, batch: Value, row: Value, column: Value
+) -> Value:
+    """Write the address of an element of C, row-major."""
+    line = f.add(f.mul(batch, f.i64(c.rows)), row)
+    return f.gep(out, f.add(f.mul(line, f.i64(c.columns)), column), c.dtype.llvm)
+
+
+def results_of(c: Contraction, out: Value) -> Ask:
+    """Return that the epilogue touches C alone."""
+
+    def find(f: Function, batch: Value, row: Value, column: Value, lanes: int) -> list[Value]:
+        return [place_in(f, c, out, batch, row, column)]
+
+    return Ask(find, 1)
 
 
 def matrices(dtype: DType, layout: str, m: int, n: int, k: int, batch: int = 1) -> Contraction:
@@ -184,9 +204,10 @@ def check(
     target: Target = HOST,
     threads: tuple[int, ...] = (1, 2, 3),
     streams: bool = False,
+    asks: bool = False,
 ) -> None:
     """Compare a contraction with float64, and its bits among thread counts."""
-    run = build(c, target, streams=streams)
+    run = build(c, target, streams=streams, asks=asks)
     a, b = memory(c, c.a, c.m, 1), memory(c, c.b, c.n, 2)
     want = expected(c, a, b)
     got = [run(a, b, count) for count in threads]

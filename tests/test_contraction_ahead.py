@@ -1,4 +1,4 @@
-"""What tiles ask for ahead, as stand-ins for the tile kernels are told: the next block of A."""
+"""What tiles ask for ahead, as stand-ins for the kernels are told: A's next block, or results."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from jitnet.compiler.codegen.microkernels import (
     AHEAD_EVERY,
     AHEAD_LINES,
     CACHE_LINE,
+    LISTED_ARGUMENTS,
     TILE_ARGUMENTS,
 )
 from jitnet.compiler.codegen.team import Team
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
-from tests.contraction_harness import ARGUMENTS, HOST, check, matrices
+from tests.contraction_harness import ARGUMENTS, HOST, check, matrices, results_of
 
 NAMES = [name for name, _ in TILE_ARGUMENTS]
+LISTED = [name for name, _ in LISTED_ARGUMENTS]
 CACHE = replace(HOST, cache_bytes=3 << 18)  # of which half a block of A takes a quarter
 
 
@@ -51,21 +53,28 @@ def asked_by_tiles(c: Contraction, target: Target, a: np.ndarray) -> list[set[in
             for part, line in product(range(parts), range(AHEAD_LINES))
         })  # fmt: skip
 
-    run = with_tiles(c, target, tile)
+    run_with(c, target, tile, a, np.zeros(c.rows * c.columns, c.dtype.numpy))
+    return found
+
+
+def run_with(
+    c: Contraction, target: Target, tile: Callable[..., None], a: np.ndarray, out: np.ndarray
+) -> None:
+    """Run a contraction on one thread, with `tile` in place of every tile kernel."""
     b = np.zeros(c.depth * c.columns, c.dtype.numpy)
-    out = np.zeros(c.rows * c.columns, c.dtype.numpy)
     scratch = np.zeros(scratch_bytes(c, target) + CACHE_LINE, np.uint8)
     aligned = scratch.ctypes.data + -scratch.ctypes.data % CACHE_LINE
+    run = with_tiles(c, target, tile)
     run(a.ctypes.data, b.ctypes.data, out.ctypes.data, aligned, 0, 1)
-    return found
 
 
 def with_tiles(c: Contraction, target: Target, tile: Callable[..., None]) -> Callable[..., None]:
     """Return a compiled contraction that calls `tile` in place of every tile kernel."""
     module = Module(target)
     f = Function(module, "ahead", ARGUMENTS, internal=False)
-    a, b, _, scratch, thread, threads = f.args
-    emit_contraction(f, c, a, b, scratch, Team(thread, threads), lambda *_: None)
+    a, b, out, scratch, thread, threads = f.args
+    team, ask = Team(thread, threads), results_of(c, out)
+    emit_contraction(f, c, a, b, scratch, team, lambda *_: None, ask=ask)
     f.finish()
     parsed = llvm.parse_assembly(module.text())
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
@@ -129,3 +138,37 @@ def test_what_is_near_is_not_asked_for() -> None:
     """Where level 2 holds A, or rows of it are one piece, tiles ask for no block of it."""
     assert plan(matrices(float32, "TN", 128, 128, 512), CACHE).foresees == ""
     assert plan(matrices(float32, "NN", 480, 128, 1024), CACHE).foresees == ""
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_results_are_asked_for_while_their_sums_are_made(dtype: DType) -> None:
+    """The last call for each tile lists the lines of its results; together, all of C, once."""
+    c = matrices(dtype, "NN", 30, 96, 1040)
+    k, calls = plan(c, HOST).k, list[dict[str, int]]()
+    out = np.zeros(c.rows * c.columns + CACHE_LINE, dtype.numpy)
+    out = out[-out.ctypes.data % CACHE_LINE // dtype.size :][: c.rows * c.columns]
+    asked: list[int] = []
+
+    def tile(*arguments: int) -> None:
+        told = dict(zip(LISTED, arguments, strict=True))
+        calls.append(told)
+        parts = told["tap_count"] * -(-told["run"] // AHEAD_EVERY)
+        listed = (ctypes.c_int64 * (told["ahead_last"] + 1)).from_address(told["ahead"])
+        assert parts * told["ahead_count"] >= len(listed) or not told["ahead_count"]
+        asked.extend(listed if told["ahead_count"] else [])
+
+    run_with(c, HOST, tile, np.zeros(c.rows * c.depth, dtype.numpy), out)
+    assert k.count > 1 and len(calls) % k.count == 0
+    assert sum(told["ahead_count"] > 0 for told in calls) * k.count == len(calls)
+    first = out.ctypes.data
+    assert sorted(asked) == list(range(first, first + out.nbytes, HOST.vector_bytes))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "depth"), [(33, 80, 128), (12, 96, 1040), (5, 32, 135)]
+)
+def test_products_that_ask_for_results(rows: int, columns: int, depth: int) -> None:
+    """Right for whole tiles and others, one block of K and several."""
+    for layout in ("NN", "TN", "NT"):
+        c = matrices(float32, layout, rows, columns, depth, batch=2)
+        check(c, asks=True)

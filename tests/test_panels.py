@@ -85,3 +85,34 @@ def test_a_kernel_that_two_convolutions_share_is_kept_once() -> None:
 def test_tiny_convolutions_become_loops() -> None:
     w = normal(32, 1, 1, 1)
     once(lambda x: F.conv2d(x, w), normal(1, 1, 2, 2))
+
+
+def recurrence(w: Tensor, steps: int, turned: bool) -> Callable[[Tensor], Tensor]:
+    """Return a loop of small products by one matrix, which its caller may change in between."""
+
+    def run(x: Tensor, w: Tensor) -> Tensor:
+        for _ in range(steps):
+            x = (x @ (w.t() if turned else w)).tanh()
+        return x
+
+    return lambda x: run(x, w)
+
+
+@pytest.mark.parametrize("turned", [True, False], ids=["turned", "as it is"])
+@pytest.mark.parametrize(("rows", "width", "steps", "packs"), [
+    (8, 128, 5, True), (8, 128, 3, False), (2, 128, 5, False), (200, 128, 5, False),
+    (8, 160, 4, True), (8, 120, 5, None),
+])  # fmt: skip
+def test_weights_of_a_loop_lie_in_panels(
+    rows: int, width: int, steps: int, packs: bool | None, turned: bool
+) -> None:
+    """Many small products read one copy; few, large or thin ones do not repay it."""
+    w = normal(width, width) * width**-0.5
+    w.requires_grad_()  # so that each call has to look at it
+    fn = recurrence(w, steps, turned)
+    compiled = compile(fn)
+    x = normal(rows, width)
+    want, got = fn(x).detach().numpy(), compiled(x).detach().numpy()
+    np.testing.assert_allclose(got, want, 1e-4, 1e-5)
+    if packs is not None:
+        assert (" l:32, over k:" in compiled.dump("kernels")) == packs

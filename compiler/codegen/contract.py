@@ -51,12 +51,15 @@ def scratch_of(stmt: Contract, target: Target) -> int:
 def streams(stmt: Contract, target: Target) -> bool:
     """Return whether what follows the product touches buffers that no cache holds, side by side.
 
-    A result alone is stored tile by tile as fast.
+    A result alone is stored tile by tile as fast, and so is one to which each row adds the same.
     """
+    rows = {*stmt.batch, *stmt.rows}
     touched = {
         part.buffer
         for part in (*walk(stmt.body), *loads(stmt.body))
-        if isinstance(part, Load | Store) and part.index.coefficient(lane_var(stmt)) == 1
+        if isinstance(part, Load | Store)
+        and part.index.coefficient(lane_var(stmt)) == 1
+        and part.index.vars & rows
     }
     large = any(part.size * part.dtype.size > 2 * target.cache_bytes for part in touched)
     return large and len(touched) > 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import affine, column_of, vectors_of
-from .contraction_ahead import of_next_block, of_next_panel, of_next_rows
+from .contraction_ahead import of_next_block, of_next_panel, of_next_rows, of_results
 from .contraction_blocks import Block, Tables, blocks
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_columns import PackB
@@ -22,7 +23,7 @@ from .contraction_form import (
     swapped,
 )
 from .contraction_packing import PanelPacker, pack_rows
-from .contraction_plan import Plan
+from .contraction_plan import MOST_PLACES, Plan
 from .contraction_registers import (
     RegisterTiles,
     finishes_in_registers,
@@ -77,8 +78,8 @@ def emit_contraction(
     flat k, in place of a load from b; the plan is then made with packs_b=True.
     `streams` says that the epilogue touches far more memory than the cache holds: it then gets the
     sums of long rows in order, so that memory is read and written in long runs.
-    `ask(f, batch, row, column, lanes)`, where given, asks for the memory that the epilogue is going
-    to touch there; it is called before the products that the epilogue has to wait for.
+    `ask`, where given, says what memory the epilogue is going to touch; it is asked for before, or
+    between, the products that the epilogue has to wait for.
     `is_short` says that the epilogue may be written many times: it is a few instructions.
     Each element is the sum of the same blocks in the same order for any number of threads.
     """
@@ -89,8 +90,11 @@ def emit_contraction(
     if is_short and finishes_in_registers(decided):
         decided = with_whole_tiles(decided)
         whole_tiles = RegisterTiles(f, decided, epilogue, ask)
-    finisher = Finisher(f, decided, epilogue, ask)
-    _Writer(f, decided, a, b, scratch, team, finisher, pack_b, whole_tiles).write()
+    elif ask is not None and ask.count <= MOST_PLACES and decided.may_foresee_results:
+        decided = replace(decided, foresees="results")
+    part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in decided.regions.items()}
+    finisher = Finisher(f, decided, epilogue, ask, part["asked"])
+    _Writer(f, decided, a, b, part, team, finisher, pack_b, whole_tiles).write()
     return decided.turns
 
 
@@ -112,7 +116,7 @@ class _Writer:
         plan: Plan,
         a: Value,
         b: Value,
-        scratch: Value,
+        part: Mapping[str, Value],
         team: Team,
         finisher: Finisher,
         pack_b: PackB | None,
@@ -125,7 +129,7 @@ class _Writer:
         self.size = plan.c.dtype.size
         self.a = f.gep(a, f.i64(plan.c.a.offset), self.element)
         self.b = f.gep(b, f.i64(plan.c.b.offset), self.element)
-        self.part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in plan.regions.items()}
+        self.part = part
         self.team = team
         self.tables = Tables(f, plan, self.part)
         self.finisher = finisher
@@ -338,9 +342,13 @@ class _Writer:
     def _ahead(self, at: _Operands, block: Block, tile: Range, panel: Value) -> list[Value]:
         """Return what a tile is to ask for; where nothing is foreseen, what is near already."""
         f, plan = self.f, self.plan
-        if plan.kind != "tile":
+        if plan.reads_lines or plan.reads_runs:
             return []
         match plan.foresees:
+            case "results":
+                ask = self.finisher.ask
+                assert ask is not None
+                return of_results(f, plan, self.finisher.listed, ask.count, block, tile, panel)
             case "panel":
                 return of_next_panel(f, plan, at.b, block, panel, tile.start)
             case "rows":

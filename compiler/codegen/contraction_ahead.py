@@ -1,15 +1,16 @@
-"""Writes what tiles ask for ahead: the operand that comes from memory, while they multiply.
+"""Writes what tiles ask for ahead, while they multiply: an operand, or what their results need.
 
-Each part along K of a tile asks for AHEAD_LINES cache lines, so many bytes apart.
+Each part along K of a tile asks for AHEAD_LINES cache lines of an operand, so many bytes apart, or
+for what is next in a list.
 """
 
 from __future__ import annotations
 
-from .contraction_affine import affine, column_of
+from .contraction_affine import affine, column_of, vectors_of
 from .contraction_blocks import Block
 from .contraction_plan import Plan
 from .emitter import Function, Value
-from .microkernels import AHEAD_LINES, CACHE_LINE
+from .microkernels import AHEAD_EVERY, AHEAD_LINES, CACHE_LINE
 from .team import Range
 
 
@@ -63,6 +64,24 @@ def of_next_block(
     step = f.add(start, f.udiv(f.mul(number, block.k.length), f.i64(tiles * panels)))
     at = f.add(row, f.mul(step, f.i64(plan.k.a_step)))
     return [f.gep(a, at, c.dtype.llvm), f.i64(CACHE_LINE), f.i64(plan.k.a_step * c.dtype.size)]
+
+
+def of_results(
+    f: Function, plan: Plan, listed: Value, places: int, block: Block, tile: Range, panel: Value
+) -> list[Value]:
+    """Return the list of what finishing a tile touches, for the last of its calls alone.
+
+    places: of each vector of results.  Each part along K asks for the same number.
+    """
+    k = block.k
+    vectors = f.mul(f.sub(tile.stop, tile.start), vectors_of(f, plan, panel))
+    count = f.mul(vectors, f.i64(places))
+    in_run = f.udiv(f.add(k.run, f.i64(AHEAD_EVERY - 1)), f.i64(AHEAD_EVERY))
+    parts = f.mul(k.tap_count, in_run)
+    each = f.udiv(f.add(count, f.sub(parts, f.i64(1))), parts)
+    if k.last is not None:
+        each = f.select(k.last, each, f.i64(0))
+    return [listed, each, f.sub(count, f.i64(1))]
 
 
 def _next_block(f: Function, block: Block) -> tuple[Value, Value]:

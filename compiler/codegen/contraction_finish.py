@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
-from .contraction_plan import Plan
-from .emitter import Function, Value, vector
+from .contraction_plan import DEEP, Plan
+from .emitter import PTR, Function, Value, vector
 from .team import Range
 
 Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
-Ask = Callable[[Function, Value, Value, Value, int], None]
 
-DEEP = 128  # products of a sum that take as long as memory does to answer
+
+@dataclass(frozen=True)
+class Ask:
+    """What finishing a vector of results touches.
+
+    addresses(f, batch, row, column, lanes) writes what finds them; count: how many there are.
+    """
+
+    addresses: Callable[[Function, Value, Value, Value, int], Sequence[Value]]
+    count: int
 
 
 @dataclass(frozen=True)
@@ -28,11 +36,14 @@ class FinishedTile:
 
 
 class Finisher:
-    """Writes the loops around the epilogue."""
+    """Writes the loops around the epilogue; listed: where what tiles ask for is written down."""
 
-    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None) -> None:
+    def __init__(
+        self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None, listed: Value
+    ) -> None:
         self.f = f
         self.plan = plan
+        self.listed = listed
         self.element = plan.c.dtype.llvm
         self.epilogue = epilogue
         self.ask = ask
@@ -40,7 +51,8 @@ class Finisher:
     def ask_ahead(self, batch: Value, tile: FinishedTile, last: Value | None) -> None:
         """Ask for what finishing a tile is going to touch, before its last products.
 
-        The runs that a tile touches are too short for the hardware to foresee them.
+        Where the tile itself asks for it, meanwhile, write the addresses down. All at once, more
+        lines than the cache waits for together keep the products waiting.
         """
         f, plan, ask = self.f, self.plan, self.ask
         if ask is None or plan.finishes_blocks or plan.single_columns or plan.k.longest < DEEP:
@@ -49,7 +61,21 @@ class Finisher:
             count = vectors_of(f, plan, tile.line)
             with f.loop(f.i64(0), count) as v, f.loop(f.i64(0), tile.count) as r:
                 column = column_of(f, plan.lines, f.add(tile.line, v.index))
-                ask(f, batch, f.add(tile.row, r.index), column, plan.lines.lanes)
+                row = f.add(tile.row, r.index)
+                places = ask.addresses(f, batch, row, column, plan.lines.lanes)
+                if plan.foresees == "results":
+                    number = f.add(f.mul(v.index, tile.count), r.index)
+                    self._list(places, f.mul(number, f.i64(ask.count)))
+                else:
+                    for place in places:
+                        f.prefetch(place)
+
+    def _list(self, places: Sequence[Value], number: Value) -> None:
+        """Write addresses down, the first under a number."""
+        f = self.f
+        first = f.gep(self.listed, number, PTR)
+        for each, place in enumerate(places):
+            f.store(place, f.gep(first, f.i64(each), PTR), 8)
 
     def finish(self, batch: Value, tile: FinishedTile, last: Value | None) -> None:
         """Finish a tile: at once, or where `last` says that the sums are whole."""

@@ -11,10 +11,13 @@ from math import lcm, prod
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_form import Contraction, Sizes
+from .microkernels import MAX_VECTORS
 from .team import Shared
 
 BYTES_AHEAD = 8192  # of B that is read in long runs: memory takes 100 lines' time to answer
 CACHE_LINE = 64
+DEEP = 128  # products of a sum that take as long as memory does to answer
+MOST_PLACES = 24  # that finishing a vector of results touches, if tiles ask for them
 LEAST_TILES = 2  # of rows that are claimed: each part of a product has thin ones at its end
 LEAST_PANELS = 4  # that are claimed: for each part, a thread reads the whole of A
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
@@ -91,7 +94,9 @@ class Plan:
     packs_a: bool
     single_columns: bool  # vectors cross the ends of n dims, so the epilogue gets one at a time
     streams: bool  # the epilogue runs over the long rows of a whole block
-    foresees: str  # what tiles ask for meanwhile: the next "panel" of B, "rows" or "block" of A, ""
+    # What tiles ask for meanwhile: the next "panel" of B, "rows" or "block" of A, what their
+    # "results" need, or nothing: "".
+    foresees: str
     k_lanes: int = 1  # steps along K that a vector of partial sums takes at once
     rows_stay: bool = False  # in level 1, while all panels of a block, which is near, are read
     turned: bool = False  # c is the caller's with A and B exchanged: its sums are turned back
@@ -193,7 +198,19 @@ class Plan:
     @property
     def kind(self) -> str:
         """The kind of tile kernels."""
-        return self.source if self.reads_lines or self.reads_runs else "tile"
+        if self.reads_lines or self.reads_runs:
+            return self.source
+        return "listed" if self.foresees == "results" else "tile"
+
+    @property
+    def may_foresee_results(self) -> bool:
+        """Whether tiles could ask for what finishing them touches: long sums, nothing else to do.
+
+        The runs that a tile's results touch are too short for the hardware to foresee them.
+        """
+        plain = self.kind in ("tile", "listed") and self.foresees in ("", "results")
+        by_tile = not (self.finishes_blocks or self.single_columns)
+        return plain and by_tile and self.vectors <= MAX_VECTORS and self.k.longest >= DEEP
 
     @property
     def runtime_rows(self) -> bool:
@@ -232,6 +249,7 @@ class Plan:
             "taps": 8 * self.k.taps if self.runtime_taps else 0,
             "b_taps": 8 * self.k.taps if self.runtime_taps and self.reads_lines else 0,
             "lines": 16 * self.line_block if self.runtime_lines else 0,
+            "asked": 8 * self.rows * self.vectors * MOST_PLACES if self.may_foresee_results else 0,
         }
         result, at = {}, 0
         for name, length in wanted.items():

@@ -74,7 +74,8 @@ class RegisterTiles:
         def asking(r: Value) -> None:
             for v in range(plan.vectors):
                 column = column_of(f, plan.lines, f.add(line, f.i64(v)))
-                ask(f, batch, f.add(row, r), column, plan.lines.lanes)
+                for place in ask.addresses(f, batch, f.add(row, r), column, plan.lines.lanes):
+                    f.prefetch(place)
 
         return asking
 

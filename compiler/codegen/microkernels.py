@@ -4,6 +4,7 @@ A tile has up to `tile_rows` rows and `MAX_VECTORS` vectors of columns, all of i
 A is read in place: one offset for each row, loaded once, and a table of offsets ("taps") for the
 outer steps along K; inside a tap K advances by a fixed step. So one kernel serves matrices in any
 layout and convolutions, and nothing is materialised. B is a panel whose rows are `b_step` apart.
+A listed tile is one that asks for memory at listed addresses while it multiplies.
 A wide tile has one row and many vectors: with few rows, B is read once, in runs that long.
 A line tile reads B in place as well: each vector of columns has an offset of its own and may be
 partly masked off, where the target can. It is for few rows, which would not repay the packing of a
@@ -32,6 +33,9 @@ AHEAD_LINES = 6  # and for how many cache lines
 CACHE_LINE = 64
 DTYPES = (float32, float64)
 
+# Where asking begins, and what asks in one part along K, returning where the next part goes on.
+_Asking = tuple[Value, Callable[[Value], Value]]
+
 # Rows that have a register for their pointer when B, the steps and the counters have theirs.
 ROW_POINTERS = 12
 
@@ -55,6 +59,13 @@ TILE_ARGUMENTS = (
     ("ahead", PTR),  # what is going to be read after the panel, or after the rows of A:
     ("ahead_line", I64),  # bytes between the cache lines to ask for in each part along K,
     ("ahead_part", I64),  # and between parts
+    *_C,
+)
+LISTED_ARGUMENTS = (
+    *TILE_ARGUMENTS[:-6],
+    ("ahead", PTR),  # table of addresses
+    ("ahead_count", I64),  # how many of them to ask for in each part along K
+    ("ahead_last", I64),  # number of the last of all
     *_C,
 )
 LINE_ARGUMENTS = (
@@ -86,6 +97,7 @@ RUN_ARGUMENTS = (
 )
 ARGUMENTS = {
     "tile": TILE_ARGUMENTS,
+    "listed": LISTED_ARGUMENTS,
     "lines": LINE_ARGUMENTS,
     "dots": DOT_ARGUMENTS,
     "columns": RUN_ARGUMENTS,
@@ -169,14 +181,16 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
             return [(1 if has_masks(target) else 0, 1)]
         case _:
             narrow = [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
+            if kind == "listed":
+                return narrow
             return [*narrow, *((1, v) for v in range(MAX_VECTORS + 1, wide_vectors(target) + 1))]
 
 
 def emit_tile(module: Module, tile: Tile) -> None:
     """Write a tile kernel whose B is a panel."""
-    f = Function(module, tile.name(module.target), TILE_ARGUMENTS, internal=False)
-    a, rows, taps, tap_count, run, a_step, b, b_step, ahead, *ask, c, c_step, accumulate = f.args
-    ahead_line, ahead_part = ask
+    f = Function(module, tile.name(module.target), ARGUMENTS[tile.kind], internal=False)
+    a, rows, taps, tap_count, run, a_step, b, b_step, *ask, c, c_step, accumulate = f.args
+    ahead, ask_for_more = _asking_from_list(f, *ask) if tile.kind == "listed" else _asking(f, *ask)
     element = tile.dtype.llvm
     pointers = [f.gep(a, entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
     with f.loop(f.i64(0), tap_count, carried=[*zeros(f, tile), b, ahead]) as tap:
@@ -186,8 +200,7 @@ def emit_tile(module: Module, tile: Tile) -> None:
         with f.loop(f.i64(0), run, AHEAD_EVERY, carried=carried, may_be_empty=True) as part:
             *carried, ahead = part.carried
             if tile.vectors <= MAX_VECTORS:
-                _ask_for_more(f, ahead, ahead_line)
-                ahead = f.gep(ahead, ahead_part)
+                ahead = ask_for_more(ahead)
             steps = f.minimum(f.i64(AHEAD_EVERY), f.sub(run, part.index))
             with f.loop(f.i64(0), steps, carried=carried) as k:
                 *sums, line, at = k.carried
@@ -246,14 +259,32 @@ def _steps(
     return k.results
 
 
-def _ask_for_more(f: Function, ahead: Value, line: Value) -> None:
+def _asking(f: Function, first: Value, line: Value, part: Value) -> _Asking:
     """Ask for some lines of what is read after this panel, or these rows, `line` bytes apart.
 
     So memory is read while registers multiply. Into level 2: level 1 is full of the panel.
     """
-    for _ in range(AHEAD_LINES):
-        f.prefetch(ahead, locality=2)
-        ahead = f.gep(ahead, line)
+
+    def more(ahead: Value) -> Value:
+        place = ahead
+        for _ in range(AHEAD_LINES):
+            f.prefetch(place, locality=2)
+            place = f.gep(place, line)
+        return f.gep(ahead, part)
+
+    return first, more
+
+
+def _asking_from_list(f: Function, table: Value, count: Value, last: Value) -> _Asking:
+    """Ask for the next so many places of a table; when it ends, for the last one again."""
+
+    def more(number: Value) -> Value:
+        with f.loop(f.i64(0), count, may_be_empty=True) as each:
+            at = f.minimum(f.add(number, each.index), last)
+            f.prefetch(f.load(f.gep(table, at, PTR), PTR, 8), locality=2)
+        return f.add(number, count)
+
+    return f.i64(0), more
 
 
 def _ask_ahead(f: Function, tile: Tile, line: Value, b_step: Value) -> None:

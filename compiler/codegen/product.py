@@ -70,7 +70,7 @@ class ProductWriter:
         return run
 
     def _ask(self, stmt: Contract) -> Ask | None:
-        """Return what asks for the memory that the body touches for a vector of results."""
+        """Return what the body touches for a vector of results, if it is worth asking for."""
         column = lane_var(stmt)
         touched = {
             (part.buffer, part.index)
@@ -84,12 +84,13 @@ class ProductWriter:
         if len(places) < WORTH_ASKING:
             return None
 
-        def ask(f: Function, batch: Value, row: Value, first: Value, lanes: int) -> None:
+        def find(
+            f: Function, batch: Value, row: Value, first: Value, lanes: int
+        ) -> Sequence[Value]:
             with self._results(stmt, batch, row, first, lanes):
-                for buffer, index in places:
-                    f.prefetch(self._expressions.memory.address(buffer, index))
+                return [self._expressions.memory.address(*place) for place in places]
 
-        return ask
+        return Ask(find, len(places))
 
     @contextmanager
     def _results(
