@@ -10,6 +10,7 @@ from jitnet.compiler.identity import canonical_text, sources_digest
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ops import matmul
 from jitnet.runtime import cache
+from jitnet.runtime.cuda.allocator import shown
 from jitnet.runtime.cuda.driver import Driver
 from jitnet.runtime.cuda.image import Image, Product, Step
 from jitnet.runtime.cuda.program import ARENA
@@ -18,7 +19,10 @@ from jitnet.runtime.dataclass import dataclass
 if TYPE_CHECKING:
     from jitnet.compiler.codegen.cuda.program import Launch, LibraryCall
     from jitnet.compiler.cuda import CudaStages
+    from jitnet.compiler.ir.kernel import Kernel
     from jitnet.compiler.ir.loops import Buffer
+
+LARGEST = 3  # values of the arena that an error names
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,24 @@ class CudaCompiled:
         """Return the exception for a status, and the value that it speaks of."""
         kind, text = self.stages.messages[status]
         return kind(text.replace("{value}", str(value)))
+
+    def arena_said(self) -> str:
+        """Return what the arena holds at most at once, its largest parts, and whose they are."""
+        memory = self.stages.memory
+        writers: dict[Buffer, Kernel] = {}
+        for kernel in self.stages.kernels:
+            for buffer in kernel.buffers:
+                if buffer.place == "arena":
+                    writers.setdefault(buffer.owner, kernel)
+        largest = sorted(writers, key=lambda buffer: -buffer.size * buffer.dtype.size)[:LARGEST]
+        parts = [
+            f"{shown(each.size * each.dtype.size)} of {writers[each].name}"
+            f"{''.join(f' ({line})' for line in writers[each].lines[:1])}"
+            for each in largest
+        ]
+        return (
+            f"The arena holds {shown(memory.live_bytes)} at once; the largest: {', '.join(parts)}"
+        )
 
 
 def compile_for(

@@ -22,7 +22,7 @@ from tests.simulated_kernels import Kernels, SourceKernels
 
 _FIRST = 0x7F00_0000_0000
 _ALIGNED = 512
-_handles = count(1)  # each is of one GPU: streams and events of others are not mistaken for it
+_handles = count(16)  # each is of one GPU: streams and events of others are not mistaken for it
 
 
 class _Stream:
@@ -54,7 +54,7 @@ class SimulatedDriver:
         self._next = _FIRST + (index << 40)
         self._memory = GlobalMemory()
         self._pinned: dict[int, Any] = {}
-        self._streams: dict[int, _Stream] = {}
+        self._streams = {1: _Stream(), 2: _Stream()}  # the driver's default streams
         self._graphs: dict[int, list[Callable[[], None]]] = {}
         self._functions: dict[int, Any] = {}
 

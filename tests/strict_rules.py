@@ -15,6 +15,7 @@ import numpy as np
 
 ALIGNED = 512
 BLOCKING = 0  # a stream's flags, where the driver's default stream and it wait for each other
+LEGACY, PER_THREAD = 1, 2  # handles of the driver's default stream, taken for one here
 GLOBAL, THREAD_LOCAL, RELAXED = range(3)  # modes of a capture
 OK, INVALID_VALUE, OUT_OF_MEMORY, NOT_INITIALIZED = 0, 1, 2, 3
 NO_DEVICE, INVALID_CONTEXT, NO_PEER, INVALID_HANDLE, NOT_FOUND = 100, 201, 217, 400, 500
@@ -130,6 +131,7 @@ class Rules:
         self._current: dict[int, Context] = {}  # thread -> context
         self._things: dict[int, Any] = {}  # handle -> what it is of
         self._handle = 0x5000
+        self._defaults: dict[int, Stream] = {}  # device -> the driver's own stream
         self._blocks: dict[int, tuple[int, Any, Context]] = {}
         self._addresses: list[int] = []
         self._pinned: dict[int, Any] = {}
@@ -178,6 +180,9 @@ class Rules:
 
     def _own(self, kind: type[Any], handle: int) -> Any:
         """Return a thing of the current context: others' are refused."""
+        if kind is Stream and handle in (LEGACY, PER_THREAD):
+            here = self._context()
+            return self._defaults.setdefault(here.device, Stream(here, BLOCKING))
         found = self._thing(kind, handle)
         if found.context is not self._context():
             raise Refused(INVALID_HANDLE)
@@ -213,19 +218,31 @@ class Rules:
 
     def _put(self, handle: int, work: Callable[[], None]) -> None:
         """Put work at the end of what a stream has to do, or write it down."""
-        if handle < 3:
-            for other in self._streams():
-                if other.capture is not None and other.flags == BLOCKING:
-                    other.capture.is_valid = False
-                    raise Refused(IMPLICIT)
-            raise AssertionError("nothing here is asked of the driver's default stream")
         stream: Stream = self._own(Stream, handle)
-        if stream.capture is None:
+        if handle in (LEGACY, PER_THREAD):
+            self._put_by_default(stream, work)
+        elif stream.capture is None:
             stream.queue.append(work)
         elif stream.capture.is_valid:
             stream.capture.work.append(work)
         else:
             raise Refused(INVALIDATED)
+
+    def _put_by_default(self, default: Stream, work: Callable[[], None]) -> None:
+        """Put work into the driver's default stream: it and blocking ones wait for each other."""
+        others = [
+            each
+            for each in self._streams()
+            if each.context is default.context and each.flags == BLOCKING
+        ]
+        for other in others:
+            if other.capture is not None:
+                other.capture.is_valid = False
+                raise Refused(IMPLICIT)
+            default.queue.append(lambda other=other: self._drain(other))  # type: ignore[misc]
+        default.queue.append(work)
+        for other in others:
+            other.queue.append(lambda: self._drain(default))
 
     def _drain(self, stream: Stream, until: Callable[[], None] | None = None) -> None:
         while stream.queue and (until is None or until in stream.queue):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,9 +28,33 @@ from jitnet.runtime.cuda import bindings
 from jitnet.runtime.cuda import gpu as gpus
 from jitnet.runtime.cuda.bindings import NvidiaDriver, NvidiaPlatform
 from jitnet.runtime.cuda.driver import Code
+from jitnet.utils.data import DataLoader, TensorDataset
 from tests.libcuda import libcuda
 from tests.strict_machine import Machine
 from tests.strict_rules import ILLEGAL_ADDRESS
+
+ROOT = Path(__file__).parents[1]
+LEAVING = """
+from tests.test_cuda_flows import _build, _step, jitnet, libcuda, Machine, NvidiaDriver, Path
+import sys
+library = libcuda(Path(sys.argv[1]))
+library.machine = Machine()
+library.machine.computes = False
+NvidiaDriver.build, NvidiaDriver.version = _build, lambda self: "strict, and computes nothing"
+step, _ = _step("cuda")
+x, y = jitnet.ones(5, 4, device="cuda"), jitnet.zeros(5, dtype=jitnet.int64, device="cuda")
+losses = [step(x, y) for _ in range(4)]
+event, stream = jitnet.cuda.Event(), jitnet.cuda.Stream()
+event.record(stream)
+pinned = jitnet.ones(5).pin_memory()
+sent, capsule = pinned.to("cuda", non_blocking=True), x.__dlpack__()
+taken = jitnet.from_dlpack(y.__dlpack__())
+cycle = [step, event, stream, pinned, taken]
+cycle.append(cycle)
+assert library.machine.log.count("cuGraphLaunch") == 3
+assert not library.machine.faults, library.machine.faults
+print("left")
+"""
 
 
 def _build(
@@ -242,3 +269,75 @@ def test_copies_between_gpus(machine: Machine, peers: bool) -> None:
     (w.to("cuda:1") * 3).sum().backward()
     assert w.grad is not None and w.grad.device.index == 0 and w.grad.tolist() == [3, 3]
     assert machine.log.count("cuCtxEnablePeerAccess") == 2 * peers
+
+
+def test_a_program_without_room_shows_its_plan(machine: Machine) -> None:
+    machine.memory = 64 << 20
+    machine.computes = False
+    x = jitnet.ones(1024, 1024, device="cuda")
+
+    @jitnet.compile
+    def chain(x: jitnet.Tensor) -> jitnet.Tensor:
+        wide = jitnet.cat([x] * 16, dim=1)
+        return (wide.T @ wide).softmax(1)[0]
+
+    plan = r"arena of .*chain wants 1\.06 GiB.*holds 1\.06 GiB at once; .*1\.00 GiB of k1_matmul"
+    with pytest.raises(jitnet.cuda.OutOfMemoryError, match=plan):
+        chain(x)
+
+
+def test_workers_of_a_loader(machine: Machine) -> None:
+    """Threads use the GPU; a forked process is told what to do."""
+    data = TensorDataset(jitnet.arange(8.0, device="cuda"))
+    assert sum(batch.sum().item() for (batch,) in DataLoader(data, 2, num_workers=2)) == 28
+    forked = DataLoader(data, 2, num_workers=1, multiprocessing_context="fork")
+    with pytest.raises(RuntimeError, match="'spawn' start method"):
+        next(iter(forked))
+
+
+def test_a_loader_that_pins_feeds_a_compiled_step(machine: Machine) -> None:
+    step, _ = _step("cuda")
+    jitnet.manual_seed(1)
+    data = TensorDataset(jitnet.randn(16, 4), jitnet.randint(0, 3, (16,)))
+    losses = []
+    for x, y in DataLoader(data, 4, pin_memory=True, num_workers=2):
+        assert x.is_pinned()
+        losses.append(step(x.to("cuda", non_blocking=True), y.to("cuda", non_blocking=True)))
+        del x, y
+    step, _ = _step("cpu")
+    assert np.allclose(
+        [each.item() for each in losses],
+        [step(x, y).item() for x, y in DataLoader(data, 4)],
+        rtol=1e-4,
+    )
+    assert machine.log.count("cuGraphLaunch") == 3
+
+
+def test_a_step_on_two_streams(machine: Machine) -> None:
+    """One program, and its state, in turns on two streams and from two threads."""
+    (one, _), (other, _) = _step("cuda"), _step("cpu")
+    streams = [jitnet.cuda.Stream(), jitnet.cuda.Stream()]
+    x, y = jitnet.ones(5, 4), jitnet.zeros(5, dtype=jitnet.int64)
+    there = x.to("cuda"), y.to("cuda")
+    jitnet.cuda.synchronize()
+    losses = []
+    for number in range(4):
+        with jitnet.cuda.stream(streams[number % 2]):
+            losses.append(one(*there))
+    jitnet.cuda.synchronize()
+    assert np.allclose([loss.item() for loss in losses], [other(x, y).item() for _ in losses])
+
+
+def test_nothing_is_said_when_a_process_ends(tmp_path: Path) -> None:
+    """With graphs, events, streams, pinned and lent memory still there, and copies under way."""
+    need_numba()
+    libcuda(tmp_path)  # or skip
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")

@@ -11,6 +11,7 @@ import numpy as np
 from jitnet.compiler.cuda_compiled import compile_for
 from jitnet.compiler.ir.graph import Graph, Input
 from jitnet.runtime.cuda.array import DeviceArray
+from jitnet.runtime.cuda.driver import OutOfMemoryError
 from jitnet.runtime.cuda.gpu import gpu_of
 from jitnet.runtime.cuda.program import DeviceProgram
 from jitnet.runtime.cuda.replay import Replay
@@ -34,7 +35,10 @@ class OnGpu:
         self.compiled = compile_for(graph, self.gpu.driver, tf32, library)
         started = time.perf_counter()
         image, failure = self.compiled.image, self.compiled.failure
-        self.program = DeviceProgram(self.gpu, image, graph.name, failure)
+        try:
+            self.program = DeviceProgram(self.gpu, image, graph.name, failure)
+        except OutOfMemoryError as error:
+            raise OutOfMemoryError(f"{error}. {self.compiled.arena_said()}") from error
         self.phases = {**self.compiled.phases, "load": time.perf_counter() - started}
         self._numbers = self.gpu.memory(8 * max(len(graph.inputs), 1), "numbers of a program")
         self.program.held.append(self._numbers)

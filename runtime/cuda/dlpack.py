@@ -91,20 +91,32 @@ _lent: dict[int, tuple[Any, ...]] = {}  # address of a struct -> all that must s
 _names = {name: ctypes.create_string_buffer(name) for name in (*_USED, *_USED.values())}
 
 
-def _delete(struct: int) -> None:
+# The two below are called as long as anybody holds memory or a capsule, which may be when Python
+# ends and modules are empty: so what they use is theirs by default, and never goes away.
+
+
+def _delete(struct: int, lent: dict[int, tuple[Any, ...]] = _lent) -> None:
     """Let go of what was lent, for whoever took it."""
-    _lent.pop(struct, None)
+    lent.pop(struct, None)
 
 
-def _gone(capsule: int) -> None:
+def _gone(
+    capsule: int,
+    lent: dict[int, tuple[Any, ...]] = _lent,
+    names: tuple[bytes, ...] = tuple(_USED),
+    is_valid: Any = _is_valid,
+    pointer: Any = _dying_pointer,
+) -> None:
     """Let go of what a capsule lends that nobody took."""
-    for name in _USED:
-        if _is_valid(capsule, name):
-            _lent.pop(_dying_pointer(capsule, name), None)
+    for name in names:
+        if is_valid(capsule, name):
+            lent.pop(pointer(capsule, name), None)
 
 
 _deleter = _Deleter(_delete)
 _destructor = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(_gone)
+for _stays in (_deleter, _destructor, *_names.values()):
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_stays))
 
 
 def capsule_of(array: DeviceArray, element: tuple[int, int], versioned: bool) -> Any:
