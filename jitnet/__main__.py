@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jitnet.runtime.cuda import building
+
 from . import other_names
 from .compile import CompiledFunction, listening
 from .variants.dump import SUFFIXES, check_stage, dump, pieces
@@ -17,7 +19,8 @@ _DESCRIPTION = """\
 Run a script, then print what each of its compiled functions became.
 
 stages: trace (the ops as they were called), graph (after simplification), kernels (the fused
-loops), llvm (LLVM IR), asm (machine code), call (what a call looks at and does), all."""
+loops), llvm (LLVM IR), asm (machine code), call (what a call looks at and does), all; cuda (the
+kernels as Numba CUDA source), ptx (what numba-cuda makes of it), with or without a GPU."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_stage(given.stage)
     except ValueError as error:
         parser.error(str(error))
+    reason = building.why_not() if given.stage == "ptx" else None
+    if reason is not None:
+        parser.error(reason)
     functions, status = _run(given.script, given.arguments)
     chosen = [each for each in functions if (given.function or "") in each.__qualname__]
     return _show(chosen, functions, given) or status

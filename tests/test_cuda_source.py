@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import jitnet
+from jitnet.__main__ import main
 from jitnet.compiler.codegen.cuda.prelude import FUNCTIONS, needed
 from jitnet.compiler.codegen.cuda.scalars import CUDA_SCALARS, write_scalar
 from jitnet.compiler.codegen.math import SCALARS
@@ -145,7 +146,9 @@ def test_what_only_the_host_can_do_is_refused() -> None:
         invert.dump("cuda")
 
 
-def test_ptx_asks_for_numba_cuda_where_it_is_absent() -> None:
+def test_ptx_asks_for_numba_cuda_where_it_is_absent(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Without the extra, the error says what to install."""
     if find_spec("numba_cuda"):
         pytest.skip("numba-cuda is installed")
@@ -153,6 +156,9 @@ def test_ptx_asks_for_numba_cuda_where_it_is_absent() -> None:
     double(jitnet.ones(3))
     with pytest.raises(RuntimeError, match=r"pip install 'jitnet\[cuda\]'"):
         double.dump("ptx")
+    with pytest.raises(SystemExit):
+        main(["dump", "--stage", "ptx", __file__])
+    assert "pip install 'jitnet[cuda]'" in capsys.readouterr().err
 
 
 def test_kernels_are_assembled_without_spills() -> None:

@@ -68,7 +68,8 @@ class NvidiaPlatform:
         try:
             status = cu.cuInit(0)[0]
         except RuntimeError as error:  # what cuda-bindings raises where there is no libcuda
-            return f"no NVIDIA driver was found on this computer: {str(error).splitlines()[0]}"
+            said = str(error).splitlines()[0].rstrip(".")
+            return f"no NVIDIA driver was found on this computer: {said}"
         if status == cu.CUresult.CUDA_ERROR_NO_DEVICE:
             return f"the NVIDIA driver finds no GPU; {_where_to_look()}"
         if status != cu.CUresult.CUDA_SUCCESS:

@@ -17,15 +17,21 @@ MOST_THREADS = 512  # of a block: the 65,536 registers of a processor are 128 fo
 INSTALL = "pip install 'jitnet[cuda]'"
 
 
+def why_not() -> str | None:
+    """Return why no PTX can be made and what to do about it; None where it can."""
+    if find_spec("numba_cuda") is not None:
+        return None
+    return f"CUDA source is compiled by numba-cuda, which is not installed: {INSTALL}"
+
+
 def _numba() -> Any:
     """Return numba.cuda and Numba's types; RuntimeError where numba-cuda is not installed.
 
     Numba alone is not enough: the CUDA target in it is an old one.
     """
-    if find_spec("numba_cuda") is None:
-        raise RuntimeError(
-            f"CUDA source is compiled by numba-cuda, which is not installed: {INSTALL}"
-        )
+    reason = why_not()
+    if reason is not None:
+        raise RuntimeError(reason)
     from numba import cuda, types
 
     return cuda, types
