@@ -17,6 +17,9 @@ from jitnet.nn import functional as F
 from jitnet.runtime.cuda import assemble, compile_ptx
 
 CAPABILITIES = ((8, 0), (9, 0))
+OLDEST = (7, 5)  # without the instructions of tensor cores that kernels use
+ON_THE_OLDEST = ("rows", "bfloat16", "float16")
+_SM = 49  # the byte of a cubin's ELF header that says which GPU it is for: of e_flags, the second
 HOT = (
     "product",
     "large",
@@ -94,24 +97,33 @@ def cases() -> Iterator[tuple[str, list[Graph]]]:
     )
 
 
+def _parameters(ptx: str) -> int:
+    """Return how many pointers a kernel takes: what a launch gives is packed as these."""
+    head = ptx[ptx.index(".entry") : ptx.index(")", ptx.index(".entry"))]
+    assert head.count(".param") == head.count(".param .u64"), head
+    return head.count(".param")
+
+
 def main() -> None:
     """Print the resources of every kernel for every kind of GPU."""
     jitnet.manual_seed(0)
     found: dict[str, dict[str, int]] = {}
     for case, items in cases():
         for number, graph in enumerate(items):
-            program = lower_cuda(graph).program
-            elements = {function.name: function.elements for function in program.functions}
             texts: dict[tuple[int, int], dict[str, str]] = {}
-            for capability in CAPABILITIES:
-                written = capability if case in HOT else CAPABILITIES[0]
+            for capability in (*CAPABILITIES, *([OLDEST] if case in ON_THE_OLDEST else [])):
+                written = capability if case in HOT or capability == OLDEST else CAPABILITIES[0]
                 if written not in texts:
+                    program = lower_cuda(graph, capability=written).program
+                    elements = {function.name: function.elements for function in program.functions}
                     texts[written] = compile_ptx(program.source, elements, written)
                 for name, text in texts[written].items():
                     code = assemble(text, capability)
                     key = f"{case}{number} {name} sm_{capability[0]}{capability[1]}"
                     found[key] = {
                         "bytes": len(code.cubin),
+                        "sm": code.cubin[_SM],
+                        "unset": 1 + len(elements[name]) - _parameters(text),
                         "registers": code.registers,
                         "shared": code.shared_bytes,
                         "local": code.local_bytes,

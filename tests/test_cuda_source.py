@@ -179,6 +179,7 @@ def test_kernels_are_assembled_without_spills() -> None:
         *("step0", "rows0", "places0", "product0", "sorts0", "counts0"),
         *("bfloat160", "float160", "large0", "unsigned80", "wide0", "long_sum0"),
     }
+    assert sum(key.endswith("sm_75") for key in found) >= 3
     assert all(taken["wide"] == 4 for key, taken in found.items() if key.startswith("wide0"))
     assert all(taken["wide"] == 4 for key, taken in found.items() if key.startswith("large0"))
     copies = {key.split()[0]: taken["copies"] for key, taken in found.items()}
@@ -186,7 +187,8 @@ def test_kernels_are_assembled_without_spills() -> None:
     for key, taken in found.items():
         assert taken["local"] == 0, (key, taken)
         assert taken["registers"] <= HOT_REGISTERS, (key, taken)
-        assert taken["bytes"] > 0
+        assert taken["bytes"] > 0 and taken["sm"] == int(key.rpartition("_")[2]), (key, taken)
+        assert taken["unset"] == 0, "a launch gives as many pointers as the kernel takes"
         assert taken["doubles"] == 0 or not key.startswith("unsigned"), (key, taken)
 
 
