@@ -250,7 +250,8 @@ def _multiply(shape: str, name: str, args: Sequence[Any], context: Any, builder:
         "{$0,$1,$2,$3}, {$4,$5,$6,$7}, {$8,$9}, {$10,$11,$12,$13};"
     )
     code = ir.InlineAsm(kind, text, "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f", side_effect=True)
-    found = builder.call(code, args)
+    # Convergent: LLVM must not copy it into the ways of a branch, where a part of the warp is.
+    found = builder.call(code, args, attrs=("convergent",))
     values = [builder.extract_value(found, number) for number in range(4)]
     return context.make_tuple(builder, types.UniTuple(types.float32, 4), values)
 
