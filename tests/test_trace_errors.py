@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Callable
@@ -312,6 +313,12 @@ def test_draws_that_decide_nothing_are_let_be(monkeypatch: pytest.MonkeyPatch) -
         return x / 2
 
     assert jitnet.compile(lambda x: halved(x, symbols.order))(jitnet.ones(())).item() == 0.5
+
+    def noted(x: jitnet.Tensor) -> jitnet.Tensor:
+        with tempfile.NamedTemporaryFile():  # its name is drawn
+            return x / 2
+
+    assert jitnet.compile(noted)(jitnet.ones(())).item() == 0.5
     mine = random.Random(0)
     with pytest.raises(CompileError, match="one and the same number in every call"):
         jitnet.compile(lambda x: halved(x, mine))(jitnet.ones(()))

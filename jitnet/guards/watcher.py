@@ -327,13 +327,8 @@ def _is_method(code: CodeType) -> bool:
 
 
 def _refuse_draw(builtin: Any) -> None:
-    """Raise CompileError for a call of a random.Random's method.
-
-    SymPy has generators of its own, for the order in which it tries things: their numbers decide
-    no result (libraries of tensor notation solve for their shapes with it).
-    """
-    symbols = sys.modules.get("sympy.core.random")
-    if any(value is builtin.__self__ for value in vars(symbols or object).values()):
+    """Raise CompileError for a call of a random.Random's method."""
+    if any(value is builtin.__self__ for value in _deciding_nothing()):
         return
     name = type(builtin.__self__).__name__
     raise CompileError(
@@ -342,3 +337,15 @@ def _refuse_draw(builtin: Any) -> None:
             "draw with jitnet (jitnet.rand), or outside and pass it"
         )
     )
+
+
+def _deciding_nothing() -> Iterator[Any]:
+    """Yield generators of libraries, whose numbers decide no result.
+
+    Of SymPy, for the order in which it tries things (libraries of tensor notation solve for their
+    shapes with it); of names of temporary files, which compiled code is kept in for a moment, that
+    of an op which runs while a function is traced too.
+    """
+    yield from vars(sys.modules.get("sympy.core.random", object)).values()
+    names = getattr(sys.modules.get("tempfile"), "_name_sequence", None)
+    yield getattr(names, "_rng", None)
