@@ -129,7 +129,7 @@ def _merged(pairs: list[tuple[Slot, int, int]]) -> list[tuple[Slot, int, int]]:
 
 def run(graph: Graph, arrays: list[Array], **options: Any) -> list[Array]:
     """Return the outputs of a graph; outputs into inputs overwrite the arrays."""
-    stages = lower_cuda(graph)
+    stages = lower_cuda(graph, capability=options.get("capability", CAPABILITY))
     results = [
         arrays[output.into]
         if output.into is not None
