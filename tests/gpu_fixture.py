@@ -1,4 +1,8 @@
-"""The GPU that tests run on: a simulated one, or with JITNET_GPU=1 this computer's own."""
+"""The GPU that tests run on: a simulated one, or with JITNET_GPU=1 this computer's own.
+
+With JITNET_GPU=strict it is a simulated one behind NVIDIA's own bindings, and a driver that refuses
+what it may refuse; see strict_machine.py.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ import pytest
 
 from tests.cuda_machines import Machine, machine_named
 
-REAL = os.environ.get("JITNET_GPU", "0") != "0"
+REAL = os.environ.get("JITNET_GPU", "0") not in ("0", "strict")
+STRICT = os.environ.get("JITNET_GPU") == "strict"
 _cases: dict[object, Iterator[int]] = defaultdict(count)  # of each test, so far
 EVERY_PTX = os.environ.get("JITNET_PTX", "0") != "0"
 
@@ -30,7 +35,7 @@ def need_numba() -> None:
 
 
 @pytest.fixture
-def gpu() -> Iterator[object]:
+def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """Give a platform of one GPU (two simulated ones); its `drivers` are there for the tests."""
     need_numba()
     from jitnet.runtime.cuda import gpu as gpus
@@ -42,6 +47,12 @@ def gpu() -> Iterator[object]:
         if reason is not None:
             pytest.skip(reason)
         yield platform
+        return
+    if STRICT:
+        from tests.strict_platform import strict_platform
+
+        with strict_platform(tmp_path_factory.mktemp("libcuda")) as strict:
+            yield strict
         return
     simulated = SimulatedPlatform(*(SimulatedDriver(index=index) for index in range(2)))
     before = gpus.install(simulated)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jitnet.runtime.cuda.driver import Code
 from tests.strict_rules import (
     ALIGNED,
     ATTRIBUTES,
@@ -105,15 +106,9 @@ class Machine(Rules):
 
     # -- memory ----------------------------------------------------------------------------------
 
-    @property
-    def used(self) -> int:
-        """The bytes of GPUs that are allocated."""
-        return sum(size for size, _, _ in self._blocks.values())
-
     def cuMemGetInfo(self) -> tuple[int, int]:
         here = self._context()
-        used = sum(size for size, _, context in self._blocks.values() if context is here)
-        return self.memory - used, self.memory
+        return self.memory - self._memories[here.device].size, self.memory
 
     def cuMemAlloc(self, size: int) -> int:
         self._unsafe()
@@ -121,11 +116,12 @@ class Machine(Rules):
             raise Refused(INVALID_VALUE)
         if size > self.cuMemGetInfo()[0]:
             raise Refused(OUT_OF_MEMORY)
-        buffer = np.full(size + ALIGNED, 0xA5, np.uint8)
-        address = -(-buffer.ctypes.data // ALIGNED) * ALIGNED
-        self._blocks[address] = size, buffer, self._context()
-        self._addresses = sorted(self._blocks)
-        return address
+        buffer = np.full(size + ALIGNED, self.kernels.fresh, np.uint8)
+        past = -buffer.ctypes.data % ALIGNED
+        data = buffer[past : past + size]
+        device = self._blocks[data.ctypes.data] = self._context().device
+        self._memories[device].add(data.ctypes.data, data)
+        return data.ctypes.data
 
     def cuMemFree(self, address: int) -> None:
         self._unsafe()
@@ -134,8 +130,7 @@ class Machine(Rules):
             raise Refused(INVALID_VALUE)
         for stream in self._streams():
             self._drain(stream)
-        del self._blocks[address]
-        self._addresses = sorted(self._blocks)
+        self._memories[self._blocks.pop(address)].remove(address)
 
     def cuMemHostAlloc(self, size: int, flags: int) -> int:
         self._unsafe()
@@ -194,8 +189,9 @@ class Machine(Rules):
     def cuModuleLoadData(self, image: int) -> int:
         self._unsafe()
         length = ctypes.c_uint64.from_address(image).value
-        found = pickle.loads(ctypes.string_at(image + 8, length))
-        return self._new(Function(self._context(), *found))
+        symbol, code, pointers = pickle.loads(ctypes.string_at(image + 8, length))
+        loaded = self.kernels.load(Code(symbol, code))
+        return self._new(Function(self._context(), symbol, loaded, pointers))
 
     def cuModuleGetFunction(self, module: int, symbol: bytes) -> int:
         found = self._own(Function, module)
@@ -214,26 +210,15 @@ class Machine(Rules):
             raise Refused(OUT_OF_RESOURCES)
         if shared > SHARED:
             raise Refused(INVALID_VALUE)
-        count, words = len(kernel.elements), ctypes.c_uint64
+        count, words = kernel.pointers, ctypes.c_uint64
         places = (words * count).from_address(parameters)
         pointers = [words.from_address(place).value for place in places]
+        memory = self._memories[kernel.context.device]
 
         def run() -> None:
-            memory = [
-                self._elements(kernel, *pair)
-                for pair in zip(pointers, kernel.elements, strict=True)
-            ]
-            if self.computes:
-                from tests.cuda_simulator import functions_of, launch
-
-                launch(functions_of(kernel.source)[kernel.symbol], grid, block, memory)
+            self.kernels.launch(kernel.loaded, grid, block, pointers, memory)
 
         self._put(stream, run)
-
-    def _elements(self, kernel: Function, address: int, element: str) -> np.ndarray:
-        dtype = np.dtype(element)
-        found = self.bytes_at(address, None, kernel.context) if address else np.empty(0, np.uint8)
-        return found[: len(found) // dtype.itemsize * dtype.itemsize].view(dtype)
 
     # -- streams and events ----------------------------------------------------------------------
 

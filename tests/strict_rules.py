@@ -5,13 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from bisect import bisect_right
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from tests.ptx_machine.memory import GlobalMemory
+from tests.simulated_kernels import Kernels
 
 ALIGNED = 512
 BLOCKING = 0  # a stream's flags, where the driver's default stream and it wait for each other
@@ -105,13 +107,16 @@ class Launchable(Graph):
 
 @dataclass(eq=False)
 class Function:
-    """A kernel: source for Numba's simulator, or none where kernels do nothing."""
+    """A kernel.
+
+    loaded: what the machine's kernels take.  pointers: how many it takes.
+    """
 
     context: Context
     symbol: str
-    source: str
-    elements: tuple[str, ...]
-    registers: int
+    loaded: Any
+    pointers: int
+    registers: int = 128
 
 
 class Rules:
@@ -120,11 +125,13 @@ class Rules:
     log: the names of what was called.  faults: what a program did that the driver leaves undefined.
     """
 
-    def __init__(self, devices: int = 1, memory: int = 1 << 30, peers: bool = True) -> None:
+    def __init__(
+        self, kernels: Kernels, devices: int = 1, memory: int = 1 << 30, peers: bool = True
+    ) -> None:
+        self.kernels = kernels
         self.devices, self.memory, self.has_peers = devices, memory, peers
         self.log: list[str] = []
         self.faults: list[str] = []
-        self.computes = True
         self._process = os.getpid()
         self._is_started = False
         self._contexts: dict[int, int] = {}  # device -> handle
@@ -132,8 +139,8 @@ class Rules:
         self._things: dict[int, Any] = {}  # handle -> what it is of
         self._handle = 0x5000
         self._defaults: dict[int, Stream] = {}  # device -> the driver's own stream
-        self._blocks: dict[int, tuple[int, Any, Context]] = {}
-        self._addresses: list[int] = []
+        self._memories: dict[int, GlobalMemory] = defaultdict(GlobalMemory)  # by device
+        self._blocks: dict[int, int] = {}  # address -> device
         self._pinned: dict[int, Any] = {}
         self._unread: dict[int, int] = {}  # thread -> stream that copies pageable memory
 
@@ -252,18 +259,13 @@ class Rules:
             except Refused as refused:
                 stream.context.broken = refused.status
 
-    def bytes_at(self, address: int, size: int | None, context: Context) -> np.ndarray:
-        """Return memory of a GPU, or of another that it may reach, up to its end by default."""
-        place = bisect_right(self._addresses, address) - 1
-        if place < 0:
-            raise Refused(ILLEGAL_ADDRESS)
-        start = self._addresses[place]
-        length, _, owner = self._blocks[start]
-        left = length - (address - start)
-        is_near = owner is context or owner.device in context.peers
-        if left < (1 if size is None else size) or not is_near:
-            raise Refused(ILLEGAL_ADDRESS)
-        return host_bytes(address, left if size is None else size)
+    def bytes_at(self, address: int, size: int, context: Context) -> np.ndarray:
+        """Return memory of a GPU, or of another that it may reach."""
+        for device in (context.device, *context.peers):
+            found: np.ndarray = self._memories[device].bytes_at(address)
+            if len(found) >= max(size, 1):
+                return found[:size]
+        raise Refused(ILLEGAL_ADDRESS)
 
 
 def host_bytes(address: int, size: int) -> np.ndarray:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +23,21 @@ if REAL:
 import jitnet
 from jitnet import nn
 from jitnet.nn import functional as F
-from jitnet.runtime.cuda import bindings
-from jitnet.runtime.cuda import gpu as gpus
-from jitnet.runtime.cuda.bindings import NvidiaDriver, NvidiaPlatform
-from jitnet.runtime.cuda.driver import Code
+from jitnet.runtime.cuda.bindings import NvidiaDriver
 from jitnet.utils.data import DataLoader, TensorDataset
 from tests.libcuda import libcuda
+from tests.simulated_kernels import NoKernels, PtxKernels
 from tests.strict_machine import Machine
+from tests.strict_platform import strict_platform
 from tests.strict_rules import ILLEGAL_ADDRESS
 
 ROOT = Path(__file__).parents[1]
 LEAVING = """
-from tests.test_cuda_flows import _build, _step, jitnet, libcuda, Machine, NvidiaDriver, Path
 import sys
+from tests.strict_platform import use
+from tests.test_cuda_flows import NoKernels, Path, _step, jitnet, libcuda, pytest
 library = libcuda(Path(sys.argv[1]))
-library.machine = Machine()
-library.machine.computes = False
-NvidiaDriver.build, NvidiaDriver.version = _build, lambda self: "strict, and computes nothing"
+use(library, NoKernels(), pytest.MonkeyPatch())
 step, _ = _step("cuda")
 x, y = jitnet.ones(5, 4, device="cuda"), jitnet.zeros(5, dtype=jitnet.int64, device="cuda")
 losses = [step(x, y) for _ in range(4)]
@@ -57,37 +54,12 @@ print("left")
 """
 
 
-def _build(
-    driver: NvidiaDriver, source: str, functions: Mapping[str, Sequence[str]]
-) -> dict[str, Code]:
-    """Return what the machine takes as code: what Numba's simulator runs."""
-    found = {}
-    for name, elements in functions.items():
-        packed = pickle.dumps((name, source, ("int64", *elements), 32))
-        found[name] = Code(name, len(packed).to_bytes(8, "little") + packed)
-    return found
-
-
 @pytest.fixture
-def machine(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Machine]:
-    """Give a computer with two GPUs; at the end nothing may have gone wrong unnoticed."""
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Give a computer with two GPUs."""
     need_numba()
-    library = libcuda(tmp_path_factory.mktemp("libcuda"))
-    library.machine = Machine(devices=2)
-    monkeypatch.setattr(NvidiaDriver, "build", _build)
-    monkeypatch.setattr(NvidiaDriver, "version", lambda self: "strict")
-    monkeypatch.setattr(NvidiaDriver, "has_library", lambda self: False)
-    monkeypatch.setattr(bindings._Process, "started", False)
-    before = gpus.install(NvidiaPlatform())
-    yield library.machine
-    gc.collect()
-    for gpu in gpus.opened():
-        gpu.tidy()
-    gpus.install(before)
-    faults, library.machine = library.machine.faults, None
-    assert not faults
+    with strict_platform(tmp_path_factory.mktemp("libcuda")) as platform:
+        yield platform.machine
 
 
 def test_ops_copies_and_checks(machine: Machine) -> None:
@@ -273,7 +245,7 @@ def test_copies_between_gpus(machine: Machine, peers: bool) -> None:
 
 def test_a_program_without_room_shows_its_plan(machine: Machine) -> None:
     machine.memory = 64 << 20
-    machine.computes = False
+    machine.kernels = NoKernels()
     x = jitnet.ones(1024, 1024, device="cuda")
 
     @jitnet.compile
@@ -341,3 +313,36 @@ def test_nothing_is_said_when_a_process_ends(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
+
+
+def test_the_ptx_of_a_step_on_the_strict_driver(tmp_path: Path) -> None:
+    """All but the assembler and the chip: Numba's PTX, its parameters as a launch packs them."""
+    need_numba()
+
+    @jitnet.compile
+    def step(x: jitnet.Tensor, w: jitnet.Tensor) -> jitnet.Tensor:
+        return F.softmax(x @ w, -1)
+
+    x, w = jitnet.randn(9, 20), jitnet.randn(20, 6)
+    expected = step(x, w)
+    with strict_platform(tmp_path, PtxKernels()):
+        assert jitnet.allclose(step(x.to("cuda"), w.to("cuda")).cpu(), expected, atol=1e-6)
+
+
+def test_the_oldest_graph_goes(machine: Machine) -> None:
+    """A program has graphs for the states that it saw last, whatever it saw before."""
+    machine.kernels = NoKernels()
+
+    def many(x: jitnet.Tensor, y: jitnet.Tensor) -> None:
+        for _ in range(12):
+            y.copy_((y + x).sum().expand(3))
+
+    compiled, x = jitnet.compile(many), jitnet.zeros(3, device="cuda")
+    places = [jitnet.zeros(3, device="cuda") for _ in range(6)]
+    for place in places:
+        for _ in range(3):
+            compiled(x, place)
+    jitnet.cuda.synchronize()
+    assert machine.log.count("cuStreamEndCapture") == 6
+    assert machine.log.count("cuGraphLaunch") == 12
+    assert machine.log.count("cuGraphExecDestroy") == 2

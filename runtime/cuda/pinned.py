@@ -45,11 +45,12 @@ class PinnedPool:
 
     def holds(self, address: int) -> bool:
         """Whether pinned memory lies at an address."""
-        place = bisect_right(self._addresses, address) - 1
-        if place < 0:
-            return False
-        start = self._addresses[place]
-        return address < start + self._sizes[start]
+        with self._lock:
+            place = bisect_right(self._addresses, address) - 1
+            if place < 0:
+                return False
+            start = self._addresses[place]
+            return address < start + self._sizes[start]
 
     def empty_cache(self) -> None:
         """Give the driver back what nobody uses."""

@@ -13,7 +13,7 @@ from .allocator import Memory
 from .program import DeviceProgram
 
 FEWEST = 4  # launches more than copies, from which on a graph pays
-MOST = 4  # graphs of one program: for so many places of its state
+MOST = 4  # graphs of one program: for so many places of its state, the oldest goes then
 
 Moves = Sequence[tuple[int, int]]  # which pointer, and how many bytes lie there
 
@@ -37,7 +37,11 @@ class Replay:
 
     def __del__(self) -> None:
         for graph in self._graphs.values():
-            self._program.gpu.unused.append((self._program.gpu.driver.close_graph, graph))
+            self._unused(graph)
+
+    def _unused(self, graph: int) -> None:
+        """Let a graph be closed; the driver waits for launches of it that are under way."""
+        self._program.gpu.unused.append((self._program.gpu.driver.close_graph, graph))
 
     def run(self, pointers: Sequence[int]) -> None:
         """Ask for a run, given the addresses of inputs and fresh outputs."""
@@ -53,9 +57,12 @@ class Replay:
         graph = self._graphs.get(state)
         if graph is None:
             repeats, self._seen = state == self._seen, state
-            if not repeats or len(self._graphs) == MOST:
+            if not repeats:
                 self._program.run(pointers)
                 return
+            if len(self._graphs) == MOST:
+                oldest = next(iter(self._graphs))
+                self._unused(self._graphs.pop(oldest))
             graph = self._graphs[state] = self._captured(pointers)
         self._launch(graph, pointers)
 
