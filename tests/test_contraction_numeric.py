@@ -328,7 +328,7 @@ def test_an_epilogue_over_long_rows(target: str, size: tuple[int, int, int]) -> 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("layout", ["NN", "TN"])
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)
-@pytest.mark.parametrize("size", [(128, 100, 64), (107, 43, 128)], ids=str)
+@pytest.mark.parametrize("size", [(128, 100, 64), (107, 43, 128), (70, 96, 500)], ids=str)
 def test_sums_finished_in_registers(
     dtype: DType, layout: str, target: str, size: tuple[int, int, int]
 ) -> None:
@@ -344,6 +344,8 @@ def test_sums_finished_in_registers(
 def test_which_sums_are_finished_in_registers() -> None:
     """Those of gradients over a batch of 64; not long or tiny ones, nor those of few tiles."""
     assert finishes_in_registers(plan(matrices(float32, "TN", 128, 784, 64), HOST))
+    assert finishes_in_registers(plan(matrices(float32, "NT", 128, 128, 512), HOST))
+    assert not finishes_in_registers(plan(matrices(float32, "NN", 256, 256, 512), HOST))
     assert not finishes_in_registers(plan(matrices(float32, "NT", 64, 128, 784), HOST))
     assert not finishes_in_registers(plan(matrices(float32, "TN", 10, 128, 64), HOST))
     assert not finishes_in_registers(plan(matrices(float32, "TN", 256, 256, 8), HOST))

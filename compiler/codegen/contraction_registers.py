@@ -22,7 +22,9 @@ from .emitter import I1, Function, Value
 from .microkernels import MAX_VECTORS, Tile, emit_run, entry
 
 SHALLOWEST = 16  # steps along K: finding the rows of A anew for each tile takes longer than fewer
-DEEPEST = 128  # steps along K: what is saved is 2 to 4 % of so long a tile, 7 % at 64
+DEEPEST = 512  # steps along K: what is saved is 1 to 3 % of so long a tile, 7 % at 64
+DEEPEST_APART = 256  # the same where rows of a panel lie apart: low tiles read it more often
+APART = 512  # bytes between rows of a panel, from which on few sets of level 1 hold it
 LOWEST = 8  # rows of a whole tile
 MOST_POINTERS = 9  # to rows of A, beside what the kernel around a tile keeps
 SHORTEST_PART = 4  # steps along K between rows of which the epilogue's memory is asked for
@@ -88,10 +90,15 @@ def finishes_in_registers(plan: Plan) -> bool:
     k = plan.k
     plain = plan.kind == "tile" and plan.vectors <= MAX_VECTORS and not plan.foresees
     by_tile = not (plan.finishes_blocks or plan.single_columns)
-    short = k.count == k.tap_count == 1 and SHALLOWEST <= k.run <= DEEPEST
+    short = k.count == k.tap_count == 1 and SHALLOWEST <= k.run <= _deepest(plan)
     even = plan.lines.outer == 1 or not plan.lines.tail
     many = plan.c.rows >= 2 * plan.rows and plan.lines.count >= 2 * plan.vectors
     return plain and by_tile and short and even and many
+
+
+def _deepest(plan: Plan) -> int:
+    step = abs(plan.c.b.k[-1]) * plan.c.dtype.size
+    return DEEPEST_APART if plan.source == "matrix" and step >= APART else DEEPEST
 
 
 def with_whole_tiles(plan: Plan) -> Plan:
