@@ -226,15 +226,15 @@ def test_a_step_is_one_graph_once_it_repeats(gpu: Any) -> None:
 
 
 def test_state_that_moves_is_captured_anew() -> None:
-    weight = jitnet.zeros(3, device="cuda")
+    weight = jitnet.zeros(3, 3, device="cuda")
 
     def many(x: Tensor, y: Tensor) -> None:
-        for _ in range(12):
-            y.copy_((y + x).sum().expand(3) * weight)
+        for _ in range(6):
+            y.copy_(y @ weight + x)
 
     compiled, wanted = jitnet.compile(many), many
-    x = sample(3).cuda()
-    places = [sample(3, seed=n).cuda() for n in range(3)]
+    x = sample(3, 3).cuda()
+    places = [sample(3, 3, seed=n).cuda() for n in range(3)]
     for number in (0, 0, 0, 1, 1, 1, 2, 0, 2, 0, 0, 1):
         compiled(x, places[number])
         weight.fill_(0.1 * number)
@@ -242,6 +242,8 @@ def test_state_that_moves_is_captured_anew() -> None:
         compiled(x, places[number])
         wanted(x, again)
         close(places[number], again.cpu())
+    (launched,) = compiled.variants[0].programs
+    assert launched.executable.is_replayed
 
 
 # -- waiting ------------------------------------------------------------------------------------
