@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -157,10 +158,18 @@ def test_why_no_gpu_can_be_used(
     assert platform.count() == 0
 
 
-def test_an_old_driver(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(GIVES, "cuDriverGetVersion", (11080,))
-    reason = str(NvidiaPlatform().why_not())
-    assert "is for CUDA 11.8" in reason and "numba-cuda[cu11]" in reason
+@pytest.mark.parametrize(
+    ("version", "remedy"),
+    [
+        (12040, "CUDA 12.4, .*: update the driver, or pip install 'numba-cuda\\[cu12\\]'$"),
+        (11080, "CUDA 11.8, .*: update the driver$"),
+    ],
+)
+def test_an_old_driver(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, version: int, remedy: str
+) -> None:
+    monkeypatch.setitem(GIVES, "cuDriverGetVersion", (version,))
+    assert re.search(remedy, str(NvidiaPlatform().why_not()))
 
 
 def test_without_a_driver_the_reason_says_so() -> None:

@@ -346,3 +346,13 @@ def test_the_oldest_graph_goes(machine: Machine) -> None:
     assert machine.log.count("cuStreamEndCapture") == 6
     assert machine.log.count("cuGraphLaunch") == 12
     assert machine.log.count("cuGraphExecDestroy") == 2
+
+
+def test_a_compiled_function_runs_on_one_gpu(machine: Machine) -> None:
+    machine.kernels = NoKernels()
+    moves = jitnet.compile(lambda x: (x + 1).to("cuda:1") * 2)
+    with pytest.raises(jitnet.CompileError, match=r"one GPU, and this moves .* move it before"):
+        moves(jitnet.ones(3, device="cuda:0"))
+    both = jitnet.compile(lambda x, y: x + y)
+    with pytest.raises(RuntimeError, match=r"at least two devices, cuda:\d and cuda:\d!"):
+        both(jitnet.ones(3, device="cuda:0"), jitnet.ones(3, device="cuda:1"))

@@ -17,6 +17,7 @@ from .building import INSTALL, assemble, compile_ptx, symbol_of, versions
 from .cublas import Cublas
 from .driver import Code, CudaError, OutOfMemoryError, Properties
 
+OLDEST_EXTRA = 12  # numba-cuda[cu12] is for drivers of CUDA 12, and there is none for older ones
 # What a driver says of a kernel that went wrong: all later calls of the process say so too.
 _LASTING = ("ILLEGAL_ADDRESS", "LAUNCH_FAILED", "MISALIGNED_ADDRESS", "ILLEGAL_INSTRUCTION")
 # Of a device, in the order of Properties, whose name and memory are asked for otherwise.
@@ -77,9 +78,10 @@ class NvidiaPlatform:
         _Process.started = True
         has, wants = _version(_check(cu.cuDriverGetVersion())), _version(cu.CUDA_VERSION)
         if has[0] < wants[0]:
+            older = f", or pip install 'numba-cuda[cu{has[0]}]'" if has[0] >= OLDEST_EXTRA else ""
             return (
                 f"the NVIDIA driver is for CUDA {has[0]}.{has[1]}, the installed numba-cuda for "
-                f"CUDA {wants[0]}: update the driver, or pip install 'numba-cuda[cu{has[0]}]'"
+                f"CUDA {wants[0]}: update the driver{older}"
             )
         return None if self._count else f"the NVIDIA driver finds no GPU; {_where_to_look()}"
 
