@@ -36,10 +36,14 @@ def need_numba() -> None:
 
 @pytest.fixture
 def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    """Give a platform of one GPU (two simulated ones); its `drivers` are there for the tests."""
+    """Give a platform of one GPU (two simulated ones); its `drivers` are there for the tests.
+
+    With JITNET_PTX=1 kernels run as PTX there.
+    """
     need_numba()
     from jitnet.runtime.cuda import gpu as gpus
     from tests.simulated_gpu import SimulatedDriver, SimulatedPlatform
+    from tests.simulated_kernels import PtxKernels, SourceKernels
 
     if REAL:
         platform = gpus.platform()
@@ -48,13 +52,14 @@ def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
             pytest.skip(reason)
         yield platform
         return
+    kernels = PtxKernels() if EVERY_PTX else SourceKernels()
     if STRICT:
         from tests.strict_platform import strict_platform
 
-        with strict_platform(tmp_path_factory.mktemp("libcuda")) as strict:
+        with strict_platform(tmp_path_factory.mktemp("libcuda"), kernels) as strict:
             yield strict
         return
-    simulated = SimulatedPlatform(*(SimulatedDriver(index=index) for index in range(2)))
+    simulated = SimulatedPlatform(*(SimulatedDriver(index=n, kernels=kernels) for n in range(2)))
     before = gpus.install(simulated)
     yield simulated
     gpus.install(before)
