@@ -17,7 +17,7 @@ Array = np.ndarray
 SHARED_WINDOW, LOCAL_WINDOW = 1 << 36, 1 << 37  # where generic addresses lead to these
 _DRIVERS = 1 << 40  # what the driver allocates lies above
 _WINDOWS = {"shared": SHARED_WINDOW, "local": LOCAL_WINDOW}
-_KNOWN = {*SPACES, "volatile", "relaxed", "weak", "nc", "v2", "v4", "gpu", "sys", "cta"}
+_KNOWN = {*SPACES, "v2", "v4"}
 
 
 class Fault(Exception):
