@@ -71,18 +71,10 @@ def _extracted(a: Array, start: Array, length: Array) -> Array:
     return np.where(sign, found | ~field, found).view(a.dtype)
 
 
-def _bytes_reversed(x: Array) -> Array:
-    octets = np.ascontiguousarray(np.atleast_1d(x)).view(np.uint8)
-    return (
-        np.packbits(
-            np.unpackbits(octets.reshape(-1, x.dtype.itemsize)[:, ::-1], axis=1)[:, :].reshape(
-                -1, x.dtype.itemsize, 8
-            )[:, :, ::-1],
-            axis=2,
-        )
-        .reshape(-1)
-        .view(x.dtype)
-    )
+def _reversed(x: Array) -> Array:
+    octets = np.ascontiguousarray(np.atleast_1d(x)).view(np.uint8).reshape(-1, x.dtype.itemsize)
+    flags = np.unpackbits(octets, axis=1, bitorder="little")[:, ::-1]
+    return np.packbits(flags, axis=1, bitorder="little").view(x.dtype)[:, 0]
 
 
 def _ones(x: Array) -> Array:
@@ -129,7 +121,7 @@ BIT_FORMS = {
     ("prmt", _NONE): BitForm(("", "", "u32"), "", _permuted),
     ("bfi", _NONE): BitForm(("", "", "u32", "u32"), "", _inserted),
     ("bfe", _NONE): BitForm(("", "u32", "u32"), "", _extracted),
-    ("brev", _NONE): BitForm(("",), "", _bytes_reversed),
+    ("brev", _NONE): BitForm(("",), "", _reversed),
     ("popc", _NONE): BitForm(("",), "u32", _ones),
     ("clz", _NONE): BitForm(("",), "u32", _leading_zeros),
     ("shf", frozenset({"l", "wrap"})): BitForm(("", "", "u32"), "", _funnel(True, True)),
