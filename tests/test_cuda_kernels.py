@@ -122,7 +122,7 @@ PRODUCTS = [  # rows, terms, columns; of these, which lie so that 16 bytes are r
 ]
 
 
-@pytest.mark.ptx_each(4)
+@pytest.mark.ptx_each(6)
 @pytest.mark.parametrize("sizes", PRODUCTS, ids=str)
 @pytest.mark.parametrize("dtype", [float16, bfloat16], ids=lambda dtype: dtype.short)
 def test_tensor_cores(machine: Machine, dtype: DType, sizes: tuple[int, int, int, bool]) -> None:
