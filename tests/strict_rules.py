@@ -133,6 +133,7 @@ class Rules:
         self.log: list[str] = []
         self.faults: list[str] = []
         self._process = os.getpid()
+        self._lock = threading.RLock()  # any thread may call, as in the driver
         self._is_started = False
         self._contexts: dict[int, int] = {}  # device -> handle
         self._current: dict[int, Context] = {}  # thread -> context
@@ -148,12 +149,13 @@ class Rules:
         """Return a status and what else the function gives."""
         if not name.startswith("cuInit") and (not self._is_started or os.getpid() != self._process):
             return (NOT_INITIALIZED,)
-        self.log.append(name)
-        self._settled(name, args)
-        try:
-            found = getattr(self, name)(*args)
-        except Refused as refused:
-            return (refused.status,)
+        with self._lock:
+            self.log.append(name)
+            self._settled(name, args)
+            try:
+                found = getattr(self, name)(*args)
+            except Refused as refused:
+                return (refused.status,)
         return (OK, *(found if isinstance(found, tuple) else () if found is None else (found,)))
 
     # -- what holds of all -----------------------------------------------------------------------

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -356,3 +357,31 @@ def test_a_compiled_function_runs_on_one_gpu(machine: Machine) -> None:
     both = jitnet.compile(lambda x, y: x + y)
     with pytest.raises(RuntimeError, match=r"at least two devices, cuda:\d and cuda:\d!"):
         both(jitnet.ones(3, device="cuda:0"), jitnet.ones(3, device="cuda:1"))
+
+
+def test_threads_take_turns_with_a_program(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its arena is one, on a stream that threads share: no launch comes between those of a call."""
+    launch = NvidiaDriver.launch
+
+    def slowly(driver: NvidiaDriver, *args: Any) -> None:
+        time.sleep(0.002)  # other threads go on meanwhile
+        launch(driver, *args)
+
+    tripled = jitnet.compile(lambda x, w: ((x @ w) @ w) @ w)
+    w = jitnet.eye(3, device="cuda") * 2
+    given = {k: jitnet.eye(3, device="cuda") * k for k in range(1, 4)}
+    tripled(given[1], w)
+    monkeypatch.setattr(NvidiaDriver, "launch", slowly)
+    found: dict[int, jitnet.Tensor] = {}
+
+    def work(k: int) -> None:
+        found[k] = tripled(given[k], w)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in given]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [found[k].diag().tolist() for k in given] == [[8 * k] * 3 for k in given]

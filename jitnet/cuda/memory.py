@@ -23,6 +23,7 @@ def empty_cache() -> None:
     """Give the driver back all memory that nobody uses."""
     gc.collect()
     for gpu in gpus.opened():
+        gpu.tidy()
         gpu.allocator.empty_cache()
     gpus.unpin_unused()
 
