@@ -205,9 +205,12 @@ class Pool:
     # -- forks ------------------------------------------------------------------------------
 
     def before_fork(self) -> None:
-        """Let no region run and no worker exist while the process is copied."""
+        """Let no worker exist while the process is copied; `hold_regions` is next."""
         self._lifecycle.acquire()
         self._stop()
+
+    def hold_regions(self) -> None:
+        """Let no region run while the process is copied."""
         self._lock()
 
     def after_in_parent(self) -> None:
@@ -265,14 +268,17 @@ def set_num_threads(count: int) -> None:
 
 
 # -- forks --------------------------------------------------------------------------------------
-# Locks are taken in the order in which everybody takes them: pool, LLVM, regions.
+# Locks are taken in the order in which everybody takes them: the pool's, its workers', LLVM's,
+# regions'. Whoever starts or ends workers may find garbage to collect, which calls LLVM.
 
 
 def _before_fork() -> None:
     _creating.acquire()
-    cpu.hold_llvm()
     if _pool is not None:
         _pool.before_fork()
+    cpu.hold_llvm()
+    if _pool is not None:
+        _pool.hold_regions()
 
 
 def _after_fork_in_parent() -> None:

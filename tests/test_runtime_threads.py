@@ -309,6 +309,30 @@ run()
 
 
 @needs_fork
+def test_a_fork_while_garbage_of_llvm_is_collected_among_the_workers() -> None:
+    """Whoever starts workers may run a finalizer that calls LLVM; a fork must not wait for both."""
+    text = """
+import llvmlite.binding as llvm
+from jitnet.runtime import threads
+run()
+llvm.parse_assembly("")
+pool, inside = threads.pool(), threading.Event()
+def collect():
+    with pool._lifecycle:
+        inside.set()
+        time.sleep(0.2)  # while the main thread begins to fork
+        llvm.parse_assembly("").close()
+other = threading.Thread(target=collect)
+other.start()
+inside.wait()
+in_child(run)
+other.join()
+run()
+"""
+    script(text, before="import time\n", JITNET_NUM_THREADS="2")
+
+
+@needs_fork
 def test_a_child_may_exit_as_a_whole_interpreter() -> None:
     text = """
 run()
