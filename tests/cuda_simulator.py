@@ -6,7 +6,6 @@ The simulator knows neither libdevice nor what threads of a warp exchange; both 
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 import threading
 import types
@@ -22,7 +21,6 @@ if REAL:  # Numba either simulates or compiles, in one process
     pytest.skip(
         "JITNET_GPU=1: a real GPU's tests run without the simulator", allow_module_level=True
     )
-os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
 import numpy as np
 from numba import types as numba_types

@@ -21,17 +21,15 @@ REAL = os.environ.get("JITNET_GPU", "0") not in ("0", "strict")
 STRICT = os.environ.get("JITNET_GPU") == "strict"
 _cases: dict[object, Iterator[int]] = defaultdict(count)  # of each test, so far
 EVERY_PTX = os.environ.get("JITNET_PTX", "0") != "0"
+if not REAL:  # before anybody imports Numba, as tests of the benchmarks do
+    assert "numba" not in sys.modules, "Numba was imported before its simulator was asked for"
+    os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
 
 def need_numba() -> None:
-    """Skip where numba-cuda is absent, or was imported without its simulator."""
+    """Skip where numba-cuda is absent."""
     if find_spec("numba_cuda") is None:
         pytest.skip("pip install 'jitnet[cuda]'")
-    if REAL:
-        return
-    if "numba" in sys.modules and os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
-        pytest.skip("Numba was imported before, without its simulator")
-    os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
 
 @pytest.fixture

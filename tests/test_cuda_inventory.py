@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 pytest.importorskip("numba_cuda", reason="pip install 'jitnet[cuda]'")
-if "numba" in sys.modules and os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
-    pytest.skip("Numba was imported before, without its simulator", allow_module_level=True)
 
 from jitnet.compiler import ops
 from jitnet.compiler.codegen.cuda import sorts

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +9,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba_cuda", reason="pip install 'jitnet[cuda]'")
-if "numba" in sys.modules and os.environ.get("NUMBA_ENABLE_CUDASIM") != "1":
-    pytest.skip("Numba was imported before, without its simulator", allow_module_level=True)
 
 import jitnet
 from jitnet import nn

@@ -361,6 +361,13 @@ def test_unknown_instructions_are_named() -> None:
             kernel(text)
 
 
+def test_the_read_only_cache() -> None:
+    """It does not see what kernels write: tables of the module may come through it, no more."""
+    found = kernel(f"{OWN_WORD} ld.global.nc.u32 %r3, [%rd11]; st.global.u32 [%rd11], %r3;")
+    with pytest.raises(PtxError, match="read-only cache, of memory that may be written"):
+        launch(found, [np.zeros(32, np.int32)])
+
+
 def test_launches_that_cannot_be() -> None:
     """Too many threads, too much memory, too few parameters."""
     with pytest.raises(PtxError, match="more than there can be"):

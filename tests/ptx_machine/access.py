@@ -17,7 +17,7 @@ Array = np.ndarray
 SHARED_WINDOW, LOCAL_WINDOW = 1 << 36, 1 << 37  # where generic addresses lead to these
 _DRIVERS = 1 << 40  # what the driver allocates lies above
 _WINDOWS = {"shared": SHARED_WINDOW, "local": LOCAL_WINDOW}
-_KNOWN = {*SPACES, "v2", "v4"}
+_KNOWN = {*SPACES, "v2", "v4", "nc"}
 
 
 class Fault(Exception):
@@ -33,13 +33,15 @@ class Access:
     """How an instruction reaches memory.
 
     size: bytes of one element.  count: elements side by side.
+    cached: whether by way of the read-only cache, which does not see what kernels write.
     """
 
-    def __init__(self, space: str, size: int, count: int, text: str) -> None:
+    def __init__(self, space: str, size: int, count: int, text: str, cached: bool = False) -> None:
         self.space = space
         self.size = size
         self.count = count
         self._text = text
+        self._cached = cached
 
     @property
     def reach(self) -> int:
@@ -79,7 +81,10 @@ class Access:
             chosen = owners if where is None else owners[where]
             yield own.region, slice(None), own.places(addresses, chosen, self.reach)
             return
-        memory = lanes.memory if addresses.min() >= _DRIVERS else lanes.constants
+        constant = addresses < _DRIVERS
+        if self._cached and not constant.all():
+            raise PtxError(f"the read-only cache, of memory that may be written: {self._text}")
+        memory = lanes.constants if constant.any() else lanes.memory
         yield from memory.split(addresses, self.reach)
 
     def _of_generic(self, addresses: Array) -> tuple[str, Array]:
@@ -154,7 +159,8 @@ def access_of(instruction: Instruction) -> tuple[Access, str]:
     if not set(parts) <= _KNOWN:
         raise PtxError(f"an unknown form: {instruction.text}")
     count = {"v2": 2, "v4": 4}.get(next((p for p in parts if p in ("v2", "v4")), ""), 1)
-    return Access(space_of(parts), TYPES[kind].itemsize, count, instruction.text), kind
+    size, cached = TYPES[kind].itemsize, "nc" in parts
+    return Access(space_of(parts), size, count, instruction.text, cached), kind
 
 
 def address_of(lanes: Lanes, operand: Operand, where: Where) -> Array:
