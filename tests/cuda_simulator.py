@@ -32,6 +32,7 @@ from jitnet.compiler.codegen.cuda.types import stored
 from jitnet.compiler.cuda import CudaStages, lower_cuda
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.loops import Buffer
+from tests.graph_harness import memory_of
 
 _SPECIAL = {
     "rint": np.rint,
@@ -282,15 +283,7 @@ def simulate(stages: CudaStages, pointers: list[np.ndarray]) -> int:
 def run(graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Return the outputs of a graph; outputs into inputs overwrite the arrays."""
     stages = lower_cuda(graph)
-    results = [
-        arrays[output.into]
-        if output.into is not None
-        else np.full(output.node.shape, 7, output.node.dtype.numpy)
-        for output in graph.outputs
-    ]
-    fresh = [
-        array for array, output in zip(results, graph.outputs, strict=True) if output.into is None
-    ]
+    results, fresh = memory_of(graph, arrays)
     status = simulate(stages, [*arrays, *fresh])
     assert status == 0, stages.messages[status]
     return results

@@ -28,10 +28,8 @@ def argument(name: str, array: np.ndarray) -> Input:
     return Input(node, name, "argument", strides)
 
 
-def run(graph: Graph, arrays: list[np.ndarray], threads: int = 2) -> list[np.ndarray]:
-    """Return the outputs of the compiled graph; outputs into inputs overwrite the arrays."""
-    compiled = compile_graph(graph, host_target())
-    program = load(compiled).always
+def memory_of(graph: Graph, arrays: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return where the outputs of a graph go, and which of these overwrite none of the arrays."""
     results = [
         arrays[output.into]
         if output.into is not None
@@ -41,6 +39,14 @@ def run(graph: Graph, arrays: list[np.ndarray], threads: int = 2) -> list[np.nda
     fresh = [
         array for array, output in zip(results, graph.outputs, strict=True) if output.into is None
     ]
+    return results, fresh
+
+
+def run(graph: Graph, arrays: list[np.ndarray], threads: int = 2) -> list[np.ndarray]:
+    """Return the outputs of the compiled graph; outputs into inputs overwrite the arrays."""
+    compiled = compile_graph(graph, host_target())
+    program = load(compiled).always
+    results, fresh = memory_of(graph, arrays)
     set_num_threads(threads)
     status = program.run([array.ctypes.data for array in (*arrays, *fresh)])
     assert status == 0, compiled.stages.messages[status]

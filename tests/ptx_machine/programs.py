@@ -14,6 +14,7 @@ from jitnet.compiler.cuda import CudaStages, lower_cuda
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.loops import Buffer
 from jitnet.runtime.cuda.checks import STATUS_BYTES
+from tests.graph_harness import memory_of
 from tests.ptx_machine.compiling import compiler
 from tests.ptx_machine.memory import GlobalMemory
 from tests.ptx_machine.run import Kernel
@@ -130,15 +131,7 @@ def _merged(pairs: list[tuple[Slot, int, int]]) -> list[tuple[Slot, int, int]]:
 def run(graph: Graph, arrays: list[Array], **options: Any) -> list[Array]:
     """Return the outputs of a graph; outputs into inputs overwrite the arrays."""
     stages = lower_cuda(graph, capability=options.get("capability", CAPABILITY))
-    results = [
-        arrays[output.into]
-        if output.into is not None
-        else np.full(output.node.shape, 7, output.node.dtype.numpy)
-        for output in graph.outputs
-    ]
-    fresh = [
-        array for array, output in zip(results, graph.outputs, strict=True) if output.into is None
-    ]
+    results, fresh = memory_of(graph, arrays)
     status = simulate(stages, [*arrays, *fresh], fresh=len(fresh), **options)
     assert status == 0, stages.messages[status]
     return results
