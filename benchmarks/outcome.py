@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import asdict, dataclass
 
 from benchmarks.floor import Machine
 from benchmarks.ledger import Record, restored
 from benchmarks.peers import JITNET, JITNET_EAGER
-from benchmarks.results import Result, best_of_each, disagreements
+from benchmarks.results import Result, best_of_each, disagreements, ratios_by_round
 from benchmarks.rounds import Plan
 from benchmarks.workloads import Workload
 
@@ -52,9 +53,29 @@ class Outcome:
     @property
     def ratio(self) -> float:
         """The best peer's time over jitnet's; above 1 jitnet is faster."""
-        if self.ours is None or self.best_peer is None:
+        return self.ratio_of(self.best_peer)
+
+    def ratio_of(self, result: Result | None) -> float:
+        """Return a result's time over jitnet's: the median of all rounds, or of all that there is.
+
+        Those of the rounds are pairs of turns that followed each other; a setting that was only
+        tried has none.
+        """
+        if self.ours is None or result is None:
             return math.nan
-        return self.best_peer.median_ms / self.ours.median_ms
+        rounds = ratios_by_round(result, self.ours)
+        return statistics.median(rounds) if rounds else result.median_ms / self.ours.median_ms
+
+    @property
+    def quarters(self) -> tuple[float, float] | None:
+        """Between which ratios to the best peer the middle half of the rounds lay."""
+        if self.ours is None or self.best_peer is None:
+            return None
+        rounds = ratios_by_round(self.best_peer, self.ours)
+        if len(rounds) < 3:
+            return None
+        low, _, high = statistics.quantiles(rounds, method="inclusive")
+        return low, high
 
     @property
     def troubles(self) -> list[str]:
@@ -83,5 +104,10 @@ class Outcome:
     def of(cls, workload: Workload, record: Record) -> Outcome:
         """Return the outcome that a record was made of."""
         rows = [restored(each, numbers=NUMBERS) for each in record["results"]]
-        results = tuple(Result(**{**each, "values": tuple(each["values"])}) for each in rows)
+        results = tuple(Result(**{**each, **_tuples(each)}) for each in rows)
         return cls(workload, Machine(**record["machine"]), Plan(**record["plan"]), results)
+
+
+def _tuples(record: Record) -> dict[str, tuple[float, ...]]:
+    """Return the fields of a result that JSON keeps as lists; older files lack the turns."""
+    return {"values": tuple(record["values"]), "turns_ms": tuple(record.get("turns_ms", ()))}

@@ -68,6 +68,7 @@ class Process:
     ) -> None:
         self.peer, self.setting = peer, setting
         self.samples: list[float] = []
+        self.turns: list[float] = []  # medians of those that were rounds
         self.peak = float("nan")
         self.first_seconds = self.call_seconds = float("nan")
         self.values: tuple[float, ...] = ()
@@ -115,8 +116,8 @@ class Process:
         self.first_seconds, self.call_seconds = first["first_seconds"], first["call_seconds"]
         self.digest = first["digest"]
 
-    def turn(self, seconds: float) -> None:
-        """Time steps for so many seconds."""
+    def turn(self, seconds: float, trial: bool = False) -> None:
+        """Time steps for so many seconds, in a round or to try a setting."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{seconds}\n".encode())
@@ -125,6 +126,8 @@ class Process:
             raise PeerError(self._last_words()) from error
         answer = self._answer(TURN_LIMIT + 2 * seconds)
         self.samples += answer["milliseconds"]
+        if not trial:
+            self.turns.append(statistics.median(answer["milliseconds"]))
         self.peak = answer["peak"]
 
     def _answer(self, limit: float) -> dict[str, Any]:
@@ -158,6 +161,7 @@ class Process:
             setting=self.setting.name,
             version=self.version,
             median_ms=self.median,
+            turns_ms=tuple(self.turns),
             best_ms=min(self.samples),
             samples=len(self.samples),
             first_seconds=self.first_seconds,

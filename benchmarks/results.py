@@ -19,6 +19,7 @@ class Result:
     setting: str
     version: str = ""
     median_ms: float = float("nan")
+    turns_ms: tuple[float, ...] = ()  # the median of each turn of the rounds
     best_ms: float = float("nan")
     samples: int = 0
     first_seconds: float = float("nan")  # from the start of the process to the first result
@@ -32,6 +33,14 @@ class Result:
     def worked(self) -> bool:
         """Whether there is a time."""
         return not self.error
+
+
+def ratios_by_round(one: Result, other: Result) -> tuple[float, ...]:
+    """Return the time of one over that of another, in each round that both have.
+
+    Whatever slows the machine for longer than a round slows both, and leaves their ratio as it is.
+    """
+    return tuple(a / b for a, b in zip(one.turns_ms, other.turns_ms, strict=False))
 
 
 def failure(peer: Peer, setting: Setting, error: Exception) -> Result:

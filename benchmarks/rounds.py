@@ -103,7 +103,7 @@ class _Heat:
             return None
         cold = (process.first_seconds, process.call_seconds)
         process.first_seconds, process.call_seconds = self.cold.setdefault(folder, cold)
-        return process if self._take_turn(process) else None
+        return process if self._take_turn(process, trial=True) else None
 
     def take_turns(self) -> None:
         """Let all that run take turns; who fails leaves."""
@@ -112,8 +112,8 @@ class _Heat:
             for process in list(self.running):
                 self._take_turn(process)
 
-    def _take_turn(self, process: Process) -> bool:
-        return self._works(process, lambda: process.turn(self.plan.seconds))
+    def _take_turn(self, process: Process, trial: bool = False) -> bool:
+        return self._works(process, lambda: process.turn(self.plan.seconds, trial))
 
     def _works(self, process: Process, action: Callable[[], None]) -> bool:
         """Do something with a process; where that fails, its result is its error."""

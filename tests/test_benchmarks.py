@@ -195,6 +195,7 @@ def test_children_take_turns_and_agree() -> None:
     assert not any(each.error for each in results)
     assert {each.peer for each in results} == {"jitnet", "numpy"}
     assert all(each.median_ms > 0 and each.first_seconds > 0 for each in results)
+    assert all(len(each.turns_ms) == QUICK.rounds for each in results if not each.trial)
     assert disagreements(results) == []
     assert told[-1].endswith("round 2 of 2")
 
@@ -217,10 +218,10 @@ def test_a_peer_that_dies_in_a_turn_is_a_row_and_the_others_go_on(
 ) -> None:
     turn = Process.turn
 
-    def dying(process: Process, seconds: float) -> None:
+    def dying(process: Process, seconds: float, trial: bool = False) -> None:
         if process.peer.name == "mortal" and process.samples:
             os.kill(process._process.pid, signal.SIGKILL)
-        turn(process, seconds)
+        turn(process, seconds, trial)
 
     monkeypatch.setattr(Process, "turn", dying)
     mortal = replace(NUMPY, name="mortal", plain_only=True)

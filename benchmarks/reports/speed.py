@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from benchmarks.catalog import in_order
 from benchmarks.ledger import Ledger
 from benchmarks.outcome import Outcome
@@ -49,12 +47,11 @@ def details(outcome: Outcome) -> Table:
 
 
 def _row(outcome: Outcome, result: Result) -> tuple[str, ...]:
-    ours = outcome.ours.median_ms if outcome.ours else math.nan
     return (
         result.title,
         duration(result.median_ms),
         duration(result.best_ms),
-        number(result.median_ms / ours),
+        number(outcome.ratio_of(result)),
         percent(outcome.floor_ms, result.median_ms),
         number(result.first_seconds),
         number(result.peak_megabytes),
@@ -66,7 +63,7 @@ def ratios(outcomes: list[Outcome]) -> Table:
     """Return a line for each workload: jitnet beside the best peer."""
     return Table(
         "best peer / jitnet (above 1: jitnet is faster)",
-        ("workload", "jitnet", "best peer", "ratio", "goal", "which"),
+        ("workload", "jitnet", "best peer", "ratio", "rounds", "goal", "which"),
         tuple(_ratio_row(each) for each in outcomes),
     )
 
@@ -79,8 +76,18 @@ def _ratio_row(outcome: Outcome) -> tuple[str, ...]:
         _median(outcome.ours),
         _median(peer),
         number(outcome.ratio),
+        _rounds(outcome),
         f"{number(goal)}{' reached' if outcome.ratio >= goal else ''}" if goal else "-",
         f"{peer.title} ({peer.setting})" if peer else "-",
+    )
+
+
+def _rounds(outcome: Outcome) -> str:
+    """Return between what the ratios of the middle half of the rounds lay."""
+    return (
+        f"{number(outcome.quarters[0])} to {number(outcome.quarters[1])}"
+        if outcome.quarters
+        else "-"
     )
 
 
@@ -129,6 +136,7 @@ def write_summary(ledger: Ledger) -> None:
     machine = outcomes[-1].machine
     head = (
         f"# Benchmarks\n\nMedian times of one step, {ledger.when()}, on {machine}. A ratio is the "
-        f"best peer's time over jitnet's; each peer is shown at its best setting.\n\n"
+        f"best peer's time over jitnet's, the median of all rounds, whose middle half lies where "
+        f"the next column says; each peer is shown at its best setting.\n\n"
     )
     ledger.path.with_suffix(".md").write_text(head + summary(outcomes).markdown())
