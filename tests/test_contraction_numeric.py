@@ -328,7 +328,9 @@ def test_an_epilogue_over_long_rows(target: str, size: tuple[int, int, int]) -> 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("layout", ["NN", "TN"])
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)
-@pytest.mark.parametrize("size", [(128, 100, 64), (107, 43, 128), (70, 96, 500)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(128, 100, 64), (107, 43, 128), (70, 96, 500), (29, 70, 1025)], ids=str
+)
 def test_sums_finished_in_registers(
     dtype: DType, layout: str, target: str, size: tuple[int, int, int]
 ) -> None:
@@ -342,7 +344,11 @@ def test_sums_finished_in_registers(
 
 
 def test_which_sums_are_finished_in_registers() -> None:
-    """Those of gradients over a batch of 64; not long or tiny ones, nor those of few tiles."""
+    """Those whose panels hold all of K; not tiny ones, few tiles, or panels read in place apart."""
+    deepest = HOST.cache_bytes // 2 // (2 * HOST.vector_bytes)  # half of level 2 for a panel
+    for depth in (511, 513, 1025, deepest):
+        assert finishes_in_registers(plan(matrices(float32, "NN", 300, 700, depth), HOST))
+    assert not finishes_in_registers(plan(matrices(float32, "NN", 300, 700, deepest + 1), HOST))
     assert finishes_in_registers(plan(matrices(float32, "TN", 128, 784, 64), HOST))
     assert finishes_in_registers(plan(matrices(float32, "NT", 128, 128, 512), HOST))
     assert not finishes_in_registers(plan(matrices(float32, "NN", 256, 256, 512), HOST))

@@ -1,10 +1,11 @@
 """Whole tiles written into the kernel itself, so that their sums are finished in registers.
 
 A tile of the library leaves its sums in memory, from which the epilogue reads them. With short sums
-these stores, loads and loops take as long as a tenth of the multiply-adds. So where sums are short
-and the epilogue is, too, tiles of the full size are written where they are used, and the epilogue
-once for each of their vectors. What the epilogue touches is asked for row by row, between the
-multiply-adds: all of it at once, before or after them, waits for level 2.
+these stores, loads and loops take as long as a tenth of the multiply-adds, and 3 % with long ones.
+So where the whole of K is one block and the epilogue is short, tiles of the full size are written
+where they are used, and the epilogue once for each of their vectors. What the epilogue touches is
+asked for row by row, between the multiply-adds: all of it at once, before or after them, waits for
+level 2.
 
 Tiles at the edges are the library's; both add up the same products in the same order, so how rows
 fall into tiles decides no bit.
@@ -22,8 +23,7 @@ from .emitter import I1, Function, Value
 from .microkernels import MAX_VECTORS, Tile, emit_run, entry
 
 SHALLOWEST = 16  # steps along K: finding the rows of A anew for each tile takes longer than fewer
-DEEPEST = 512  # steps along K: what is saved is 1 to 3 % of so long a tile, 7 % at 64
-DEEPEST_APART = 256  # the same where rows of a panel lie apart: low tiles read it more often
+DEEPEST_APART = 256  # steps where rows of a panel lie apart: low tiles read it more often
 APART = 512  # bytes between rows of a panel, from which on few sets of level 1 hold it
 LOWEST = 8  # rows of a whole tile
 MOST_POINTERS = 9  # to rows of A, beside what the kernel around a tile keeps
@@ -83,22 +83,23 @@ class RegisterTiles:
 
 
 def finishes_in_registers(plan: Plan) -> bool:
-    """Return whether sums are short, and lie along one run of K; most of the rows in whole tiles.
+    """Return whether sums lie along one run of K, in one block; most of the rows in whole tiles.
 
     What follows must be short as well: its caller knows.
     """
     k = plan.k
     plain = plan.kind == "tile" and plan.vectors <= MAX_VECTORS and not plan.foresees
     by_tile = not (plan.finishes_blocks or plan.single_columns)
-    short = k.count == k.tap_count == 1 and SHALLOWEST <= k.run <= _deepest(plan)
+    whole = k.count == k.tap_count == 1 and k.run >= SHALLOWEST
+    near = k.run <= DEEPEST_APART or not _lies_apart(plan)
     even = plan.lines.outer == 1 or not plan.lines.tail
     many = plan.c.rows >= 2 * plan.rows and plan.lines.count >= 2 * plan.vectors
-    return plain and by_tile and short and even and many
+    return plain and by_tile and whole and near and even and many
 
 
-def _deepest(plan: Plan) -> int:
-    step = abs(plan.c.b.k[-1]) * plan.c.dtype.size
-    return DEEPEST_APART if plan.source == "matrix" and step >= APART else DEEPEST
+def _lies_apart(plan: Plan) -> bool:
+    """Return whether a panel is read in place, and its rows meet in few sets of level 1."""
+    return plan.source == "matrix" and abs(plan.c.b.k[-1]) * plan.c.dtype.size >= APART
 
 
 def with_whole_tiles(plan: Plan) -> Plan:

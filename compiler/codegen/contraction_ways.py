@@ -32,7 +32,8 @@ from .microkernels import (
 )
 
 BLOCK_K_BYTES = 2048  # of one row of A: 512 float32,
-LONG_K_BYTES = 4096  # or more where both operands lie in long runs: sums are fetched less often
+PANEL_SHARE = 2  # of level 2 holds a packed panel: all of K, so that no sums wait in memory
+TURNED_K_BYTES = 4096  # of one row of A, where products are turned
 
 STREAM_VECTORS = 64  # columns of a block whose epilogue streams: the length of a run in memory
 SHORTEST_TURNED = 2048  # bytes of a row that is read in place: shorter runs come slowly
@@ -88,7 +89,7 @@ def tile_plan(
     k = _cut_k(c, source == "lines", c.depth * c.dtype.size if c.limits else BLOCK_K_BYTES)
     packs_a = _packs_a(c, k, lanes * vectors, source)
     if source == "packed" and not packs_a:
-        k = _cut_k(c, False, LONG_K_BYTES)
+        k = _cut_k(c, False, target.cache_bytes // PANEL_SHARE // (lanes * vectors))
     foresees = "panel" if lines.count > vectors and _foresees_panel(c, target, source) else ""
     line_block = _line_block(c, k, target, lines, vectors, source)
     if foresees and source == "packed":
@@ -255,7 +256,7 @@ def _turns(c: Contraction, target: Target) -> bool:
 
 def _turned_bytes(c: Contraction, target: Target) -> int:
     """Return the bytes of a row in a block of K of a turned product."""
-    return min(LONG_K_BYTES, target.cache_bytes // 2 // c.columns)
+    return min(TURNED_K_BYTES, target.cache_bytes // 2 // c.columns)
 
 
 def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
@@ -267,7 +268,7 @@ def _source(c: Contraction, target: Target, lines: Lines, packs_b: bool) -> str:
     # Transposing run by run, which only "packed" can, is worth a panel as large as the cache.
     steps = len(merged(zip(c.k, c.b.k, strict=True)))
     in_runs = not packs_b and c.b.free[-1:] != (1,) and steps > 1
-    fitting = target.cache_bytes if in_runs else target.cache_bytes // 2
+    fitting = target.cache_bytes if in_runs else target.cache_bytes // PANEL_SHARE
     packed = "packed" if c.depth * panel * size <= fitting else "blocks"
     if packs_b or not c.n or c.b.free[-1] != 1:
         return packed
