@@ -215,6 +215,18 @@ def test_claimed_products_have_the_same_bits(case: str, target: str, streams: bo
         assert all(first == stop for first, stop in script.left.values())
 
 
+def test_blocks_that_tiles_copied_may_be_claimed_by_others() -> None:
+    """A block is read only where it was copied from, whatever its thread claims next."""
+    c = matrices(float32, "TN", 480, 128, 1030)
+    small = replace(TARGETS["host"], cache_bytes=3 << 18)
+    assert plan(c, small).copies_a
+    a, b = memory(c, c.a, c.m, 1), memory(c, c.b, c.n, 2)
+    product, _ = claimed(c, small, False)
+    want = build(c, small)(a, b, 1)
+    for count in (1, 2, 3, 5):
+        np.testing.assert_array_equal(product(a, b, count, Script()), want)
+
+
 def test_turned_products_are_claimed() -> None:
     """Sums that are turned back go by whole squares."""
     c, target = matrices(float32, "NT", 61, 261, 200), TARGETS["host"]

@@ -1,10 +1,10 @@
-"""What tiles ask for ahead, as stand-ins for the kernels are told: A's next block, or results."""
+"""What tiles do ahead, as stand-ins for the kernels are told: copy A, or ask for results."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import llvmlite.binding as llvm
@@ -17,19 +17,18 @@ from jitnet.compiler.codegen.contraction_form import Contraction
 from jitnet.compiler.codegen.contraction_plan import Plan
 from jitnet.compiler.codegen.emitter import Function, Module
 from jitnet.compiler.codegen.microkernels import (
-    AHEAD_EVERY,
-    AHEAD_LINES,
-    CACHE_LINE,
+    COPYING_ARGUMENTS,
     LISTED_ARGUMENTS,
-    TILE_ARGUMENTS,
 )
 from jitnet.compiler.codegen.team import Team
+from jitnet.compiler.codegen.tiles_ahead import AHEAD_EVERY, AHEAD_LINES, CACHE_LINE
 from jitnet.runtime.dtype import DType, float32, float64
 from jitnet.runtime.target import Target
 from tests.contraction_harness import ARGUMENTS, HOST, check, matrices, results_of
 
-NAMES = [name for name, _ in TILE_ARGUMENTS]
+COPYING = [name for name, _ in COPYING_ARGUMENTS]
 LISTED = [name for name, _ in LISTED_ARGUMENTS]
+WIDTH = AHEAD_LINES * CACHE_LINE  # bytes of each step that tiles copy
 CACHE = replace(HOST, cache_bytes=3 << 18)  # of which half a block of A takes a quarter
 
 
@@ -37,24 +36,39 @@ def far(dtype: DType, rows: int = 480, depth: int = 1024) -> tuple[Contraction, 
     """Return a weight's gradient, whose first operand no cache holds, and its plan."""
     c = matrices(dtype, "TN", rows, 128, depth * 4 // dtype.size)
     found = plan(c, CACHE)
-    assert found.foresees == "block" and found.packs_a
+    assert found.copies_a and found.packs_a
     return c, found
 
 
-def asked_by_tiles(c: Contraction, target: Target, a: np.ndarray) -> list[set[int]]:
-    """Return the cache lines that each tile of one thread asks for, in order."""
-    found: list[set[int]] = []
+@dataclass
+class Copied:
+    """A tile that copies, and notes of which block it read and what it copied."""
 
-    def tile(*arguments: int) -> None:
-        told = dict(zip(NAMES, arguments, strict=True))
-        parts = -(-told["tap_count"] * told["run"] // AHEAD_EVERY)
-        found.append({
-            (told["ahead"] + part * told["ahead_part"] + line * told["ahead_line"]) // CACHE_LINE
-            for part, line in product(range(parts), range(AHEAD_LINES))
-        })  # fmt: skip
+    a: np.ndarray  # steps along K, each with all rows
+    read: list[tuple[int, int]] = field(default_factory=list)
+    copied: list[tuple[int, int, int]] = field(default_factory=list)  # tile, row, step
 
-    run_with(c, target, tile, a, np.zeros(c.rows * c.columns, c.dtype.numpy))
-    return found
+    def __call__(self, *arguments: int) -> None:
+        """Do what a copying tile does, but for its products."""
+        told = dict(zip(COPYING, arguments, strict=True))
+        self.read.append(self._place_of(told["a"], told["a_step"], told["run"]))
+        parts = -(-told["run"] // told["every"])
+        assert parts * told["each"] >= told["ahead_count"]
+        for number in range(told["ahead_count"]):
+            source = told["ahead"] + number * told["ahead_step"]
+            step, left = divmod(source - self.a.ctypes.data, self.a.strides[0])
+            assert left + WIDTH <= self.a.strides[0] and step < len(self.a), "beyond the matrix"
+            ctypes.memmove(told["to"] + number * told["to_step"], source, WIDTH)
+            self.copied.append((len(self.read) - 1, left // self.a.itemsize, step))
+
+    def _place_of(self, address: int, step: int, run: int) -> tuple[int, int]:
+        """Return the row and the step at which packed rows begin, found by their first element."""
+        kind = np.ctypeslib.as_ctypes_type(self.a.dtype)
+        packed = np.ctypeslib.as_array((kind * (step * (run - 1) + 1)).from_address(address))
+        number = int(packed[0]) - 1
+        k, row = divmod(number, self.a.shape[1])
+        np.testing.assert_array_equal(packed[::step], self.a[k : k + run, row])
+        return row, k
 
 
 def run_with(
@@ -64,11 +78,15 @@ def run_with(
     b = np.zeros(c.depth * c.columns, c.dtype.numpy)
     scratch = np.zeros(scratch_bytes(c, target) + CACHE_LINE, np.uint8)
     aligned = scratch.ctypes.data + -scratch.ctypes.data % CACHE_LINE
-    run = with_tiles(c, target, tile)
+    kind = plan(c, target).foresees
+    arguments = len(COPYING if kind == "block" else LISTED)
+    run = with_tiles(c, target, tile, arguments)
     run(a.ctypes.data, b.ctypes.data, out.ctypes.data, aligned, 0, 1)
 
 
-def with_tiles(c: Contraction, target: Target, tile: Callable[..., None]) -> Callable[..., None]:
+def with_tiles(
+    c: Contraction, target: Target, tile: Callable[..., None], arguments: int
+) -> Callable[..., None]:
     """Return a compiled contraction that calls `tile` in place of every tile kernel."""
     module = Module(target)
     f = Function(module, "ahead", ARGUMENTS, internal=False)
@@ -80,7 +98,7 @@ def with_tiles(c: Contraction, target: Target, tile: Callable[..., None]) -> Cal
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=1, jit=True
     )
-    stand_in = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(NAMES))(tile)
+    stand_in = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(tile)
     address = ctypes.cast(stand_in, ctypes.c_void_p).value
     kernels = [each for each in parsed.functions if each.is_declaration]
     engine = llvm.create_mcjit_compiler(parsed, machine)
@@ -98,39 +116,40 @@ def with_tiles(c: Contraction, target: Target, tile: Callable[..., None]) -> Cal
     return call
 
 
+@pytest.mark.parametrize("depth", [1024, 1030])
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)
-def test_the_next_block_is_asked_for(dtype: DType) -> None:
-    """The tiles of a block ask for all lines of the next one, and for few others."""
-    c, found = far(dtype)
-    memory = np.zeros(c.rows * c.depth + CACHE_LINE, dtype.numpy)
-    skip = -memory.ctypes.data % CACHE_LINE // dtype.size
-    a = memory[skip : skip + c.rows * c.depth].reshape(c.depth, c.rows)
-    tiles = asked_by_tiles(c, CACHE, a)
+def test_tiles_copy_the_next_block(dtype: DType, depth: int) -> None:
+    """Of a whole block, each step is copied once; its tiles read what the ones before copied."""
+    c, found = far(dtype, 480, depth)
+    a = (np.arange(c.depth * c.rows, dtype=dtype.numpy) + 1).reshape(c.depth, c.rows)
+    tile = Copied(a)
+    run_with(c, CACHE, tile, a, np.zeros(c.rows * c.columns, dtype.numpy))
     order = list(product(range(0, c.rows, found.row_block), range(0, c.depth, found.k.longest)))
-    count = len(tiles) // len(order)
-    assert len(order) > 4 and len(tiles) == count * len(order)
+    count = len(tile.read) // len(order)
+    assert len(order) > 4 and len(tile.read) == count * len(order)
     for number, (row, k) in enumerate(order[1:]):
-        asked = set().union(*tiles[number * count : (number + 1) * count])
-        part = a[k : k + found.k.longest, row : row + found.row_block]
-        first, width = part.ctypes.data, part.shape[1] * dtype.size
-        needed = {
-            line
-            for step in range(part.shape[0])
-            for line in range(
-                (first + step * a.strides[0]) // CACHE_LINE,
-                -(-(first + step * a.strides[0] + width) // CACHE_LINE),
-            )
-        }
-        assert needed <= asked
-        assert len(asked) < 1.3 * len(needed)
+        steps = min(found.k.longest, c.depth - k)
+        in_block = range(number * count, (number + 1) * count)
+        copied = [what for teller, *what in tile.copied if teller in in_block]
+        assert copied == [[row, k + step] for step in range(steps)]
+        begins = [tile.read[(number + 1) * count + each] for each in range(count)]
+        assert {at for _, at in begins} == {k}
+        assert {at for at, _ in begins} == set(range(row, row + found.row_block, found.rows))
 
 
 @pytest.mark.parametrize("rows", [480, 1003])
 @pytest.mark.parametrize("depth", [1024, 1030])
-def test_products_with_foreseen_blocks(rows: int, depth: int) -> None:
+def test_products_whose_tiles_copy(rows: int, depth: int) -> None:
     """Right for any remainder, the same bits for any number of threads; shares begin at lines."""
     c, found = far(float32, rows, depth)
     assert found.row_unit * 4 == CACHE_LINE
+    check(c, CACHE)
+
+
+def test_batches_whose_tiles_copy() -> None:
+    """The same rows of another matrix are others."""
+    c = matrices(float32, "TN", 480, 128, 1024, batch=2)
+    assert plan(c, CACHE).copies_a
     check(c, CACHE)
 
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import affine, column_of, vectors_of
-from .contraction_ahead import of_next_block, of_next_panel, of_next_rows, of_results
+from .contraction_ahead import of_next_panel, of_next_rows, of_results
 from .contraction_blocks import Block, Tables, blocks
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_columns import PackB
+from .contraction_copies import RowPacker
 from .contraction_finish import Ask, Epilogue, FinishedTile, Finisher
 from .contraction_form import (
     Contraction,
@@ -22,7 +23,7 @@ from .contraction_form import (
     flops,
     swapped,
 )
-from .contraction_packing import PanelPacker, pack_rows
+from .contraction_packing import PanelPacker
 from .contraction_plan import MOST_PLACES, Plan
 from .contraction_registers import (
     RegisterTiles,
@@ -132,6 +133,7 @@ class _Writer:
         self.part = part
         self.team = team
         self.tables = Tables(f, plan, self.part)
+        self.packer = RowPacker(f, plan, part) if plan.packs_a else None
         self.finisher = finisher
         self.pack_b = pack_b
         self.whole_tiles = whole_tiles
@@ -170,6 +172,8 @@ class _Writer:
         f, plan = self.f, self.plan
         packer = PanelPacker(f, plan, at.b, at.batch, self.pack_b)
         panels = self.part["b"]
+        if self.packer is not None:
+            self.packer.begin()
         with self._blocks("columns", at.batch) as lines:
             if plan.source == "packed":
                 packer.pack(panels, lines.start, lines.stop, f.i64(0), f.i64(self.c.depth))
@@ -179,11 +183,8 @@ class _Writer:
                 with self.tables.k_blocks(at.batch) as k:
                     if plan.source == "blocks":
                         packer.pack(panels, lines.start, lines.stop, k.start, k.length)
-                    if plan.packs_a:
-                        count = f.sub(rows.stop, rows.start)
-                        to = self.part["a"]
-                        pack_rows(f, plan, at.a, to, rows.start, count, k.start, k.length)
-                    self._multiply(at, Block(rows, lines, k))
+                    packed = at.a if self.packer is None else self.packer.pack(at.a, rows, k)
+                    self._multiply(at, Block(rows, lines, k, packed))
                 if plan.finishes_blocks:
                     self._finish(at, rows, lines)
 
@@ -239,7 +240,7 @@ class _Writer:
         """Multiply one tile of a panel, and finish it unless that happens block by block."""
         f, plan, panel = self.f, self.plan, lines.start
         before = f.mul(f.sub(panel, block.lines.start), f.i64(plan.width))
-        a = self._a_arguments(at, block, rows.start)
+        a = self._a_arguments(block, rows.start)
         b = self._b_arguments(at, block, lines, before)
         sums = self._sums(block.rows, rows.start, before)
         if plan.source == "rows":
@@ -307,11 +308,11 @@ class _Writer:
             tile = FinishedTile(row.index, f.i64(1), panel.index, sums)
             self.finisher.finish(at.batch, tile, None)
 
-    def _a_arguments(self, at: _Operands, block: Block, row: Value) -> list[Value]:
+    def _a_arguments(self, block: Block, row: Value) -> list[Value]:
         """Return what the kernel for the tile at a row is told of A."""
-        f, k, base = self.f, block.k, at.a
+        f, k, base = self.f, block.k, block.a
         if self.plan.packs_a:
-            base = f.gep(self.part["a"], f.sub(row, block.rows.start), self.element)
+            base = f.gep(base, f.sub(row, block.rows.start), self.element)
         return [base, self.tables.rows(block, row), k.taps, k.tap_count, k.run, k.a_step]
 
     def _b_arguments(self, at: _Operands, block: Block, lines: Range, before: Value) -> list[Value]:
@@ -354,7 +355,8 @@ class _Writer:
             case "rows":
                 return of_next_rows(f, plan, at.a, block, tile, panel)
             case "block":
-                return of_next_block(f, plan, at.a, block, tile, panel)
+                assert self.packer is not None
+                return self.packer.copying(at.a, block, tile, panel)
             case _:
                 return [at.a, f.i64(0), f.i64(0)]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from .contraction_affine import affine, column_of, vectors_of
 from .contraction_blocks import Block
+from .contraction_copies import next_block
 from .contraction_plan import Plan
 from .emitter import Function, Value
-from .microkernels import AHEAD_EVERY, AHEAD_LINES, CACHE_LINE
 from .team import Range
+from .tiles_ahead import AHEAD_EVERY, AHEAD_LINES, CACHE_LINE
 
 
 def of_next_panel(
@@ -40,30 +41,12 @@ def of_next_rows(
     row, start = tile.stop, block.k.start
     if block.k.last is not None:
         ends = f.compare("icmp sge", tile.stop, block.rows.stop)
-        first, after = _next_block(f, block)
+        first, after = next_block(f, block.rows, block.k)
         row, start = f.select(ends, first, tile.stop), f.select(ends, after, start)
     row = f.add(row, f.udiv(f.mul(panel, f.i64(plan.rows)), f.i64(plan.lines.count)))
     size = c.dtype.size
     at = f.add(affine(f, row, c.m, c.a.free), f.mul(start, f.i64(plan.k.a_step)))
     return [f.gep(a, at, c.dtype.llvm), f.i64(c.a.free[-1] * size), f.i64(CACHE_LINE)]
-
-
-def of_next_block(
-    f: Function, plan: Plan, a: Value, block: Block, tile: Range, panel: Value
-) -> list[Value]:
-    """Return what a tile asks for of the next block of A, which is packed: steps along K.
-
-    Each part of the tile asks for one of them; the next tile begins a little further on.
-    """
-    c, panels = plan.c, plan.line_block // plan.vectors
-    tiles = plan.row_block // plan.rows
-    done = f.udiv(f.sub(panel, block.lines.start), f.i64(plan.vectors))
-    before = f.udiv(f.sub(tile.start, block.rows.start), f.i64(plan.rows))
-    number = f.add(f.mul(done, f.i64(tiles)), before)
-    row, start = _next_block(f, block)
-    step = f.add(start, f.udiv(f.mul(number, block.k.length), f.i64(tiles * panels)))
-    at = f.add(row, f.mul(step, f.i64(plan.k.a_step)))
-    return [f.gep(a, at, c.dtype.llvm), f.i64(CACHE_LINE), f.i64(plan.k.a_step * c.dtype.size)]
 
 
 def of_results(
@@ -82,12 +65,3 @@ def of_results(
     if k.last is not None:
         each = f.select(k.last, each, f.i64(0))
     return [listed, each, f.sub(count, f.i64(1))]
-
-
-def _next_block(f: Function, block: Block) -> tuple[Value, Value]:
-    """Return the first row and the first step along K of the block that is computed next."""
-    k = block.k
-    if k.last is None:
-        return block.rows.stop, f.i64(0)
-    row = f.select(k.last, block.rows.stop, block.rows.start)
-    return row, f.select(k.last, f.i64(0), f.add(k.start, k.length))

@@ -38,6 +38,7 @@ class Block:
     rows: Range
     lines: Range  # of vectors of columns
     k: KBlock
+    a: Value  # where A is; where it is packed, this block of it
 
 
 @contextmanager

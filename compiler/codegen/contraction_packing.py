@@ -1,7 +1,6 @@
-"""Writes the copies that put operands of a contraction in the order in which tiles read them.
+"""Writes the copies that put B in the order in which tiles read it: panels.
 
-B goes to panels, one row for each step along K, columns that are missing padded with zeros; A,
-where it is copied at all, becomes K-major so that the rows of a tile lie side by side.
+These have one row for each step along K; columns that are missing are padded with zeros.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from .contraction_affine import affine, column_of
+from .contraction_affine import column_of
 from .contraction_columns import ColumnCopier, PackB, Panel
 from .contraction_plan import Plan
-from .emitter import Function, Value, vector
+from .emitter import Function, Value
 
 
 class PanelPacker:
@@ -80,21 +79,3 @@ class PanelPacker:
             return
         with self.f.when(condition):
             yield
-
-
-def pack_rows(
-    f: Function, plan: Plan, a: Value, to: Value, row: Value, rows: Value, k: Value, count: Value
-) -> None:
-    """Copy a block of A whose rows are adjacent in memory, K-major: packed_row elements a step."""
-    c, element, size, lanes = plan.c, plan.c.dtype.llvm, plan.c.dtype.size, plan.lines.lanes
-    source = f.gep(a, row, element)
-    whole = f.mul(f.udiv(rows, f.i64(lanes)), f.i64(lanes))
-    with f.loop(f.i64(0), count) as step:
-        along_k = affine(f, f.add(k, step.index), c.k, c.a.k)
-        line = f.gep(source, along_k, element)
-        place = f.gep(to, f.mul(step.index, f.i64(plan.packed_row)), element)
-        for start, stop, width in ((f.i64(0), whole, lanes), (whole, rows, 1)):
-            with f.loop(start, stop, width) as at:
-                type_ = vector(element, width)
-                value = f.load(f.gep(line, at.index, element), type_, size)
-                f.store(value, f.gep(place, at.index, element), size)

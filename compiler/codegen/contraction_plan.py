@@ -94,8 +94,8 @@ class Plan:
     packs_a: bool
     single_columns: bool  # vectors cross the ends of n dims, so the epilogue gets one at a time
     streams: bool  # the epilogue runs over the long rows of a whole block
-    # What tiles ask for meanwhile: the next "panel" of B, "rows" or "block" of A, what their
-    # "results" need, or nothing: "".
+    # What tiles ask for meanwhile: the next "panel" of B, "rows" of A, what their "results" need,
+    # or nothing: ""; in "block", they copy the next block of A.
     foresees: str
     k_lanes: int = 1  # steps along K that a vector of partial sums takes at once
     rows_stay: bool = False  # in level 1, while all panels of a block, which is near, are read
@@ -200,7 +200,12 @@ class Plan:
         """The kind of tile kernels."""
         if self.reads_lines or self.reads_runs:
             return self.source
-        return "listed" if self.foresees == "results" else "tile"
+        return {"results": "listed", "block": "copying"}.get(self.foresees, "tile")
+
+    @property
+    def copies_a(self) -> bool:
+        """Whether tiles copy the next block of A."""
+        return self.foresees == "block"
 
     @property
     def may_foresee_results(self) -> bool:
@@ -244,7 +249,8 @@ class Plan:
             + beside,
             "turned": self.row_block * self.panel * size if self.turned else 0,
             "b": depth * columns * size,
-            "a": self.k.longest * self.packed_row * size if self.packs_a else 0,
+            "a": self.k.longest * self.packed_row * size * (self.packs_a + self.copies_a),
+            "copied": 24 if self.copies_a else 0,
             "rows": 8 * self.row_block if self.runtime_rows else 0,
             "taps": 8 * self.k.taps if self.runtime_taps else 0,
             "b_taps": 8 * self.k.taps if self.runtime_taps and self.reads_lines else 0,

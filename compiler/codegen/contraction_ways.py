@@ -19,9 +19,6 @@ from .contraction_form import Contraction, canonical, has_whole_columns, merged,
 from .contraction_plan import KBlocks, Lines, Plan
 from .masks import has_masks
 from .microkernels import (
-    AHEAD_EVERY,
-    AHEAD_LINES,
-    CACHE_LINE,
     MAX_VECTORS,
     dot_columns,
     dot_rows,
@@ -30,6 +27,7 @@ from .microkernels import (
     tile_rows,
     wide_vectors,
 )
+from .tiles_ahead import AHEAD_EVERY, AHEAD_LINES, CACHE_LINE
 
 BLOCK_K_BYTES = 2048  # of one row of A: 512 float32,
 PANEL_SHARE = 2  # of level 2 holds a packed panel: all of K, so that no sums wait in memory

@@ -16,6 +16,7 @@ from .vector_tiles import emit_columns, emit_rows
 EMITTERS = {
     "tile": emit_tile,
     "listed": emit_tile,
+    "copying": emit_tile,
     "lines": emit_lines,
     "dots": emit_dots,
     "columns": emit_columns,

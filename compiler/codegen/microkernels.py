@@ -4,7 +4,8 @@ A tile has up to `tile_rows` rows and `MAX_VECTORS` vectors of columns, all of i
 A is read in place: one offset for each row, loaded once, and a table of offsets ("taps") for the
 outer steps along K; inside a tap K advances by a fixed step. So one kernel serves matrices in any
 layout and convolutions, and nothing is materialised. B is a panel whose rows are `b_step` apart.
-A listed tile is one that asks for memory at listed addresses while it multiplies.
+A listed tile is one that asks for memory at listed addresses while it multiplies; a copying one,
+whose rows of A lie side by side, copies what the tiles of the next block are going to read.
 A wide tile has one row and many vectors: with few rows, B is read once, in runs that long.
 A line tile reads B in place as well: each vector of columns has an offset of its own and may be
 partly masked off, where the target can. It is for few rows, which would not repay the packing of a
@@ -25,16 +26,11 @@ from jitnet.runtime.target import Target
 
 from .emitter import I64, PTR, Function, Module, Value, vector
 from .masks import has_masks, lane_mask, masked_load
+from .tiles_ahead import AHEAD_EVERY, ASKING
 
 MAX_VECTORS = 2
 ROWS_AHEAD = 4  # of B, that a wide tile asks for before it reads them
-AHEAD_EVERY = 16  # steps along K: how often another tile asks for what is read after it,
-AHEAD_LINES = 6  # and for how many cache lines
-CACHE_LINE = 64
 DTYPES = (float32, float64)
-
-# Where asking begins, and what asks in one part along K, returning where the next part goes on.
-_Asking = tuple[Value, Callable[[Value], Value]]
 
 # Rows that have a register for their pointer when B, the steps and the counters have theirs.
 ROW_POINTERS = 12
@@ -68,6 +64,17 @@ LISTED_ARGUMENTS = (
     ("ahead_last", I64),  # number of the last of all
     *_C,
 )
+COPYING_ARGUMENTS = (
+    *TILE_ARGUMENTS[:-6],
+    ("ahead", PTR),  # the first of some steps to copy: AHEAD_LINES cache lines of each,
+    ("ahead_step", I64),  # so many bytes apart,
+    ("to", PTR),  # to here,
+    ("to_step", I64),  # so many bytes apart;
+    ("each", I64),  # how many of them in each part along K,
+    ("ahead_count", I64),  # and of all
+    ("every", I64),  # steps along K of a part
+    *_C,
+)
 LINE_ARGUMENTS = (
     *_A,
     ("b", PTR),  # base of B
@@ -98,6 +105,7 @@ RUN_ARGUMENTS = (
 ARGUMENTS = {
     "tile": TILE_ARGUMENTS,
     "listed": LISTED_ARGUMENTS,
+    "copying": COPYING_ARGUMENTS,
     "lines": LINE_ARGUMENTS,
     "dots": DOT_ARGUMENTS,
     "columns": RUN_ARGUMENTS,
@@ -181,7 +189,7 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
             return [(1 if has_masks(target) else 0, 1)]
         case _:
             narrow = [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
-            if kind == "listed":
+            if kind in ("listed", "copying"):
                 return narrow
             return [*narrow, *((1, v) for v in range(MAX_VECTORS + 1, wide_vectors(target) + 1))]
 
@@ -190,18 +198,23 @@ def emit_tile(module: Module, tile: Tile) -> None:
     """Write a tile kernel whose B is a panel."""
     f = Function(module, tile.name(module.target), ARGUMENTS[tile.kind], internal=False)
     a, rows, taps, tap_count, run, a_step, b, b_step, *ask, c, c_step, accumulate = f.args
-    ahead, ask_for_more = _asking_from_list(f, *ask) if tile.kind == "listed" else _asking(f, *ask)
+    every = ask.pop() if tile.kind == "copying" else f.i64(AHEAD_EVERY)
+    ahead, ask_for_more = ASKING[tile.kind](f, *ask)
     element = tile.dtype.llvm
-    pointers = [f.gep(a, entry(f, rows, f.i64(row)), element) for row in range(tile.rows)]
+    offsets = [f.i64(row) for row in range(tile.rows)]
+    if tile.kind != "copying":  # whose rows are packed side by side: one register finds them all
+        offsets = [entry(f, rows, row) for row in offsets]
+    pointers = [f.gep(a, offset, element) for offset in offsets]
     with f.loop(f.i64(0), tap_count, carried=[*zeros(f, tile), b, ahead]) as tap:
         *carried, ahead = tap.carried
         start = entry(f, taps, tap.index)
         carried = [*carried, start, ahead]
-        with f.loop(f.i64(0), run, AHEAD_EVERY, carried=carried, may_be_empty=True) as part:
+        parts = f.udiv(f.add(run, f.sub(every, f.i64(1))), every)
+        with f.loop(f.i64(0), parts, carried=carried, may_be_empty=True) as part:
             *carried, ahead = part.carried
             if tile.vectors <= MAX_VECTORS:
                 ahead = ask_for_more(ahead)
-            steps = f.minimum(f.i64(AHEAD_EVERY), f.sub(run, part.index))
+            steps = f.minimum(every, f.sub(run, f.mul(part.index, every)))
             with f.loop(f.i64(0), steps, carried=carried) as k:
                 *sums, line, at = k.carried
                 columns = _vectors(f, tile, line)
@@ -257,34 +270,6 @@ def _steps(
         sums = _multiply_add(f, tile, rows, at, _vectors(f, tile, line), sums)
         k.carry = [*sums, f.gep(line, b_step, tile.dtype.llvm), f.add(at, a_step)]
     return k.results
-
-
-def _asking(f: Function, first: Value, line: Value, part: Value) -> _Asking:
-    """Ask for some lines of what is read after this panel, or these rows, `line` bytes apart.
-
-    So memory is read while registers multiply. Into level 2: level 1 is full of the panel.
-    """
-
-    def more(ahead: Value) -> Value:
-        place = ahead
-        for _ in range(AHEAD_LINES):
-            f.prefetch(place, locality=2)
-            place = f.gep(place, line)
-        return f.gep(ahead, part)
-
-    return first, more
-
-
-def _asking_from_list(f: Function, table: Value, count: Value, last: Value) -> _Asking:
-    """Ask for the next so many places of a table; when it ends, for the last one again."""
-
-    def more(number: Value) -> Value:
-        with f.loop(f.i64(0), count, may_be_empty=True) as each:
-            at = f.minimum(f.add(number, each.index), last)
-            f.prefetch(f.load(f.gep(table, at, PTR), PTR, 8), locality=2)
-        return f.add(number, count)
-
-    return f.i64(0), more
 
 
 def _ask_ahead(f: Function, tile: Tile, line: Value, b_step: Value) -> None:
