@@ -24,7 +24,8 @@ from jitnet.compiler.passes.panels import pack_operands
 from jitnet.compiler.passes.sorted_adds import add_sorted
 from jitnet.compiler.passes.turns import turn_once
 from jitnet.compiler.passes.winograd import winograd
-from jitnet.compiler.pipeline import GRAPH_PASSES, schedule
+from jitnet.compiler.pipeline import GRAPH_PASSES
+from jitnet.compiler.schedule import schedule
 from jitnet.runtime.cuda.building import COMPUTE_CAPABILITY
 from jitnet.runtime.dataclass import dataclass
 
@@ -68,7 +69,7 @@ def lower_cuda(
     cores = cores_of(capability, tf32)
     for step in CUDA_PASSES:
         graph = step(graph)
-    plan = Assembler(graph, SHARED_BYTES, narrow_operands=True).plan()
+    plan = Assembler(graph, SHARED_BYTES, narrow_operands=True, early_apart=False).plan()
     guarded = any(kernel.code.checks for kernel in plan.kernels)
     splitter = Splitter(cores, library, guarded)
     ready = tuple(each for kernel in plan.kernels for each in splitter.split(with_spare(kernel)))

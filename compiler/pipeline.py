@@ -18,20 +18,19 @@ from numpy.typing import NDArray
 
 from jitnet.compiler.binary import Binary, Once
 from jitnet.compiler.clock import Clock
-from jitnet.compiler.codegen.program import SYMBOL, Step, render
+from jitnet.compiler.codegen.program import SYMBOL, render
 from jitnet.compiler.ir.graph import Graph
 from jitnet.compiler.ir.host import HostCall
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.ir.verify import verify
-from jitnet.compiler.passes.assemble import Assembler, Plan
+from jitnet.compiler.passes.assemble import Assembler
 from jitnet.compiler.passes.complex_pairs import complex_pairs
 from jitnet.compiler.passes.crop import crop
 from jitnet.compiler.passes.decompose import decompose
 from jitnet.compiler.passes.image_lanes import images_in_lanes
 from jitnet.compiler.passes.join import join_parts
 from jitnet.compiler.passes.mask import mask_from_result
-from jitnet.compiler.passes.memory import MemoryPlan, conflicts, plan_memory
-from jitnet.compiler.passes.name import name_kernels
+from jitnet.compiler.passes.memory import MemoryPlan
 from jitnet.compiler.passes.overlap import share_parts
 from jitnet.compiler.passes.panels import pack_operands
 from jitnet.compiler.passes.prepare import halve
@@ -42,6 +41,7 @@ from jitnet.compiler.passes.transpose import transpose_products
 from jitnet.compiler.passes.turns import turn_once
 from jitnet.compiler.passes.widen import widen
 from jitnet.compiler.passes.winograd import winograd
+from jitnet.compiler.schedule import schedule
 from jitnet.runtime import cpu
 from jitnet.runtime.cpu import debugging
 from jitnet.runtime.dataclass import dataclass
@@ -78,7 +78,7 @@ class Stages:
 
     optimized: Graph
     kernels: tuple[Kernel, ...]
-    barriers: tuple[bool, ...]  # before each kernel
+    barriers: tuple[int, ...]  # before each kernel: the sizes of the teams that wait
     memory: MemoryPlan
     llvm: str
     imports: tuple[str, ...]  # micro-kernels that it calls
@@ -100,25 +100,6 @@ def optimize(graph: Graph, after: Callable[[str, Graph], None] | None = None) ->
     return graph
 
 
-def schedule(plan: Plan) -> tuple[tuple[Step, ...], MemoryPlan]:
-    """Return the kernels with barriers where one touches what another has written, and memory."""
-    kernels = name_kernels(plan.kernels)
-    memory = plan_memory(kernels)
-    steps: list[Step] = []
-    since: list[Kernel] = []  # kernels that may still be running on some thread
-    for kernel in kernels:
-        waits = any(
-            conflicts(kernel, other, memory.offsets)
-            for other in since
-            if not (kernel.serial and other.serial)
-        )
-        if waits:
-            since = []
-        steps.append(Step(kernel, waits))
-        since.append(kernel)
-    return tuple(steps), memory
-
-
 def lower(graph: Graph, target: Target, clock: Clock | None = None) -> Stages:
     """Return what a graph becomes, up to LLVM IR."""
     clock = clock or Clock()
@@ -133,14 +114,14 @@ def lower(graph: Graph, target: Target, clock: Clock | None = None) -> Stages:
 def _lower(optimized: Graph, target: Target, clock: Clock) -> Stages:
     plan = Assembler(optimized).plan()
     clock.done("kernels")
-    steps, memory = schedule(plan)
+    steps, memory = schedule(plan, target)
     clock.done("memory")
     rendered = render(steps, memory.offsets, memory.scratch_bytes, target)
     clock.done("emit")
     return Stages(
         optimized,
         tuple(step.kernel for step in steps),
-        tuple(step.barrier for step in steps),
+        tuple(step.waits for step in steps),
         memory,
         rendered.text,
         rendered.imports,

@@ -10,7 +10,8 @@ import pytest
 from jitnet.compiler import ops
 from jitnet.compiler.ir.graph import Graph, Input, Node, Output
 from jitnet.compiler.passes.assemble import Assembler
-from jitnet.compiler.pipeline import optimize, schedule
+from jitnet.compiler.pipeline import optimize
+from jitnet.compiler.schedule import schedule
 from tests.graph_harness import argument, check, run
 
 ROWS = [  # shapes whose rows are cut into bands

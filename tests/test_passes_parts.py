@@ -16,7 +16,8 @@ from jitnet.compiler.passes.join import join_parts
 from jitnet.compiler.passes.overlap import share_parts
 from jitnet.compiler.passes.simplify import simplify
 from jitnet.compiler.passes.sums import join_sums
-from jitnet.compiler.pipeline import optimize, schedule
+from jitnet.compiler.pipeline import optimize
+from jitnet.compiler.schedule import schedule
 from jitnet.runtime.dtype import float32
 from tests.graph_harness import argument, assert_close, check, run, sample
 

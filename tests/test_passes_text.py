@@ -13,7 +13,8 @@ from jitnet.compiler.ir.loops import Buffer, For, Stmt, Store, loads, walk
 from jitnet.compiler.passes.assemble import Assembler
 from jitnet.compiler.passes.complex_pairs import complex_pairs
 from jitnet.compiler.passes.memory import plan_memory
-from jitnet.compiler.pipeline import optimize, schedule
+from jitnet.compiler.pipeline import optimize
+from jitnet.compiler.schedule import schedule
 from jitnet.runtime.dtype import float32, int64
 from tests.graph_harness import argument, assert_close, run
 

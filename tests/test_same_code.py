@@ -12,7 +12,8 @@ from jitnet.compiler.codegen.program import render
 from jitnet.compiler.ir.graph import Graph, Input, Node, Output
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.passes.assemble import Assembler
-from jitnet.compiler.pipeline import optimize, schedule
+from jitnet.compiler.pipeline import optimize
+from jitnet.compiler.schedule import schedule
 from jitnet.runtime.cpu import host_target
 from tests.graph_harness import argument, assert_close, run
 

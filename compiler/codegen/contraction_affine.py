@@ -48,6 +48,13 @@ def column_of(f: Function, lines: Lines, line: Value) -> Value:
     return f.add(row, f.mul(f.urem(line, f.i64(lines.chunks)), f.i64(lines.lanes)))
 
 
+def first_columns(lines: Lines) -> tuple[int, ...]:
+    """Return the flat column at which each line begins, and the one behind the last."""
+    rows = range(0, lines.outer * lines.inner, max(lines.inner, 1))
+    starts = [row + first for row in rows for first in range(0, lines.inner, lines.lanes)]
+    return (*starts, lines.outer * lines.inner)
+
+
 def lanes_of(f: Function, lines: Lines, line: Value) -> Value:
     """Return how many columns a line has."""
     if lines.lanes == 1:

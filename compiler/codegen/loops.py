@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from jitnet.compiler.ir.loops import For, Stmt, walk
+from jitnet.runtime.target import Target
 
 from .emitter import Value
 from .expressions import Expressions
@@ -123,12 +124,7 @@ class Loops:
 
     def _parallel(self, loop: For) -> None:
         """Write nested parallel loops as one, split between the threads."""
-        chain = [loop]
-        while len(chain[-1].body) == 1:
-            inner = chain[-1].body[0]
-            if not isinstance(inner, For) or inner.kind != "parallel":
-                break
-            chain.append(inner)
+        chain = parallel_chain(loop)
         if self._point.code.serial:
             self._nested(chain)
             return
@@ -160,7 +156,7 @@ class Loops:
         """Write a vector loop split between the threads; who has the end does the remainder."""
         f, point = self.f, self._point
         width = width_of(loop, f.target)
-        with self._parts(Shared(loop.var.extent, max(width, LEAST_SHARE))) as part:
+        with self._parts(vector_share(loop, f.target)) as part:
             self._full_vectors(loop, part.start, part.stop)
             if point.code.serial:
                 self._remainder(loop)
@@ -170,6 +166,22 @@ class Loops:
                 last = f.compare("icmp eq", part.stop, f.i64(loop.var.extent))
                 with f.when(last):
                     self._remainder(loop)
+
+
+def parallel_chain(loop: For) -> list[For]:
+    """Return the parallel loops that threads share out as one: each the whole body of the last."""
+    chain = [loop]
+    while len(chain[-1].body) == 1:
+        inner = chain[-1].body[0]
+        if not isinstance(inner, For) or inner.kind != "parallel":
+            break
+        chain.append(inner)
+    return chain
+
+
+def vector_share(loop: For, target: Target) -> Shared:
+    """Return how threads share out a parallel vector loop."""
+    return Shared(loop.var.extent, max(width_of(loop, target), LEAST_SHARE))
 
 
 def _vector_loop(loop: For) -> For | None:

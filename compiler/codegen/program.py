@@ -13,8 +13,9 @@ from jitnet.runtime.dataclass import dataclass
 from jitnet.runtime.pool_layout import BARRIER, MOST_NUMBERS
 from jitnet.runtime.target import Target
 
-from .emitter import I64, PTR, Function, Module, Value
+from .emitter import I1, I64, PTR, Function, Module, Value
 from .kernel import CodeWriter, own_scratch
+from .shares import EVERY, LARGEST, NOBODY
 
 SYMBOL = "program"
 MOST_STEPS = 128  # of a function that calls kernels, before it is cut
@@ -30,14 +31,20 @@ ARGS = [
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel of the program and whether all threads must have finished before it.
+    """One kernel of the program and which teams must all have finished before it.
 
+    waits: the sizes of those teams (see shares.py).
     number: of the first of what it shares out, where threads claim parts of it.
     """
 
     kernel: Kernel
-    barrier: bool
+    waits: int
     number: int = 0
+
+    @property
+    def barrier(self) -> bool:
+        """Whether any team waits."""
+        return self.waits != NOBODY
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,8 @@ class _Part:
         while position < len(steps):
             step = steps[position]
             if step.barrier:
-                self._wait()
+                with f.when(self._has_size_of(step.waits)):
+                    self._wait()
             if not step.kernel.serial:
                 self._call(step, status)
                 position += 1
@@ -175,6 +183,14 @@ class _Part:
     def _slot(self, number: int) -> Value:
         entry = self.f.emit_here(f"getelementptr inbounds ptr, {self._slots}, i64 {number}", PTR)
         return self.f.load(entry, PTR, 8)
+
+    def _has_size_of(self, sizes: int) -> Value | None:
+        """Return whether the team has one of these sizes; None if it does anyway."""
+        if sizes == EVERY:
+            return None
+        f, threads = self.f, self._threads
+        number = f.select(f.compare("icmp ult", threads, f.i64(LARGEST)), threads, f.i64(0))
+        return f.convert("trunc", f.binary("lshr", f.i64(sizes), number), I1)
 
     def _wait(self) -> None:
         self.f.call(BARRIER, [self._team, self._threads])

@@ -31,6 +31,11 @@ class Shared:
     least: int = 1
     most: int = MOST_UNITS
 
+    @property
+    def units(self) -> int:
+        """How many there are; the last may be smaller."""
+        return -(-self.count // self.unit)
+
 
 @dataclass(frozen=True)
 class Team:
@@ -51,10 +56,9 @@ class Team:
         Turns count up to what `expect` was told. What claims write is a loop, and so may run often
         or never; a part may be empty.
         """
-        units = -(-work.count // work.unit)
 
         def cut(index: Value) -> Value:
-            at = f.udiv(f.mul(f.i64(units), index), self.threads)
+            at = f.udiv(f.mul(f.i64(work.units), index), self.threads)  # as Split.cuts says
             return f.minimum(f.mul(at, f.i64(work.unit)), f.i64(work.count))
 
         yield Range(cut(self.thread), cut(f.add(self.thread, f.i64(1))))
@@ -79,9 +83,8 @@ class Claims(Team):
     @contextmanager
     def parts(self, f: Function, work: Shared, turn: Value) -> Iterator[Range]:
         """Write a loop over the parts that this thread claims."""
-        units = -(-work.count // work.unit)
-        coarser = -(-units // MOST_UNITS)
-        unit, units = work.unit * coarser, -(-units // coarser)
+        coarser = -(-work.units // MOST_UNITS)
+        unit, units = work.unit * coarser, -(-work.units // coarser)
         f.module.declare(CLAIM, I64, [PTR, *[I64] * 6])
         bounds = [f.i64(units), f.i64(work.least), f.i64(min(work.most, units))]
         which = f.add(self.number, turn)

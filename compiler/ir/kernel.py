@@ -55,6 +55,11 @@ class Code:
         """Parameters that are written."""
         return frozenset(written(self.body))
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether all threads can share it out: it is one statement that is made for that."""
+        return list(map(shares_out, self.body)) == [True]
+
     @cached_property
     def checks(self) -> bool:
         """Whether it may end the program: it looks at data, or asks the host."""
@@ -106,6 +111,13 @@ class Kernel:
 
     def __str__(self) -> str:
         return print_kernel(self)
+
+
+def shares_out(stmt: Stmt) -> bool:
+    """Return whether threads share out a statement, if there are several."""
+    return isinstance(stmt, Contract) or (
+        isinstance(stmt, For) and stmt.kind.startswith("parallel")
+    )
 
 
 def parameters_of(body: tuple[Stmt, ...]) -> tuple[Buffer, ...]:

@@ -45,7 +45,11 @@ class Assembler:
     """Holds the decisions of one graph while its kernels are made."""
 
     def __init__(
-        self, graph: Graph, scratch_bytes: int | None = None, narrow_operands: bool = False
+        self,
+        graph: Graph,
+        scratch_bytes: int | None = None,
+        narrow_operands: bool = False,
+        early_apart: bool = True,  # costs a kernel, which is little beside a barrier
     ) -> None:
         self.graph = with_own_outputs(graph)
         self._scratch_bytes = scratch_bytes  # of one kernel at most; None: as it wants
@@ -54,7 +58,7 @@ class Assembler:
         self.layout = materialize(self.graph, self.given, narrow_operands)
         self._kept = {*self.layout.roots, *self.given}
         patterns = Patterns(self._kept)
-        self.fuser = Fuser(self.layout.roots, self.given, patterns)
+        self.fuser = Fuser(self.layout.roots, self.given, patterns, early_apart)
         self.storage: dict[Node, Storage] = dict(self.given)
         self.late: set[Node] = set()  # outputs into inputs that are copied there at the end
         self.messages: list[Message] = []

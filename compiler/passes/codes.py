@@ -8,8 +8,8 @@ from typing import Any
 
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Var, of
-from jitnet.compiler.ir.kernel import Code, parameters_of
-from jitnet.compiler.ir.loops import Buffer, Contract, For, Load, Stmt, Store, walk
+from jitnet.compiler.ir.kernel import Code, parameters_of, shares_out
+from jitnet.compiler.ir.loops import Buffer, For, Load, Stmt, Store, walk
 
 from .bands import lower_bands
 from .contract import lower_contraction
@@ -97,10 +97,10 @@ class Codes:
         self, body: tuple[Stmt, ...], memory: _Memory, sharing: Sharing
     ) -> tuple[Code, Numbers]:
         """Return the code of a body, and what it works on."""
-        shared = any(_is_shared(stmt) for stmt in walk(body))
+        shared = any(shares_out(stmt) for stmt in walk(body))
         parameters = parameters_of(body)
         serial = self.alone or sharing is Sharing.NONE or not shared
-        claims = not serial and sharing is Sharing.CLAIMED and list(map(_is_shared, body)) == [True]
+        claims = not serial and sharing is Sharing.CLAIMED and list(map(shares_out, body)) == [True]
         numbers = tuple(map(memory.number, parameters))
         return Code("", name_locals(body), parameters, serial, claims), numbers
 
@@ -165,9 +165,3 @@ def _copy(node: Node, source: Storage, target: Storage) -> tuple[Stmt, ...]:
         kind = "vector" if last and len(order) > 1 else "parallel vector" if last else "parallel"
         body = (For(var, body, kind),)
     return body
-
-
-def _is_shared(stmt: Stmt) -> bool:
-    return isinstance(stmt, Contract) or (
-        isinstance(stmt, For) and stmt.kind.startswith("parallel")
-    )

@@ -4,13 +4,15 @@ A group has a space, the dims that its loops run over (dims of size 1 left out),
 of them that its reductions remove. A value in it lies in the whole space, or in the space without
 the axes (a result of the reductions, or computed from them). Values at the same place of the same
 group pass through registers. Band sums add up all that a group computes along the axes, row after
-row.
+row. Small values that follow from the inputs alone, such as how many labels count, are not put
+together with later ones: they are computed before anybody waits for anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
+from math import prod
 
 from jitnet.compiler.ir.graph import Node
 from jitnet.compiler.ir.index import Index, Var, of
@@ -126,7 +128,11 @@ class Fuser:
     """Puts each kept value into the first kernel that it fits."""
 
     def __init__(
-        self, roots: tuple[Node, ...], given: dict[Node, Storage], patterns: Patterns
+        self,
+        roots: tuple[Node, ...],
+        given: dict[Node, Storage],
+        patterns: Patterns,
+        early_apart: bool = True,
     ) -> None:
         self._roots = set(roots)
         self._given = given
@@ -137,6 +143,7 @@ class Fuser:
         self._reads: dict[Node, list[Read]] = {}
         self._depths: dict[Node, int] = {}
         self._readers: dict[Node, set[int]] = {}
+        self._early = self._known_early(roots) if early_apart else set()
         for root in self._scalars_first(roots):
             self._add(root)
 
@@ -154,6 +161,22 @@ class Fuser:
             if all(node in early for node in needs):
                 early.add(root)
         return [root for root in roots if root in early] + [r for r in roots if r not in early]
+
+    def _known_early(self, roots: tuple[Node, ...]) -> set[Node]:
+        """Return the roots that little work makes of what is given, and no more than was given.
+
+        Larger ones, such as labels one-hot, cost less where they are read.
+        """
+        early: set[Node] = set()
+        for root in roots:
+            if type(root.op.lower) in KINDS:
+                continue
+            reads = [read.node for read in self.reads(root)]
+            largest = max((node.type.numel for node in reads), default=1)
+            known = all(node in early or node in self._given for node in reads)
+            if known and prod(own_space(root)) <= min(largest, SMALL):
+                early.add(root)
+        return early
 
     def _add(self, root: Node) -> None:
         lower = root.op.lower
@@ -237,6 +260,8 @@ class Fuser:
 
     def _fits(self, group: Group, root: Node, reads: list[Read]) -> bool:
         if group.kind in ("scatter", "host", "join"):
+            return False
+        if group.kind == "loops" and (group.roots[0] in self._early) != (root in self._early):
             return False
         space = own_space(root)
         if isinstance(root.op.lower, Reduction | BandSum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -23,6 +23,7 @@ from jitnet.compiler.ir.loops import (
 from jitnet.runtime.dataclass import dataclass
 
 ALIGN = 64
+SMALL = 1 << 16  # bytes of a value whose memory may wait for a barrier before it is used again
 SLACK = 64  # bytes after each value that a vector load may touch without using them
 
 
@@ -48,13 +49,18 @@ class _Region:
     last: int
 
 
-def plan_memory(kernels: Sequence[Kernel]) -> MemoryPlan:
+def plan_memory(kernels: Sequence[Kernel], ends: Sequence[int] = ()) -> MemoryPlan:
     """Place every buffer; results take the memory of arguments that die with them, where they may.
 
     The largest regions are placed first, each at the lowest place that is free for its lifetime.
+    ends: for each kernel the last one before the next barrier. What is small stays until then, lest
+    using its memory again takes a barrier more.
     """
     region_of = _regions(kernels)
     regions = list(dict.fromkeys(region_of.values()))
+    for region in regions if ends else ():
+        if region.size <= SMALL:
+            region.last = ends[region.last]
     regions.sort(key=lambda region: (-region.size, region.first))
     places = _places(regions)
     offsets = {buffer: places[region] for buffer, region in region_of.items()}
@@ -216,27 +222,30 @@ def _read_before_written(reads: Sequence[_Visit], stores: Sequence[_Visit]) -> b
     )
 
 
-def conflicts(a: Kernel, b: Kernel, offsets: dict[Buffer, int]) -> bool:
+def conflicts(a: Kernel, b: Kernel, offsets: Mapping[Buffer, int]) -> bool:
     """Return whether one kernel writes memory that the other touches."""
     return _overlap(a.writes, b.reads | b.writes, offsets) or _overlap(a.reads, b.writes, offsets)
 
 
 def _overlap(
-    some: frozenset[Buffer], others: frozenset[Buffer], offsets: dict[Buffer, int]
+    some: frozenset[Buffer], others: frozenset[Buffer], offsets: Mapping[Buffer, int]
 ) -> bool:
-    for one in some:
-        for other in others:
-            if one is other:
-                return one.place != "scratch"
-            if one.place != other.place or one.slot != other.slot or one.place == "scratch":
-                continue
-            (start, end), (first, last) = _span(one, offsets), _span(other, offsets)
-            if start < last and first < end:
-                return True
-    return False
+    return any(common(one, other, offsets) for one in some for other in others)
 
 
-def _span(buffer: Buffer, offsets: dict[Buffer, int]) -> tuple[int, int]:
-    """Return the bytes of the arena, or of its slot, from which to which a buffer lies."""
-    start = offsets[buffer] if buffer.place == "arena" else buffer.offset * buffer.dtype.size
-    return start, start + buffer.size * buffer.dtype.size
+def common(one: Buffer, other: Buffer, offsets: Mapping[Buffer, int]) -> tuple[int, int] | None:
+    """Return where two buffers begin, in bytes of the memory that they share; None if none.
+
+    offsets: of buffers in the arena; each of those that are missing is memory of its own.
+    """
+    if "scratch" in (one.place, other.place) or one.place != other.place or one.slot != other.slot:
+        return None
+    if one.place == "arena" and one not in offsets and one.owner is not other.owner:
+        return None
+    start, first = (_start(buffer, offsets) for buffer in (one, other))
+    stop, last = start + one.size * one.dtype.size, first + other.size * other.dtype.size
+    return (start, first) if start < last and first < stop else None
+
+
+def _start(buffer: Buffer, offsets: Mapping[Buffer, int]) -> int:
+    return offsets.get(buffer, buffer.offset * buffer.dtype.size)

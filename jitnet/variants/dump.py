@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jitnet.compiler.codegen.shares import SIZES
 from jitnet.compiler.compiled import Compiled
 from jitnet.compiler.ir.kernel import Kernel
 from jitnet.compiler.passes.memory import MemoryPlan
@@ -51,9 +52,19 @@ def _kernels(stages: Stages) -> str:
     parts: list[str] = []
     for kernel, waits in zip(stages.kernels, stages.barriers, strict=True):
         if waits:
-            parts.append("--- all threads wait here ---")
+            parts.append(f"--- {_who(waits)} here ---")
         parts.append(kernel_text(kernel, stages.memory))
     return "\n\n".join(parts)
+
+
+def _who(sizes: int) -> str:
+    """Return who waits at a barrier of teams of these sizes."""
+    free = [size for size in SIZES if not sizes >> size & 1]
+    if not free:
+        return "all threads wait"
+    if len(free) == len(SIZES):
+        return f"all threads wait, if they are more than {SIZES[-1]},"
+    return f"all threads wait, unless they are {', '.join(map(str, free))},"
 
 
 def kernel_text(kernel: Kernel, memory: MemoryPlan) -> str:

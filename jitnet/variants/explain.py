@@ -93,7 +93,8 @@ def _on_cpu(compiled: Compiled) -> list[str]:
 
 
 def _kernels(stages: Stages, when: str) -> list[str]:
-    head = f"  {len(stages.kernels)} kernels, {sum(stages.barriers)} barriers between them{when}:"
+    barriers = sum(1 for sizes in stages.barriers if sizes)
+    head = f"  {len(stages.kernels)} kernels, {barriers} barriers between them{when}:"
     return [head, *costs(stages.kernels)]
 
 
