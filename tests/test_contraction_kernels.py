@@ -15,8 +15,7 @@ from jitnet.compiler.codegen.contraction import (
     Operand,
     emit_contraction,
 )
-from jitnet.compiler.codegen.contraction_registers import whole_first
-from jitnet.compiler.codegen.contraction_rows import next_rows, possible_rows
+from jitnet.compiler.codegen.contraction_rows import next_rows, possible_rows, whole_first
 from jitnet.compiler.codegen.emitter import I64, PTR, Function, Module, Value
 from jitnet.compiler.codegen.library import library, micro_kernels
 from jitnet.compiler.codegen.microkernels import tile_rows

@@ -18,7 +18,9 @@ from jitnet.compiler.codegen.contraction import (
 )
 from jitnet.compiler.codegen.contraction_choice import plan
 from jitnet.compiler.codegen.contraction_form import Sizes, canonical
-from jitnet.compiler.codegen.contraction_registers import finishes_in_registers, whole_first
+from jitnet.compiler.codegen.contraction_next_panel import packs_meanwhile
+from jitnet.compiler.codegen.contraction_registers import finishes_in_registers
+from jitnet.compiler.codegen.contraction_rows import whole_first
 from jitnet.compiler.codegen.microkernels import dot_columns, line_vectors
 from jitnet.runtime.dtype import DType, float32, float64
 from tests.contraction_harness import (
@@ -341,6 +343,30 @@ def test_sums_finished_in_registers(
     inside = build(c, TARGETS[target], is_short=True)
     for threads in (1, 2, 3, 5):
         np.testing.assert_array_equal(inside(a, b, threads), library_tiles)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", [(100, 300, 513), (250, 328, 150), (203, 320, 20)], ids=str)
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_panels_packed_while_others_multiply(
+    dtype: DType, size: tuple[int, int, int], target: str
+) -> None:
+    """Tiles of the first rows copy the next panel: bits are those of panels packed at once."""
+    c = matrices(dtype, "NN", *size)
+    a, b = memory(c, c.a, c.m, 1), memory(c, c.b, c.n, 2)
+    packed_at_once = build(c, TARGETS[target])(a, b)
+    np.testing.assert_allclose(packed_at_once, expected(c, a, b), atol=2e-4)
+    meanwhile = build(c, TARGETS[target], is_short=True)
+    for threads in (1, 2, 3, 7):
+        np.testing.assert_array_equal(meanwhile(a, b, threads), packed_at_once)
+
+
+def test_which_panels_are_packed_meanwhile() -> None:
+    """Those that lie row by row in memory, where threads go through all rows of A."""
+    assert packs_meanwhile(plan(matrices(float32, "NN", 100, 300, 513), HOST), False)
+    assert not packs_meanwhile(plan(matrices(float32, "NN", 100, 300, 513), HOST), True)
+    assert not packs_meanwhile(plan(matrices(float32, "NT", 100, 300, 513), HOST), False)
+    assert not packs_meanwhile(plan(matrices(float32, "NN", 3000, 300, 513), HOST), False)
 
 
 def test_which_sums_are_finished_in_registers() -> None:

@@ -23,16 +23,16 @@ from .contraction_form import (
     flops,
     swapped,
 )
+from .contraction_next_panel import NextPanel, TilePlace, next_panel
 from .contraction_packing import PanelPacker
 from .contraction_plan import MOST_PLACES, Plan
 from .contraction_registers import (
     RegisterTiles,
     finishes_in_registers,
     negated,
-    whole_first,
     with_whole_tiles,
 )
-from .contraction_rows import next_rows, possible_rows
+from .contraction_rows import next_rows, next_tile, possible_rows, whole_first
 from .contraction_turning import Turner
 from .emitter import I64, PTR, Function, Value
 from .microkernels import Tile
@@ -106,6 +106,8 @@ class _Operands:
     batch: Value
     a: Value
     b: Value
+    panels: PanelPacker
+    next_panel: NextPanel | None  # where tiles pack it meanwhile
 
 
 class _Writer:
@@ -148,7 +150,9 @@ class _Writer:
             index = batch.start
             a = f.gep(self.a, affine(f, index, c.batch, c.a.batch), self.element)
             b = f.gep(self.b, affine(f, index, c.batch, c.b.batch), self.element)
-            self._block(_Operands(index, a, b))
+            packer = PanelPacker(f, self.plan, b, index, self.pack_b)
+            foreseen = next_panel(f, self.plan, packer) if self.whole_tiles else None
+            self._block(_Operands(index, a, b, packer, foreseen))
 
     @contextmanager
     def _blocks(self, axis: str, turn: Value) -> Iterator[Range]:
@@ -170,19 +174,20 @@ class _Writer:
     def _block(self, at: _Operands) -> None:
         """Write the loops over blocks of columns, of rows, and of K."""
         f, plan = self.f, self.plan
-        packer = PanelPacker(f, plan, at.b, at.batch, self.pack_b)
         panels = self.part["b"]
         if self.packer is not None:
             self.packer.begin()
         with self._blocks("columns", at.batch) as lines:
-            if plan.source == "packed":
-                packer.pack(panels, lines.start, lines.stop, f.i64(0), f.i64(self.c.depth))
+            if at.next_panel is not None:
+                at.next_panel.pack_others(panels, lines)
+            elif plan.source == "packed":
+                at.panels.pack(panels, lines.start, lines.stop, f.i64(0), f.i64(self.c.depth))
             self.tables.fill_lines(lines)
             with self._blocks("rows", self._turn(at, lines)) as rows:
                 self.tables.fill_rows(rows)
                 with self.tables.k_blocks(at.batch) as k:
                     if plan.source == "blocks":
-                        packer.pack(panels, lines.start, lines.stop, k.start, k.length)
+                        at.panels.pack(panels, lines.start, lines.stop, k.start, k.length)
                     packed = at.a if self.packer is None else self.packer.pack(at.a, rows, k)
                     self._multiply(at, Block(rows, lines, k, packed))
                 if plan.finishes_blocks:
@@ -232,7 +237,7 @@ class _Writer:
 
         with f.while_(more, [rows.start]) as tiles:
             row = tiles.carried[0]
-            stop = f.add(row, self._tile_rows(f.sub(rows.stop, row)))
+            stop = f.add(row, next_tile(f, f.sub(rows.stop, row), self.plan.rows, self.next_rows))
             yield Range(row, stop)
             tiles.carry = [stop]
 
@@ -251,7 +256,8 @@ class _Writer:
             return
         whole = self.whole_tiles.are_whole(tile.count, panel)
         with f.when(whole):
-            self.whole_tiles.write(at.batch, rows.start, panel, a, b)
+            place = TilePlace(at.batch, block, rows.start, panel)
+            self.whole_tiles.write(place, a, b, at.next_panel)
         with f.when(negated(f, whole)):
             self._called_tile(at, block, tile, a, b)
 
@@ -379,18 +385,8 @@ class _Writer:
         full = f.compare("icmp slt", panel, f.i64(plan.lines.count - plan.tail_vectors))
         return f.select(full, table(plan.vectors), table(plan.tail_vectors))
 
-    def _tile_rows(self, left: Value) -> Value:
-        """Return the rows of the next tile."""
-        f, most, choose = self.f, self.plan.rows, self.next_rows
-        if left.text.isdigit():
-            return f.i64(choose(int(left.text), most))
-        table = f.module.constant_array(I64, [choose(n, most) for n in range(3 * most + 1)])
-        index = f.minimum(left, f.i64(3 * most))
-        return f.load(f.gep(table, index, I64), I64, 8, constant=True)
-
     def _call(self, kernels: Value, rows: Value, arguments: list[Value]) -> None:
         """Call the kernel for a tile of that many rows."""
         f = self.f
-        place = f.gep(kernels, f.sub(rows, f.i64(1)), PTR)
-        kernel = f.load(place, PTR, 8, constant=True)
+        kernel = f.load(f.gep(kernels, f.sub(rows, f.i64(1)), PTR), PTR, 8, constant=True)
         f.raw(f"call void {kernel.text}({', '.join(map(str, arguments))})")

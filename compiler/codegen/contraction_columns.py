@@ -128,7 +128,7 @@ class ColumnCopier:
         f = self.f
         return f.gep(panel.to, f.mul(f.sub(k, panel.k), panel.width), self.element)
 
-    def _source(self, step: Value, column: Value) -> Value:
+    def source(self, step: Value, column: Value) -> Value:
         """Return the address of B at a step of the walk and a flat column."""
         f = self.f
         at = f.gep(self.b, affine(f, column, self.c.n, self.c.b.free), self.element)
@@ -150,7 +150,7 @@ class ColumnCopier:
             if self.hook is not None:
                 value = self.hook(f, self.batch, k, here, lanes)
             else:
-                value = f.load(self._source(k, here), vector(self.element, lanes), self.size)
+                value = f.load(self.source(k, here), vector(self.element, lanes), self.size)
             f.store(value, f.gep(place, f.i64(at), self.element), self.size)
 
     def _squares(self, panel: Panel, column: Value, columns: int, start: Value, run: Value) -> None:
@@ -167,7 +167,7 @@ class ColumnCopier:
         step = f.i64(self.c.b.free[-1] if self.c.n else 0)
         for first in range(0, columns, self.lanes):
             used = f.i64(min(self.lanes, columns - first))
-            source = self._source(start, f.add(column, f.i64(first)))
+            source = self.source(start, f.add(column, f.i64(first)))
             place = f.gep(to, f.i64(first), self.element)
             f.call(name, [place, panel.width, rows, source, step, used, run])
 
@@ -176,6 +176,6 @@ class ColumnCopier:
         f, place = self.f, self._place(panel, k)
         self._clear(place, columns)
         with f.loop(f.i64(0), f.i64(columns)) as lane:
-            source = self._source(k, f.add(column, lane.index))
+            source = self.source(k, f.add(column, lane.index))
             value = f.load(source, self.element, self.size)
             f.store(value, f.gep(place, lane.index, self.element), self.size)

@@ -13,14 +13,15 @@ fall into tiles decides no bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from .contraction_affine import column_of
 from .contraction_finish import Ask, Epilogue
+from .contraction_next_panel import NextPanel, TilePlace
 from .contraction_plan import Plan
+from .contraction_rows import whole_lines
 from .emitter import I1, Function, Value
-from .microkernels import MAX_VECTORS, Tile, emit_run, entry
+from .microkernels import MAX_VECTORS, Meanwhile, Tile, emit_run, entry
 
 SHALLOWEST = 16  # steps along K: finding the rows of A anew for each tile takes longer than fewer
 DEEPEST_APART = 256  # steps where rows of a panel lie apart: low tiles read it more often
@@ -28,7 +29,6 @@ APART = 512  # bytes between rows of a panel, from which on few sets of level 1 
 LOWEST = 8  # rows of a whole tile
 MOST_POINTERS = 9  # to rows of A, beside what the kernel around a tile keeps
 SHORTEST_PART = 4  # steps along K between rows of which the epilogue's memory is asked for
-THINNEST = 4  # rows of a tile that keeps the multipliers busy
 WHOLE_CYCLES = 50  # between the multiply-adds of one whole tile and those of the next
 EDGE_CYCLES = 200  # around a tile of the library, which has fewer rows
 
@@ -47,11 +47,32 @@ class RegisterTiles:
         """Return whether so many rows, and the panel from a line on, make up a whole tile."""
         f = self.f
         all_rows = f.compare("icmp eq", rows, f.i64(self.plan.rows))
-        all_lines = f.compare("icmp slt", line, f.i64(_whole_lines(self.plan)))
+        all_lines = f.compare("icmp slt", line, f.i64(whole_lines(self.plan)))
         return f.binary("and", all_rows, all_lines)
 
-    def write(self, batch: Value, row: Value, line: Value, a: list[Value], b: list[Value]) -> None:
-        """Write one tile and its epilogue; a and b are what a tile of the library is told."""
+    def write(
+        self,
+        at: TilePlace,
+        a: list[Value],
+        b: list[Value],
+        next_panel: NextPanel | None,
+    ) -> None:
+        """Write one tile and its epilogue; a and b are what a tile of the library is told.
+
+        Some tiles pack rows of the next panel, where given, meanwhile.
+        """
+        if next_panel is None:
+            self._write(at, a, b, self._asking(at))
+            return
+        packs = next_panel.has_rows_for(at)
+        with self.f.when(packs):
+            self._write(at, a, b, next_panel.packing(at, b[0], self._asking(at)))
+        with self.f.when(negated(self.f, packs)):
+            self._write(at, a, b, self._asking(at))
+
+    def _write(
+        self, at: TilePlace, a: list[Value], b: list[Value], meanwhile: Meanwhile | None
+    ) -> None:
         f, plan = self.f, self.plan
         base, table, *_, a_step = a
         element = plan.c.dtype.llvm
@@ -59,27 +80,28 @@ class RegisterTiles:
         for r in range(plan.rows):
             offset = f.i64(r) if plan.packs_a else entry(f, table, f.i64(r))
             pointers.append(f.gep(base, offset, element))
-        asking = self._asking(batch, row, line)
-        sums = emit_run(f, self.tile, pointers, a_step, b[0], b[1], plan.k.run, asking)
+        sums = emit_run(f, self.tile, pointers, a_step, b[0], b[1], plan.k.run, meanwhile)
         for r in range(plan.rows):
             for v in range(plan.vectors):
-                column = column_of(f, plan.lines, f.add(line, f.i64(v)))
-                at = f.add(row, f.i64(r))
-                self.epilogue(f, batch, at, column, plan.lines.lanes, sums[r * plan.vectors + v])
+                column = column_of(f, plan.lines, f.add(at.line, f.i64(v)))
+                row = f.add(at.row, f.i64(r))
+                total = sums[r * plan.vectors + v]
+                self.epilogue(f, at.batch, row, column, plan.lines.lanes, total)
 
-    def _asking(self, batch: Value, row: Value, line: Value) -> Callable[[Value], None] | None:
+    def _asking(self, at: TilePlace) -> Meanwhile | None:
         """Return what asks for the memory that a tile's epilogue touches in a row, if it pays."""
         f, plan, ask = self.f, self.plan, self.ask
         if ask is None or plan.k.run < SHORTEST_PART * plan.rows:
             return None
 
-        def asking(r: Value) -> None:
+        def asking(part: Value) -> None:
+            row = f.add(at.row, part)
             for v in range(plan.vectors):
-                column = column_of(f, plan.lines, f.add(line, f.i64(v)))
-                for place in ask.addresses(f, batch, f.add(row, r), column, plan.lines.lanes):
+                column = column_of(f, plan.lines, f.add(at.line, f.i64(v)))
+                for place in ask.addresses(f, at.batch, row, column, plan.lines.lanes):
                     f.prefetch(place)
 
-        return asking
+        return Meanwhile(-(-plan.k.run // plan.rows), asking)
 
 
 def finishes_in_registers(plan: Plan) -> bool:
@@ -114,20 +136,6 @@ def with_whole_tiles(plan: Plan) -> Plan:
     return replace(plan, rows=rows, row_block=plan.row_block // rows * rows)
 
 
-def whole_first(left: int, most: int) -> int:
-    """Return the rows of the next tile of `left`: the most, but that the last would be thin."""
-    if left <= most:
-        return left
-    return most if left - most >= THINNEST else -(-left // 2)
-
-
 def negated(f: Function, condition: Value) -> Value:
     """Return an i1 that holds where another does not."""
     return f.binary("xor", condition, f.const(I1, True))
-
-
-def _whole_lines(plan: Plan) -> int:
-    """Return the lines, from the first on, that lie in whole panels of whole vectors."""
-    lines = plan.lines
-    whole = lines.count if not lines.tail else lines.inner // lines.lanes
-    return whole // plan.vectors * plan.vectors

@@ -229,6 +229,14 @@ def emit_tile(module: Module, tile: Tile) -> None:
     f.finish()
 
 
+@dataclass(frozen=True)
+class Meanwhile:
+    """What is written between parts of a run, so many steps each, given the number of the part."""
+
+    steps: int
+    write: Callable[[Value], None]
+
+
 def emit_run(
     f: Function,
     tile: Tile,
@@ -237,18 +245,15 @@ def emit_run(
     b: Value,
     b_step: Value,
     steps: int,
-    meanwhile: Callable[[Value], None] | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> list[Value]:
-    """Write the multiply-adds of a tile along one run of K; return its sums, row by row.
-
-    meanwhile(row), where given, is written between equal parts of the run, one for each row.
-    """
+    """Write the multiply-adds of a tile along one run of K; return its sums, row by row."""
     start = [*zeros(f, tile), b, f.i64(0)]
     if meanwhile is None:
         return _steps(f, tile, rows, a_step, b_step, f.i64(steps), start)[:-2]
-    part = -(-steps // tile.rows)
+    part = meanwhile.steps
     with f.loop(f.i64(0), f.i64(-(-steps // part)), carried=start) as turn:
-        meanwhile(turn.index)
+        meanwhile.write(turn.index)
         left = f.sub(f.i64(steps), f.mul(turn.index, f.i64(part)))
         count = f.i64(part) if steps % part == 0 else f.minimum(f.i64(part), left)
         turn.carry = _steps(f, tile, rows, a_step, b_step, count, turn.carried)
