@@ -180,7 +180,7 @@ def test_results_are_asked_for_while_their_sums_are_made(dtype: DType) -> None:
     assert k.count > 1 and len(calls) % k.count == 0
     assert sum(told["ahead_count"] > 0 for told in calls) * k.count == len(calls)
     first = out.ctypes.data
-    assert sorted(asked) == list(range(first, first + out.nbytes, HOST.vector_bytes))
+    assert sorted(asked) == list(range(first, first + out.nbytes, HOST.vector_bytes // 2))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from .contraction_blocks import Block, Tables, blocks
 from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_columns import PackB
 from .contraction_copies import RowPacker
-from .contraction_finish import Ask, Epilogue, FinishedTile, Finisher
+from .contraction_finish import WORTH_ASKING, Ask, Epilogue, FinishedTile, Finisher
 from .contraction_form import (
     Contraction,
     Limit,
@@ -87,6 +87,8 @@ def emit_contraction(
     decided = plan(c, f.target, pack_b is not None, streams)
     if decided.turned:
         a, b = b, a
+    if ask is not None and not (decided.turned or ask.count >= WORTH_ASKING):
+        ask = None
     whole_tiles = None
     if is_short and finishes_in_registers(decided):
         decided = with_whole_tiles(decided)
@@ -94,7 +96,8 @@ def emit_contraction(
     elif ask is not None and ask.count <= MOST_PLACES and decided.may_foresee_results:
         decided = replace(decided, foresees="results")
     part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in decided.regions.items()}
-    finisher = Finisher(f, decided, epilogue, ask, part["asked"])
+    kind, own = (Turner, part["turned"]) if decided.turned else (Finisher, part["asked"])
+    finisher = kind(f, decided, epilogue, ask, own)
     _Writer(f, decided, a, b, part, team, finisher, pack_b, whole_tiles).write()
     return decided.turns
 
@@ -266,7 +269,7 @@ class _Writer:
     ) -> None:
         """Let the library multiply a tile; a and b say where its operands are."""
         f, plan = self.f, self.plan
-        self.finisher.ask_ahead(at.batch, tile, block.k.last)
+        self.finisher.ask_ahead(at.batch, block, tile)
         rows = Range(tile.row, f.add(tile.row, tile.count))
         self._call(self._kernels(tile.line), tile.count, [
             *a,
@@ -299,11 +302,11 @@ class _Writer:
         if plan.source == "dots":
             self.finisher.finish_rows(at.batch, rows, lines, self._sums(rows, rows.start, f.i64(0)))
             return
-        if plan.turned:
-            turner = Turner(f, plan, self.finisher.epilogue, self.part["turned"])
+        if isinstance(self.finisher, Turner):
             with self._panels(lines) as panel:
                 before = f.mul(f.sub(panel.start, lines.start), f.i64(plan.width))
-                turner.finish(at.batch, rows, panel.start, self._sums(rows, rows.start, before))
+                sums = self._sums(rows, rows.start, before)
+                self.finisher.finish_panel(at.batch, rows, panel.start, sums)
             return
         with (
             f.loop(rows.start, rows.stop) as row,

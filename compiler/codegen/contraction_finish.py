@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from jitnet.runtime.dataclass import dataclass
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
+from .contraction_blocks import Block
 from .contraction_plan import DEEP, Plan
 from .emitter import PTR, Function, Value, vector
 from .team import Range
+
+WORTH_ASKING = 2  # places that a vector of results touches, from which on tiles ask for them ahead
 
 Epilogue = Callable[[Function, Value, Value, Value, int, Value], None]
 
@@ -48,7 +51,7 @@ class Finisher:
         self.epilogue = epilogue
         self.ask = ask
 
-    def ask_ahead(self, batch: Value, tile: FinishedTile, last: Value | None) -> None:
+    def ask_ahead(self, batch: Value, block: Block, tile: FinishedTile) -> None:
         """Ask for what finishing a tile is going to touch, before its last products.
 
         Where the tile itself asks for it, meanwhile, write the addresses down. All at once, more
@@ -57,7 +60,7 @@ class Finisher:
         f, plan, ask = self.f, self.plan, self.ask
         if ask is None or plan.finishes_blocks or plan.single_columns or plan.k.longest < DEEP:
             return
-        with f.when(last):
+        with f.when(block.k.last):
             count = vectors_of(f, plan, tile.line)
             with f.loop(f.i64(0), count) as v, f.loop(f.i64(0), tile.count) as r:
                 column = column_of(f, plan.lines, f.add(tile.line, v.index))

@@ -200,7 +200,8 @@ class Plan:
         """The kind of tile kernels."""
         if self.reads_lines or self.reads_runs:
             return self.source
-        return {"results": "listed", "block": "copying"}.get(self.foresees, "tile")
+        kinds = {"results": "listed", "block": "copying", "rows": "broad"}
+        return kinds.get(self.foresees, "tile")
 
     @property
     def copies_a(self) -> bool:

@@ -7,25 +7,51 @@ registers, so that the epilogue gets neighbouring columns all the same.
 from __future__ import annotations
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
-from .contraction_blocks import blocks
-from .contraction_finish import Epilogue
+from .contraction_blocks import Block, blocks
+from .contraction_finish import Ask, Epilogue, FinishedTile, Finisher
 from .contraction_plan import Plan
 from .emitter import PTR, Function, Value, vector
 from .squares import declare_squares
 from .team import Range
 
 
-class Turner:
-    """Writes the epilogue of a block of transposed sums; `rows` and `lines` are the plan's."""
+class Turner(Finisher):
+    """Writes the epilogue of blocks of transposed sums; `rows` and `lines` are the plan's.
 
-    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue, turned: Value) -> None:
-        self.f = f
-        self.plan = plan
-        self.element = plan.c.dtype.llvm
-        self.epilogue = epilogue
-        self.turned = turned  # scratch: a panel of sums, transposed
+    turned: scratch for a panel of sums, transposed.
+    """
 
-    def finish(self, batch: Value, rows: Range, panel: Value, sums: Value) -> None:
+    def __init__(
+        self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None, turned: Value
+    ) -> None:
+        super().__init__(f, plan, epilogue, ask, turned)
+        self.turned = turned
+
+    def ask_ahead(self, batch: Value, block: Block, tile: FinishedTile) -> None:
+        """Ask for what finishing the block is going to touch, before its last products.
+
+        Each tile asks for some rows of C in its panel. Those that there are in a whole block are
+        shared out evenly, so that few are asked for at once.
+        """
+        f, plan, ask = self.f, self.plan, self.ask
+        if ask is None:
+            return
+        rows = f.mul(vectors_of(f, plan, tile.line), f.i64(plan.width))
+        tiles = f.i64(plan.row_block // plan.rows)
+        before = f.udiv(f.sub(tile.row, block.rows.start), f.i64(plan.rows))
+        start = f.udiv(f.mul(rows, before), tiles)
+        stop = f.udiv(f.mul(rows, f.add(before, f.i64(1))), tiles)
+        first = column_of(f, plan.lines, tile.line)
+        with (
+            f.when(block.k.last),
+            f.loop(start, stop, may_be_empty=True) as row,
+            f.loop(block.rows.start, block.rows.stop, plan.width) as column,
+        ):
+            at = f.add(first, row.index)
+            for place in ask.addresses(f, batch, at, column.index, plan.width):
+                f.prefetch(place)
+
+    def finish_panel(self, batch: Value, rows: Range, panel: Value, sums: Value) -> None:
         """Finish the sums of one panel."""
         f, plan = self.f, self.plan
         self._turn(rows, panel, sums)

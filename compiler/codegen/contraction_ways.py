@@ -218,7 +218,7 @@ def turned_plan(c: Contraction, target: Target) -> Plan:
     """
     lanes = target.lanes(c.dtype.size)
     lines = Lines(lanes, c.columns, 1)
-    vectors = min(MAX_VECTORS, lines.count)
+    vectors = -(-lines.count // -(-lines.count // line_vectors(target)))
     rows = tile_rows(target, vectors)
     return Plan(
         c=c,

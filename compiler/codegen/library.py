@@ -17,6 +17,7 @@ EMITTERS = {
     "tile": emit_tile,
     "listed": emit_tile,
     "copying": emit_tile,
+    "broad": emit_tile,
     "lines": emit_lines,
     "dots": emit_dots,
     "columns": emit_columns,

@@ -6,6 +6,8 @@ outer steps along K; inside a tap K advances by a fixed step. So one kernel serv
 layout and convolutions, and nothing is materialised. B is a panel whose rows are `b_step` apart.
 A listed tile is one that asks for memory at listed addresses while it multiplies; a copying one,
 whose rows of A lie side by side, copies what the tiles of the next block are going to read.
+A broad tile has half the rows and up to twice the vectors: level 1 keeps its rows where these are
+long ones, read in place, while all panels pass.
 A wide tile has one row and many vectors: with few rows, B is read once, in runs that long.
 A line tile reads B in place as well: each vector of columns has an offset of its own and may be
 partly masked off, where the target can. It is for few rows, which would not repay the packing of a
@@ -106,6 +108,7 @@ ARGUMENTS = {
     "tile": TILE_ARGUMENTS,
     "listed": LISTED_ARGUMENTS,
     "copying": COPYING_ARGUMENTS,
+    "broad": TILE_ARGUMENTS,
     "lines": LINE_ARGUMENTS,
     "dots": DOT_ARGUMENTS,
     "columns": RUN_ARGUMENTS,
@@ -150,7 +153,7 @@ def wide_vectors(target: Target) -> int:
 
 
 def line_vectors(target: Target) -> int:
-    """Return the most vectors of a line tile."""
+    """Return the most vectors of a line tile, and of a broad one."""
     return 4 if target.vector_registers >= 32 else 2
 
 
@@ -185,6 +188,8 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
             return [(line_rows(target), v + 1) for v in range(line_vectors(target))]
         case "dots":
             return [(dot_rows(target), v + 1) for v in range(dot_columns(target))]
+        case "broad":
+            return [(tile_rows(target, v + 1), v + 1) for v in range(line_vectors(target))]
         case "columns" | "rows":
             return [(1 if has_masks(target) else 0, 1)]
         case _:
@@ -200,6 +205,7 @@ def emit_tile(module: Module, tile: Tile) -> None:
     a, rows, taps, tap_count, run, a_step, b, b_step, *ask, c, c_step, accumulate = f.args
     every = ask.pop() if tile.kind == "copying" else f.i64(AHEAD_EVERY)
     ahead, ask_for_more = ASKING[tile.kind](f, *ask)
+    wide = tile.vectors > MAX_VECTORS and tile.kind != "broad"
     element = tile.dtype.llvm
     offsets = [f.i64(row) for row in range(tile.rows)]
     if tile.kind != "copying":  # whose rows are packed side by side: one register finds them all
@@ -212,13 +218,13 @@ def emit_tile(module: Module, tile: Tile) -> None:
         parts = f.udiv(f.add(run, f.sub(every, f.i64(1))), every)
         with f.loop(f.i64(0), parts, carried=carried, may_be_empty=True) as part:
             *carried, ahead = part.carried
-            if tile.vectors <= MAX_VECTORS:
+            if not wide:
                 ahead = ask_for_more(ahead)
             steps = f.minimum(every, f.sub(run, f.mul(part.index, every)))
             with f.loop(f.i64(0), steps, carried=carried) as k:
                 *sums, line, at = k.carried
                 columns = _vectors(f, tile, line)
-                if tile.vectors > MAX_VECTORS:
+                if wide:
                     _ask_ahead(f, tile, line, b_step)
                 sums = _multiply_add(f, tile, pointers, at, columns, sums)
                 k.carry = [*sums, f.gep(line, b_step, element), f.add(at, a_step)]

@@ -14,8 +14,6 @@ from .expressions import Expressions
 from .orientation import contraction_of, lane_var, oriented
 from .point import Lanes, Point
 
-WORTH_ASKING = 2  # accesses for each result from which on memory is asked for them ahead
-
 
 class ProductWriter:
     """Writes products at a point; scratch: where in scratch their panels begin.
@@ -70,7 +68,7 @@ class ProductWriter:
         return run
 
     def _ask(self, stmt: Contract) -> Ask | None:
-        """Return what the body touches for a vector of results, if it is worth asking for."""
+        """Return what the body touches for a vector of results, if it touches anything."""
         column = lane_var(stmt)
         touched = {
             (part.buffer, part.index)
@@ -81,7 +79,7 @@ class ProductWriter:
             and part.buffer.place != "scratch"
         }
         places = sorted(touched, key=str)
-        if len(places) < WORTH_ASKING:
+        if not places:
             return None
 
         def find(

@@ -70,6 +70,7 @@ def copying(
 
 ASKING: dict[str, Callable[..., Asking]] = {
     "tile": asking,
+    "broad": asking,
     "listed": asking_from_list,
     "copying": copying,
 }
