@@ -22,6 +22,10 @@ LEAST_TILES = 2  # of rows that are claimed: each part of a product has thin one
 LEAST_PANELS = 4  # that are claimed: for each part, a thread reads the whole of A
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
 
+# Of tiles whose B is a panel, by what they foresee: those that ask for nothing ask by a list as
+# well, one without entries, since each kind is compiled for itself, for every number of rows.
+KINDS = {"": "listed", "results": "listed", "panel": "tile", "rows": "broad", "block": "copying"}
+
 
 @dataclass(frozen=True)
 class KBlocks:
@@ -200,8 +204,9 @@ class Plan:
         """The kind of tile kernels."""
         if self.reads_lines or self.reads_runs:
             return self.source
-        kinds = {"results": "listed", "block": "copying", "rows": "broad"}
-        return kinds.get(self.foresees, "tile")
+        if self.vectors > MAX_VECTORS and not self.turned:
+            return "wide"
+        return KINDS[self.foresees]
 
     @property
     def copies_a(self) -> bool:
@@ -214,9 +219,8 @@ class Plan:
 
         The runs that a tile's results touch are too short for the hardware to foresee them.
         """
-        plain = self.kind in ("tile", "listed") and self.foresees in ("", "results")
         by_tile = not (self.finishes_blocks or self.single_columns)
-        return plain and by_tile and self.vectors <= MAX_VECTORS and self.k.longest >= DEEP
+        return self.kind == "listed" and by_tile and self.k.longest >= DEEP
 
     @property
     def runtime_rows(self) -> bool:

@@ -21,7 +21,7 @@ from .contraction_next_panel import NextPanel, TilePlace
 from .contraction_plan import Plan
 from .contraction_rows import whole_lines
 from .emitter import I1, Function, Value
-from .microkernels import MAX_VECTORS, Meanwhile, Tile, emit_run, entry
+from .microkernels import Meanwhile, Tile, emit_run, entry
 
 SHALLOWEST = 16  # steps along K: finding the rows of A anew for each tile takes longer than fewer
 DEEPEST_APART = 256  # steps where rows of a panel lie apart: low tiles read it more often
@@ -110,7 +110,7 @@ def finishes_in_registers(plan: Plan) -> bool:
     What follows must be short as well: its caller knows.
     """
     k = plan.k
-    plain = plan.kind == "tile" and plan.vectors <= MAX_VECTORS and not plan.foresees
+    plain = plan.kind == "listed" and not plan.foresees
     by_tile = not (plan.finishes_blocks or plan.single_columns)
     whole = k.count == k.tap_count == 1 and k.run >= SHALLOWEST
     near = k.run <= DEEPEST_APART or not _lies_apart(plan)

@@ -18,6 +18,7 @@ EMITTERS = {
     "listed": emit_tile,
     "copying": emit_tile,
     "broad": emit_tile,
+    "wide": emit_tile,
     "lines": emit_lines,
     "dots": emit_dots,
     "columns": emit_columns,

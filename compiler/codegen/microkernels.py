@@ -4,8 +4,9 @@ A tile has up to `tile_rows` rows and `MAX_VECTORS` vectors of columns, all of i
 A is read in place: one offset for each row, loaded once, and a table of offsets ("taps") for the
 outer steps along K; inside a tap K advances by a fixed step. So one kernel serves matrices in any
 layout and convolutions, and nothing is materialised. B is a panel whose rows are `b_step` apart.
-A listed tile is one that asks for memory at listed addresses while it multiplies; a copying one,
-whose rows of A lie side by side, copies what the tiles of the next block are going to read.
+While it multiplies, a listed tile asks for memory at listed addresses, if there are any; a plain
+one for what lies at even distances, such as the next panel; a copying one, whose rows of A lie side
+by side, copies what the tiles of the next block are going to read.
 A broad tile has half the rows and up to twice the vectors: level 1 keeps its rows where these are
 long ones, read in place, while all panels pass.
 A wide tile has one row and many vectors: with few rows, B is read once, in runs that long.
@@ -109,6 +110,7 @@ ARGUMENTS = {
     "listed": LISTED_ARGUMENTS,
     "copying": COPYING_ARGUMENTS,
     "broad": TILE_ARGUMENTS,
+    "wide": TILE_ARGUMENTS,
     "lines": LINE_ARGUMENTS,
     "dots": DOT_ARGUMENTS,
     "columns": RUN_ARGUMENTS,
@@ -190,13 +192,12 @@ def sizes(target: Target, kind: str) -> list[tuple[int, int]]:
             return [(dot_rows(target), v + 1) for v in range(dot_columns(target))]
         case "broad":
             return [(tile_rows(target, v + 1), v + 1) for v in range(line_vectors(target))]
+        case "wide":
+            return [(1, v) for v in range(MAX_VECTORS + 1, wide_vectors(target) + 1)]
         case "columns" | "rows":
             return [(1 if has_masks(target) else 0, 1)]
         case _:
-            narrow = [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
-            if kind in ("listed", "copying"):
-                return narrow
-            return [*narrow, *((1, v) for v in range(MAX_VECTORS + 1, wide_vectors(target) + 1))]
+            return [(tile_rows(target, v + 1), v + 1) for v in range(MAX_VECTORS)]
 
 
 def emit_tile(module: Module, tile: Tile) -> None:
@@ -205,7 +206,7 @@ def emit_tile(module: Module, tile: Tile) -> None:
     a, rows, taps, tap_count, run, a_step, b, b_step, *ask, c, c_step, accumulate = f.args
     every = ask.pop() if tile.kind == "copying" else f.i64(AHEAD_EVERY)
     ahead, ask_for_more = ASKING[tile.kind](f, *ask)
-    wide = tile.vectors > MAX_VECTORS and tile.kind != "broad"
+    wide = tile.kind == "wide"
     element = tile.dtype.llvm
     offsets = [f.i64(row) for row in range(tile.rows)]
     if tile.kind != "copying":  # whose rows are packed side by side: one register finds them all

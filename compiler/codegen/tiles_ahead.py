@@ -71,6 +71,7 @@ def copying(
 ASKING: dict[str, Callable[..., Asking]] = {
     "tile": asking,
     "broad": asking,
+    "wide": asking,
     "listed": asking_from_list,
     "copying": copying,
 }
