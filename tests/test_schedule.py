@@ -10,11 +10,12 @@ import pytest
 import jitnet
 import jitnet.nn.functional as F
 from jitnet import Tensor, nn, optim
-from jitnet.compiler import schedule
+from jitnet.compiler import ops, schedule
 from jitnet.compiler.codegen.shares import NOBODY
 from jitnet.compiler.compiled import Compiled, compile_graph
-from jitnet.compiler.ir.graph import Graph
+from jitnet.compiler.ir.graph import Graph, Output
 from jitnet.variants import native
+from tests.graph_harness import argument
 from tests.thread_turns import run_in_turns
 
 THREADS = (2, 3, 4, 5)
@@ -136,6 +137,18 @@ def test_threads_find_what_they_read(
     network = make()
     graph = graph_of(network, OPTIMIZERS[optimizer](network), shape, monkeypatch)
     threads_meet(graph)
+
+
+def test_copies_by_squares_are_waited_for() -> None:
+    """Threads share out squares of a matrix that is turned round, not rows of it."""
+    random = np.random.default_rng(1)
+    shapes = {"x": (192, 256), "w": (192, 64)}
+    given = {name: random.standard_normal(shape).astype("f4") for name, shape in shapes.items()}
+    x, w = (argument(name, array) for name, array in given.items())
+    turned = ops.copy(ops.permute(x.node, axes=(1, 0)))
+    product = ops.matmul(turned, w.node)
+    outputs = (Output(turned, "turned"), Output(product, "product"))
+    threads_meet(Graph("squares", (x, w), outputs))
 
 
 def test_few_barriers_are_left_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from .expressions import Expressions
 from .partials import Partials, assign, values_of
 from .point import Lanes, Point
 from .team import Range, Shared
+from .turned_copies import turned_copy, write_turned_copy
 from .width import is_long, width_of
 
 LEAST_SHARE = 64  # elements of a vector loop below which a thread's part is not cut
@@ -125,6 +126,10 @@ class Loops:
     def _parallel(self, loop: For) -> None:
         """Write nested parallel loops as one, split between the threads."""
         chain = parallel_chain(loop)
+        copy = turned_copy(chain, self.f.target)
+        if copy is not None:
+            write_turned_copy(copy, self._point, self._expressions)
+            return
         if self._point.code.serial:
             self._nested(chain)
             return

@@ -26,6 +26,7 @@ from jitnet.runtime.target import Target
 
 from .loops import parallel_chain, vector_share
 from .team import Shared
+from .turned_copies import turned_copy
 
 LARGEST = 63  # teams of so many threads or more are one case, that of number 0
 SIZES = range(2, LARGEST)
@@ -156,7 +157,10 @@ def _shared_out(stmt: Stmt, target: Target) -> tuple[Split, Stmt] | None:
     if not isinstance(stmt, For):
         return None
     if stmt.kind == "parallel":
-        variables = tuple(loop.var for loop in parallel_chain(stmt))
+        chain = parallel_chain(stmt)
+        if turned_copy(chain, target) is not None:
+            return None  # squares are shared out, not places of the loops
+        variables = tuple(loop.var for loop in chain)
         count = prod(var.extent for var in variables)
         return Split(variables, Shared(count), range(count + 1)), stmt
     if stmt.kind == "parallel vector":
