@@ -15,14 +15,8 @@ from .contraction_choice import cycles, plan, prefers_tiles, scratch_bytes
 from .contraction_columns import PackB
 from .contraction_copies import RowPacker
 from .contraction_finish import WORTH_ASKING, Ask, Epilogue, FinishedTile, Finisher
-from .contraction_form import (
-    Contraction,
-    Limit,
-    Operand,
-    canonical,
-    flops,
-    swapped,
-)
+from .contraction_form import Contraction, Limit, Operand, canonical, flops, swapped
+from .contraction_later import Stored
 from .contraction_next_panel import NextPanel, TilePlace, next_panel
 from .contraction_packing import PanelPacker
 from .contraction_plan import MOST_PLACES, Plan
@@ -67,6 +61,7 @@ def emit_contraction(
     streams: bool = False,
     ask: Ask | None = None,
     is_short: bool = False,
+    stored: Stored | None = None,
 ) -> int:
     """Write what a thread of the team does of a contraction into f; return its turns of sharing.
 
@@ -79,26 +74,30 @@ def emit_contraction(
     flat k, in place of a load from b; the plan is then made with packs_b=True.
     `streams` says that the epilogue touches far more memory than the cache holds: it then gets the
     sums of long rows in order, so that memory is read and written in long runs.
-    `ask`, where given, says what memory the epilogue is going to touch; it is asked for before, or
-    between, the products that the epilogue has to wait for.
-    `is_short` says that the epilogue may be written many times: it is a few instructions.
-    Each element is the sum of the same blocks in the same order for any number of threads.
+    `ask`, where given, says what memory the epilogue touches: it is asked for between the products.
+    `is_short`: it is a few instructions, which may be written many times.  `stored`, where given,
+    takes it apart: results are stored at once, the rest may follow later.
+    Each sum is that of the same blocks in the same order for any number of threads.
     """
     decided = plan(c, f.target, pack_b is not None, streams)
     if decided.turned:
         a, b = b, a
     if ask is not None and not (decided.turned or ask.count >= WORTH_ASKING):
         ask = None
-    whole_tiles = None
-    if is_short and finishes_in_registers(decided):
+    in_registers = is_short and finishes_in_registers(decided)
+    if in_registers:
         decided = with_whole_tiles(decided)
-        whole_tiles = RegisterTiles(f, decided, epilogue, ask)
     elif ask is not None and ask.count <= MOST_PLACES and decided.may_foresee_results:
         decided = replace(decided, foresees="results")
     part = {name: f.gep(scratch, f.i64(at)) for name, (at, _) in decided.regions.items()}
     kind, own = (Turner, part["turned"]) if decided.turned else (Finisher, part["asked"])
     finisher = kind(f, decided, epilogue, ask, own)
+    whole_tiles = None
+    if in_registers:
+        whole_tiles = RegisterTiles(f, decided, epilogue, ask, stored, part["later"])
     _Writer(f, decided, a, b, part, team, finisher, pack_b, whole_tiles).write()
+    if whole_tiles is not None:
+        whole_tiles.end()
     return decided.turns
 
 

@@ -18,6 +18,7 @@ BYTES_AHEAD = 8192  # of B that is read in long runs: memory takes 100 lines' ti
 CACHE_LINE = 64
 DEEP = 128  # products of a sum that take as long as memory does to answer
 MOST_PLACES = 24  # that finishing a vector of results touches, if tiles ask for them
+LATER_BYTES = 64  # that say which tile is to be finished later
 LEAST_TILES = 2  # of rows that are claimed: each part of a product has thin ones at its end
 LEAST_PANELS = 4  # that are claimed: for each part, a thread reads the whole of A
 TABLE_ENTRIES = 1024  # longer offset tables are filled at run time
@@ -260,6 +261,7 @@ class Plan:
             "taps": 8 * self.k.taps if self.runtime_taps else 0,
             "b_taps": 8 * self.k.taps if self.runtime_taps and self.reads_lines else 0,
             "lines": 16 * self.line_block if self.runtime_lines else 0,
+            "later": LATER_BYTES,
             "asked": 8 * self.rows * self.vectors * MOST_PLACES if self.may_foresee_results else 0,
         }
         result, at = {}, 0

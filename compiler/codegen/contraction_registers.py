@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from .contraction_affine import column_of
 from .contraction_finish import Ask, Epilogue
+from .contraction_later import LaterTile, Stored
 from .contraction_next_panel import NextPanel, TilePlace
 from .contraction_plan import Plan
 from .contraction_rows import whole_lines
@@ -36,12 +37,29 @@ EDGE_CYCLES = 200  # around a tile of the library, which has fewer rows
 class RegisterTiles:
     """Writes the tiles of a plan that are whole."""
 
-    def __init__(self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None) -> None:
+    def __init__(
+        self,
+        f: Function,
+        plan: Plan,
+        epilogue: Epilogue,
+        ask: Ask | None,
+        stored: Stored | None,
+        state: Value,
+    ) -> None:
         self.f = f
         self.plan = plan
         self.epilogue = epilogue
-        self.ask = ask
+        has_parts = plan.k.run >= SHORTEST_PART * plan.rows
+        self.ask = ask if has_parts else None
+        self.later = None
+        if has_parts and stored is not None:
+            self.later = LaterTile(f, plan, stored, state)
         self.tile = Tile(plan.c.dtype, plan.rows, plan.vectors)
+
+    def end(self) -> None:
+        """Write what comes after all tiles."""
+        if self.later is not None:
+            self.later.finish()
 
     def are_whole(self, rows: Value, line: Value) -> Value:
         """Return whether so many rows, and the panel from a line on, make up a whole tile."""
@@ -62,13 +80,13 @@ class RegisterTiles:
         Some tiles pack rows of the next panel, where given, meanwhile.
         """
         if next_panel is None:
-            self._write(at, a, b, self._asking(at))
+            self._write(at, a, b, self._meanwhile(at))
             return
         packs = next_panel.has_rows_for(at)
         with self.f.when(packs):
-            self._write(at, a, b, next_panel.packing(at, b[0], self._asking(at)))
+            self._write(at, a, b, next_panel.packing(at, b[0], self._meanwhile(at)))
         with self.f.when(negated(self.f, packs)):
-            self._write(at, a, b, self._asking(at))
+            self._write(at, a, b, self._meanwhile(at))
 
     def _write(
         self, at: TilePlace, a: list[Value], b: list[Value], meanwhile: Meanwhile | None
@@ -81,6 +99,9 @@ class RegisterTiles:
             offset = f.i64(r) if plan.packs_a else entry(f, table, f.i64(r))
             pointers.append(f.gep(base, offset, element))
         sums = emit_run(f, self.tile, pointers, a_step, b[0], b[1], plan.k.run, meanwhile)
+        if self.later is not None:
+            self.later.leave(at.batch, at.row, at.line, sums)
+            return
         for r in range(plan.rows):
             for v in range(plan.vectors):
                 column = column_of(f, plan.lines, f.add(at.line, f.i64(v)))
@@ -88,20 +109,27 @@ class RegisterTiles:
                 total = sums[r * plan.vectors + v]
                 self.epilogue(f, at.batch, row, column, plan.lines.lanes, total)
 
-    def _asking(self, at: TilePlace) -> Meanwhile | None:
-        """Return what asks for the memory that a tile's epilogue touches in a row, if it pays."""
-        f, plan, ask = self.f, self.plan, self.ask
-        if ask is None or plan.k.run < SHORTEST_PART * plan.rows:
+    def _meanwhile(self, at: TilePlace) -> Meanwhile | None:
+        """Return what is written between parts of a run, if it pays.
+
+        It asks for the memory that the tile's epilogue touches in a row, and finishes a row of the
+        tile before.
+        """
+        f, plan, ask, later = self.f, self.plan, self.ask, self.later
+        if ask is None and later is None:
             return None
 
-        def asking(part: Value) -> None:
-            row = f.add(at.row, part)
-            for v in range(plan.vectors):
-                column = column_of(f, plan.lines, f.add(at.line, f.i64(v)))
-                for place in ask.addresses(f, at.batch, row, column, plan.lines.lanes):
-                    f.prefetch(place)
+        def write(part: Value) -> None:
+            if ask is not None:
+                row = f.add(at.row, part)
+                for v in range(plan.vectors):
+                    column = column_of(f, plan.lines, f.add(at.line, f.i64(v)))
+                    for place in ask.addresses(f, at.batch, row, column, plan.lines.lanes):
+                        f.prefetch(place)
+            if later is not None:
+                later.finish_row()
 
-        return Meanwhile(-(-plan.k.run // plan.rows), asking)
+        return Meanwhile(-(-plan.k.run // plan.rows), write)
 
 
 def finishes_in_registers(plan: Plan) -> bool:

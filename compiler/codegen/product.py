@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
-from jitnet.compiler.ir.loops import Contract, Load, Stmt, Store, loads, walk
+from jitnet.compiler.ir.loops import Buffer, Contract, Load, Stmt, Store, loads, walk, written
 
 from .contract import as_loops, is_short, streams, uses_tiles
 from .contraction import Ask, Epilogue, emit_contraction
+from .contraction_later import Place, Stored
 from .emitter import Function, Value
 from .expressions import Expressions
 from .orientation import contraction_of, lane_var, oriented
@@ -52,7 +54,32 @@ class ProductWriter:
             streams=streams(stmt, f.target),
             ask=self._ask(stmt),
             is_short=is_short(stmt),
+            stored=self._stored(stmt),
         )
+
+    def _stored(self, stmt: Contract) -> Stored | None:
+        """Return the store of the results themselves and what else there is, if both are there.
+
+        What else there is must not need what the store replaces.
+        """
+        for number, store in enumerate(stmt.body):
+            others = (*stmt.body[:number], *stmt.body[number + 1 :])
+            if isinstance(store, Store) and _keeps_results(stmt, store):
+                apart = store.buffer.owner not in _owners(others)
+                stored = Stored(
+                    self._place(stmt, store), self._epilogue(replace(stmt, body=others))
+                )
+                return stored if apart and any(written(others)) else None
+        return None
+
+    def _place(self, stmt: Contract, store: Store) -> Place:
+        """Return what finds where a store puts a vector of results."""
+
+        def find(f: Function, batch: Value, row: Value, first: Value, lanes: int) -> Value:
+            with self._results(stmt, batch, row, first, lanes):
+                return self._expressions.memory.address(store.buffer, store.index)
+
+        return find
 
     def _epilogue(self, stmt: Contract) -> Epilogue:
         """Return what runs for each vector of results: bind the loop variables, run the body."""
@@ -101,3 +128,16 @@ class ProductWriter:
         point.unflatten(stmt.columns, first)
         with self._expressions.scope(), point.along(Lanes(lane_var(stmt), lanes)):
             yield
+
+
+def _keeps_results(stmt: Contract, store: Store) -> bool:
+    """Whether a store keeps the results as they are, neighbouring columns side by side."""
+    as_is = store.expr is stmt.result and store.buffer.dtype is stmt.result.dtype
+    adjacent = store.index.is_affine and store.index.coefficient(lane_var(stmt)) == 1
+    return as_is and adjacent and not store.accumulate
+
+
+def _owners(body: Sequence[Stmt]) -> set[Buffer]:
+    """Return the whole buffers that statements touch."""
+    read = (load.buffer for load in loads(tuple(body)))
+    return {buffer.owner for buffer in (*read, *written(tuple(body)))}
