@@ -89,10 +89,17 @@ def test_no_tile_kernel_spills(name: str) -> None:
             assert not written, (symbol, written)
 
 
-@pytest.mark.parametrize("a_strides", [(64, 1), (1, 120)], ids=["rows", "columns"])
+@pytest.mark.parametrize(
+    ("depth", "a_strides"),
+    [(64, (64, 1)), (64, (1, 120)), (1100, (1100, 1))],
+    ids=["rows", "columns", "packing"],
+)
 @pytest.mark.parametrize("name", TARGETS)
-def test_no_tile_in_a_kernel_spills(name: str, a_strides: tuple[int, int]) -> None:
-    """Where sums are finished in registers, no vector of theirs and no pointer goes to memory."""
+def test_no_tile_in_a_kernel_spills(name: str, depth: int, a_strides: tuple[int, int]) -> None:
+    """Where sums are finished in registers, no vector of theirs and no pointer goes to memory.
+
+    Not even where a tile packs rows of the next panel, between its multiply-adds.
+    """
     target = TARGETS[name]
     module = Module(target)
     names = [
@@ -107,8 +114,8 @@ def test_no_tile_in_a_kernel_spills(name: str, a_strides: tuple[int, int]) -> No
     a, b, to, scratch, thread, threads = f.args
     first, k = a_strides
     c = Contraction(
-        float32, (), (120,), (256,), (64,),
-        Operand(0, (), (first,), (k,)), Operand(0, (), (1,), (256,)),
+        float32, (), (120,), (256,), (depth,),
+        Operand(0, (), (first,), (k,)), Operand(0, (), (1,), (1024,)),
     )  # fmt: skip
 
     def update(f: Function, _: Value, row: Value, column: Value, lanes: int, sums: Value) -> None:
