@@ -209,8 +209,8 @@ hold:
         return True
 
 
-class FreshSmall(Instruction):
-    """The same for a small output: its memory serves again when nobody has it any more."""
+class FreshInRoom(Instruction):
+    """The same in memory that is kept: it serves again when nobody has the output any more."""
 
     output: int
     place: int

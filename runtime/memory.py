@@ -6,6 +6,7 @@ import math
 import mmap
 import weakref
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from .layout import address_of
 
 ALIGNMENT = 64  # of everything: a cache line, and the widest vector
 HUGE_PAGE = 1 << 21
-SMALL = 1 << 16  # bytes of a result up to which a call keeps memory for the next one
+SMALL = 1 << 16  # bytes of a result up to which a call keeps memory for the next one,
+KEEP_ROOMS = 1 << 26  # and those that all calls together may keep for larger ones
 RECYCLE_FROM = 1 << 20  # bytes of a result from which its memory is kept for another
 KEEP_IDLE = 1 << 28  # bytes that may wait for another result
 
@@ -103,30 +105,63 @@ def aligned_copy(array: Array, dtype: np.dtype[Any] | None = None) -> Array:
 
 
 class Rooms:
-    """Memory for small results of one kind, which serves again when no array lies in it.
+    """Memory for results of one kind, which serves again when no array lies in it.
 
-    Two rooms are kept: a loop needs one result while it computes the next.
+    Two rooms are kept: a loop needs one result while it computes the next. Native code finds them.
     """
 
     def __init__(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
         self.shape = tuple(shape)
         self.dtype = dtype
         self._size = max(math.prod(shape) * dtype.itemsize, 1)
-        self._rooms: list[Array | None] = [None, None]
-        self._another = self.another  # one object, which the table has the address of
-        words = (0, 0, id(self._another), id(dtype), len(shape), *shape)
+        self._kept: list[Array | None] = [None, None]
+        words = (0, 0, 0, id(dtype), len(shape), *shape)
         self.table = np.array(words, np.int64)  # the rooms, what makes one, and what lies in it
+        # It does not know this object: that would wait for the garbage collector, with its memory.
+        self._another = partial(_another_room, self._size, self._kept, self.table)
+        self.table[2] = id(self._another)
 
-    def another(self) -> Array:
-        """Return a room of its own for a result, in the place of the one kept longest."""
-        memory = aligned_empty((self._size,), np.dtype(np.uint8))
-        room = np.frombuffer(memory.data, np.uint8)  # no array is its base: it stays the owner
-        self._rooms = [room, self._rooms[0]]
-        self.table[:2] = [0 if each is None else id(each) for each in self._rooms]
-        return room
+    @property
+    def most_bytes(self) -> int:
+        """The bytes of both rooms."""
+        return len(self._kept) * self._size
 
     def __repr__(self) -> str:
         return f"{self.dtype}{list(self.shape)}"
+
+
+def _another_room(size: int, kept: list[Array | None], table: NDArray[np.int64]) -> Array:
+    """Return a room of its own for a result, in the place of the one kept longest."""
+    memory = aligned_empty((size,), np.dtype(np.uint8))
+    room = np.frombuffer(memory.data, np.uint8)  # no array is its base: it stays the owner
+    both = [room, kept[0]]
+    table[:2] = [0 if each is None else id(each) for each in both]
+    kept[:] = both  # only now may the one kept longest go
+    return room
+
+
+_large: dict[int, tuple[weakref.ref[Rooms], int]] = {}  # rooms, their bytes; by the reference's id
+
+
+def rooms_for(shape: Sequence[int], dtype: np.dtype[Any]) -> Rooms | None:
+    """Return rooms for results; None for large ones if others keep what all may have together.
+
+    Making a large array takes Python some 50 us where a program has left it no memory in the cache.
+    """
+    rooms = Rooms(shape, dtype)
+    size = rooms.most_bytes
+    if size <= 2 * SMALL:
+        return rooms
+    if size + sum(taken for _, taken in list(_large.values())) > KEEP_ROOMS:
+        return None
+    reference = weakref.ref(rooms, _forget)
+    _large[id(reference)] = (reference, size)
+    return rooms
+
+
+def _forget(reference: weakref.ref[Rooms]) -> None:
+    """Let others have the memory that rooms have kept."""
+    del _large[id(reference)]
 
 
 # Fresh pages cost more than most kernels that fill them, so the memory of large results goes round:

@@ -61,7 +61,7 @@ def scale() -> acts.Run:
 
 
 def fresh(output: int, place: int) -> Instruction:
-    return acts.FreshSmall(output, place, Rooms((4,), F32), Pattern(HOLDER, Box(None)))
+    return acts.FreshInRoom(output, place, Rooms((4,), F32), Pattern(HOLDER, Box(None)))
 
 
 def scaling(*more: Instruction) -> list[Instruction]:
@@ -143,7 +143,7 @@ def test_shapes_of_small_outputs(carry_out: Callable[..., Any]) -> None:
     for shape in ((), (0, 3), (2, 1, 3)):
         for dtype in (np.dtype(bool), np.dtype(np.int64)):
             rooms = Rooms(shape, dtype)
-            small = acts.FreshSmall(0, 0, rooms, Pattern(HOLDER, Box(None)))
+            small = acts.FreshInRoom(0, 0, rooms, Pattern(HOLDER, Box(None)))
             array = carry_out([small, endings.Return(0)]).array
             assert array.shape == shape and array.dtype is dtype and array.flags.c_contiguous
             array[...] = 1

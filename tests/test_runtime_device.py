@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import jitnet
 from jitnet.runtime import cpu, layout, memory
 from jitnet.runtime.device import CPU, Device, backend, host_target
 
@@ -203,6 +204,30 @@ def test_memory_that_there_is_not(size: int) -> None:
     for make in (memory.aligned_zeros, memory.aligned_empty):
         with pytest.raises(MemoryError, match="bytes for an array"):
             make((size,), np.dtype(np.uint8))
+
+
+def test_rooms_of_large_results_share_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "KEEP_ROOMS", 5 << 20)
+    monkeypatch.setattr(memory, "_large", {})
+
+    def rooms(size: int) -> memory.Rooms | None:
+        return memory.rooms_for((size,), np.dtype(np.uint8))
+
+    first, second = rooms(1 << 20), rooms(1 << 20)
+    assert first is not None and second is not None
+    assert rooms(1 << 20) is None and rooms(100) is not None
+    del second
+    assert rooms(1 << 20) is not None
+
+
+def test_large_results_lie_where_none_that_is_held_does() -> None:
+    double = jitnet.compile(lambda x: 2 * x)
+    ones = jitnet.ones(1 << 20)
+    held = [double(ones * factor).numpy() for factor in range(4)]
+    assert [float(array.min()) for array in held] == [0, 2, 4, 6]
+    assert [float(array.max()) for array in held] == [0, 2, 4, 6]
+    if layout.LAYOUT_KNOWN:
+        assert len({double(ones).numpy().ctypes.data for _ in range(8)}) <= 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -13,7 +13,7 @@ from jitnet.compiler.ir.graph import Graph, Node
 from jitnet.runtime import acts, endings, looks
 from jitnet.runtime.holders import Pattern, Writes
 from jitnet.runtime.instruction import Instruction
-from jitnet.runtime.memory import SMALL, Rooms, aligned_empty
+from jitnet.runtime.memory import aligned_empty, rooms_for
 
 from ..device import Device
 from ..tensor import Tensor
@@ -226,8 +226,9 @@ def _check(executable: Native) -> Instruction:
 
 def _make(number: int, place: int, node: Node, pattern: Pattern) -> Instruction:
     shape, dtype = node.shape, node.dtype.numpy
-    if node.type.nbytes <= SMALL:
-        return acts.FreshSmall(number, place, Rooms(shape, dtype), pattern)
+    rooms = rooms_for(shape, dtype)
+    if rooms is not None:
+        return acts.FreshInRoom(number, place, rooms, pattern)
     return acts.Fresh(number, place, shape, dtype, aligned_empty, pattern)
 
 
