@@ -217,12 +217,12 @@ def emit_tile(module: Module, tile: Tile) -> None:
         start = entry(f, taps, tap.index)
         carried = [*carried, start, ahead]
         parts = f.udiv(f.add(run, f.sub(every, f.i64(1))), every)
-        with f.loop(f.i64(0), parts, carried=carried, may_be_empty=True) as part:
+        with f.loop(f.i64(0), parts, carried=carried, may_be_empty=False) as part:
             *carried, ahead = part.carried
             if not wide:
                 ahead = ask_for_more(ahead)
             steps = f.minimum(every, f.sub(run, f.mul(part.index, every)))
-            with f.loop(f.i64(0), steps, carried=carried) as k:
+            with f.loop(f.i64(0), steps, carried=carried, may_be_empty=False) as k:
                 *sums, line, at = k.carried
                 columns = _vectors(f, tile, line)
                 if wide:
