@@ -14,6 +14,7 @@ from jitnet.compiler import ops, schedule
 from jitnet.compiler.codegen.shares import NOBODY
 from jitnet.compiler.compiled import Compiled, compile_graph
 from jitnet.compiler.ir.graph import Graph, Output
+from jitnet.runtime.threads import set_num_threads
 from jitnet.variants import native
 from tests.graph_harness import argument
 from tests.thread_turns import run_in_turns
@@ -171,3 +172,32 @@ def test_a_missing_barrier_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = graph_of(model, optim.SGD(model.parameters(), 0.1), (64, 40), monkeypatch)
     with pytest.raises(AssertionError, match="threads in order"):
         threads_meet(graph)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_all_threads_leave_where_a_label_is_wrong(threads: int) -> None:
+    """Nothing is written, and the next call runs."""
+    set_num_threads(threads)
+    jitnet.manual_seed(0)
+    model = mlp(64, 128)
+    optimizer = optim.SGD(model.parameters(), 0.1)
+
+    @jitnet.compile
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, y = jitnet.randn(64, 40), jitnet.arange(64) % 10
+    step(x, y)
+    before = [parameter.detach().numpy().copy() for parameter in model.parameters()]
+    for wrong in (10, 1000, -5):
+        labels = y.clone()
+        labels[17] = wrong
+        with pytest.raises(IndexError, match=str(wrong)):
+            step(x, labels)
+    for parameter, was in zip(model.parameters(), before, strict=True):
+        np.testing.assert_array_equal(parameter.detach().numpy(), was)
+    assert np.isfinite(step(x, y).item())
