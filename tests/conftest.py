@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from jitnet.runtime import threads
 from tests.gpu_fixture import gpu as gpu
 from tests.gpu_fixture import machine as machine
 from tests.routine_harness import carry_out as carry_out
@@ -40,6 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if asked and importlib.util.find_spec("torch") is None:
         message = "ORACLE=1 wants PyTorch, which is not installed; use: make test ORACLE=1"
         raise pytest.UsageError(message)
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """Leave the number of threads as it was, whatever a test sets."""
+    before = threads.get_num_threads()
+    yield
+    threads.set_num_threads(before)
 
 
 @pytest.fixture

@@ -104,12 +104,8 @@ def test_within_a_training_step(threads: int) -> None:
         run = jitnet.compile(step) if compiled else step
         return [run().item() for _ in range(5)]
 
-    before = jitnet.get_num_threads()
     jitnet.set_num_threads(threads)
-    try:
-        np.testing.assert_allclose(train(True), train(False), rtol=1e-4)
-    finally:
-        jitnet.set_num_threads(before)
+    np.testing.assert_allclose(train(True), train(False), rtol=1e-4)
 
 
 def test_from_several_python_threads() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -156,12 +156,9 @@ both = pytest.mark.parametrize("make_call", [native, through_ctypes])
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
+def two_threads() -> None:
     """Run on two threads, whatever the machine has."""
-    before = threads.get_num_threads()
     threads.set_num_threads(2)
-    yield
-    threads.set_num_threads(before)
 
 
 def test_the_layout_is_known_here() -> None:

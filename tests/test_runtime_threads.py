@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -102,14 +101,6 @@ def in_child(work):
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 """
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before() -> Iterator[None]:
-    """Leave the number of threads as it was."""
-    before = threads.get_num_threads()
-    yield
-    threads.set_num_threads(before)
 
 
 def rounds() -> Program:

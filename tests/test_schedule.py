@@ -78,6 +78,22 @@ OPTIMIZERS: dict[str, Callable[[nn.Module], optim.Optimizer]] = {
 }
 
 
+def training_step(
+    model: nn.Module, optimizer: optim.Optimizer
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a compiled step, which gives its loss."""
+
+    @jitnet.compile
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 def graph_of(
     model: nn.Module, optimizer: optim.Optimizer, shape: tuple[int, ...], mp: pytest.MonkeyPatch
 ) -> Graph:
@@ -90,14 +106,7 @@ def graph_of(
 
     mp.setattr(native, "compile_graph", spy)
 
-    @jitnet.compile
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = training_step(model, optimizer)
     step(jitnet.randn(*shape), jitnet.arange(shape[0]) % 10)
     return graphs[-1]
 
@@ -180,16 +189,7 @@ def test_all_threads_leave_where_a_label_is_wrong(threads: int) -> None:
     set_num_threads(threads)
     jitnet.manual_seed(0)
     model = mlp(64, 128)
-    optimizer = optim.SGD(model.parameters(), 0.1)
-
-    @jitnet.compile
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = training_step(model, optim.SGD(model.parameters(), 0.1))
     x, y = jitnet.randn(64, 40), jitnet.arange(64) % 10
     step(x, y)
     before = [parameter.detach().numpy().copy() for parameter in model.parameters()]
