@@ -357,7 +357,7 @@ class _Writer:
             case "results":
                 ask = self.finisher.ask
                 assert ask is not None
-                return of_results(f, plan, self.finisher.listed, ask.count, block, tile, panel)
+                return of_results(f, plan, self.finisher.own, ask.count, block, tile, panel)
             case "panel":
                 return of_next_panel(f, plan, at.b, block, panel, tile.start)
             case "rows":

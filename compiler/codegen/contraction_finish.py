@@ -39,14 +39,14 @@ class FinishedTile:
 
 
 class Finisher:
-    """Writes the loops around the epilogue; listed: where what tiles ask for is written down."""
+    """Writes the loops around the epilogue; own: scratch, for addresses that tiles ask for."""
 
     def __init__(
-        self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None, listed: Value
+        self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None, own: Value
     ) -> None:
         self.f = f
         self.plan = plan
-        self.listed = listed
+        self.own = own
         self.element = plan.c.dtype.llvm
         self.epilogue = epilogue
         self.ask = ask
@@ -76,7 +76,7 @@ class Finisher:
     def _list(self, places: Sequence[Value], number: Value) -> None:
         """Write addresses down, the first under a number."""
         f = self.f
-        first = f.gep(self.listed, number, PTR)
+        first = f.gep(self.own, number, PTR)
         for each, place in enumerate(places):
             f.store(place, f.gep(first, f.i64(each), PTR), 8)
 

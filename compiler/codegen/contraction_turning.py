@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from .contraction_affine import column_of, lanes_of, narrower, vectors_of
 from .contraction_blocks import Block, blocks
-from .contraction_finish import Ask, Epilogue, FinishedTile, Finisher
-from .contraction_plan import Plan
-from .emitter import PTR, Function, Value, vector
+from .contraction_finish import FinishedTile, Finisher
+from .emitter import PTR, Value, vector
 from .squares import declare_squares
 from .team import Range
 
@@ -18,14 +17,8 @@ from .team import Range
 class Turner(Finisher):
     """Writes the epilogue of blocks of transposed sums; `rows` and `lines` are the plan's.
 
-    turned: scratch for a panel of sums, transposed.
+    own: scratch, for a panel of sums, transposed.
     """
-
-    def __init__(
-        self, f: Function, plan: Plan, epilogue: Epilogue, ask: Ask | None, turned: Value
-    ) -> None:
-        super().__init__(f, plan, epilogue, ask, turned)
-        self.turned = turned
 
     def ask_ahead(self, batch: Value, block: Block, tile: FinishedTile) -> None:
         """Ask for what finishing the block is going to touch, before its last products.
@@ -61,7 +54,7 @@ class Turner(Finisher):
             with f.loop(f.i64(0), lanes_of(f, plan.lines, line)) as lane:
                 row = f.add(column_of(f, plan.lines, line), lane.index)
                 at = f.mul(f.add(first, lane.index), f.i64(plan.row_block))
-                self._row(batch, row, rows, f.gep(self.turned, at, self.element))
+                self._row(batch, row, rows, f.gep(self.own, at, self.element))
 
     def _turn(self, rows: Range, panel: Value, sums: Value) -> None:
         """Transpose the sums of a panel, square by square."""
@@ -69,7 +62,7 @@ class Turner(Finisher):
         name = declare_squares(f.module, plan.c.dtype, by_table=False)
         with f.loop(rows.start, rows.stop, plan.width) as first:
             inside = f.sub(first.index, rows.start)
-            to = f.gep(self.turned, inside, self.element)
+            to = f.gep(self.own, inside, self.element)
             source = f.gep(sums, f.mul(inside, f.i64(plan.panel)), self.element)
             left = f.minimum(f.i64(plan.width), f.sub(rows.stop, first.index))
             step = f.i64(plan.panel)
