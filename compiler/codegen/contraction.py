@@ -349,7 +349,7 @@ class _Writer:
         return [f.gep(self.part["b"], place, self.element), width]
 
     def _ahead(self, at: _Operands, block: Block, tile: Range, panel: Value) -> list[Value]:
-        """Return what a tile is to ask for; where nothing is foreseen, what is near already."""
+        """Return what a tile is to ask for, or copy; where nothing is foreseen, an empty list."""
         f, plan = self.f, self.plan
         if plan.reads_lines or plan.reads_runs:
             return []

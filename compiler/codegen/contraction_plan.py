@@ -13,9 +13,9 @@ from jitnet.runtime.dataclass import dataclass
 from .contraction_form import Contraction, Sizes
 from .microkernels import MAX_VECTORS
 from .team import Shared
+from .tiles_ahead import CACHE_LINE
 
 BYTES_AHEAD = 8192  # of B that is read in long runs: memory takes 100 lines' time to answer
-CACHE_LINE = 64
 DEEP = 128  # products of a sum that take as long as memory does to answer
 MOST_PLACES = 24  # that finishing a vector of results touches, if tiles ask for them
 LATER_BYTES = 64  # that say which tile is to be finished later
